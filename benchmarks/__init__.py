@@ -1,0 +1,1 @@
+"""Benchmarks: what the ledger does in a second, measured from outside."""

@@ -1,0 +1,1 @@
+"""Floor 1: what is true. Decides, appends and replays the facts; rests on `signing` alone."""

@@ -1,0 +1,1 @@
+"""Tests of all floors; those that store anything run on a real PostgreSQL."""
