@@ -40,9 +40,10 @@ $(ENV): pyproject.toml requirements-dev.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Resolve again. requirements.lock is what a server needs, requirements-dev.lock is that and the tools.
+# Resolve again, moving only what must move (UPGRADE=1: everything). requirements.lock is what a server needs, requirements-dev.lock is that and the tools.
 COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) \
+	pyproject.toml
 lock:
 	@test -x $(BIN)/uv || { echo 'run `make env` first' >&2; exit 1; }
 	$(UV) $(COMPILE) --group dev --output-file requirements-dev.lock
