@@ -1,0 +1,336 @@
+"""Every way the ledger says no: one tree, whose branches are HTTP statuses and leaves problem types.
+
+A leaf names its problem type (kebab-case, stable), an English and a Chinese title. Values stand in
+fields, never in a message; no message carries personal data, SQL or keys. `docs/errors.md` lists all
+leaves, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class LedgerError(Exception):
+    """The root; never raised itself."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "internal"
+    title: ClassVar[str] = "The ledger failed"
+    title_zh: ClassVar[str] = "系统内部错误"
+
+    def __init__(self, detail: str = "", *, field: str | None = None, **extra: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.field = field
+        """Path of the request member at fault, `holder.code`."""
+        self.extra = extra
+        """Further members of the problem document; no personal data."""
+
+
+class Malformed(LedgerError):
+    """400: the request cannot be read."""
+
+    status = 400
+    type = "malformed-request"
+    title = "The request cannot be read"
+    title_zh = "请求无法解析"
+
+
+class JsonInvalid(Malformed):
+    """Not JSON as RFC 8259 and this ledger's limits have it."""
+
+    type = "invalid-json"
+    title = "The body is not acceptable JSON"
+    title_zh = "请求体不是合规的 JSON"
+
+
+class IdempotencyKeyMissing(Malformed):
+    """An appending request without its key."""
+
+    type = "idempotency-key-missing"
+    title = "Idempotency-Key is missing or not 1 to 255 visible ASCII characters"
+    title_zh = "缺少或不合规的 Idempotency-Key"
+
+
+class Unauthenticated(LedgerError):
+    """401: the caller has not shown who it is."""
+
+    status = 401
+    type = "unauthenticated"
+    title = "No valid access token"
+    title_zh = "未通过身份验证"
+
+
+class ClientAssertionInvalid(Unauthenticated):
+    """RFC 7523: the client's signed assertion is not acceptable."""
+
+    type = "invalid-client"
+    title = "The client assertion is not acceptable"
+    title_zh = "客户端断言无效"
+
+
+class Forbidden(LedgerError):
+    """403: known, but not allowed."""
+
+    status = 403
+    type = "forbidden"
+    title = "This client may not do that"
+    title_zh = "无权执行此操作"
+
+
+class ScopeMissing(Forbidden):
+    """The client was not registered with the needed scope."""
+
+    type = "scope-missing"
+    title = "The client lacks the scope for this operation"
+    title_zh = "客户端缺少所需权限范围"
+
+
+class ClientSuspended(Forbidden):
+    """The client was suspended, or its keys changed since its token was made."""
+
+    type = "client-suspended"
+    title = "The client is suspended or its token is from before a key change"
+    title_zh = "接入系统已停用或令牌已失效"
+
+
+class NotTheIssuer(Forbidden):
+    """Only the responsible issuer changes a license, and only of its own types."""
+
+    type = "not-the-issuer"
+    title = "The license or its type belongs to another issuer"
+    title_zh = "非本机构颁发的证照或类型"
+
+
+class OwnOrganization(Forbidden):
+    """Consent attested by a client for its own organization."""
+
+    type = "own-organization"
+    title = "Consent cannot be attested for the attesting organization itself"
+    title_zh = "不得为本机构代为确认授权"
+
+
+class NotFound(LedgerError):
+    """404: nothing there, or nothing this caller may know of."""
+
+    status = 404
+    type = "not-found"
+    title = "Nothing found"
+    title_zh = "未找到"
+
+
+class LicenseNotFound(NotFound):
+    """No such license_ref."""
+
+    type = "license-not-found"
+    title = "No such license"
+    title_zh = "证照不存在"
+
+
+class AuthorizationNotFound(NotFound):
+    """No such authorization_ref."""
+
+    type = "authorization-not-found"
+    title = "No such authorization"
+    title_zh = "授权不存在"
+
+
+class EventNotFound(NotFound):
+    """No event at that index."""
+
+    type = "event-not-found"
+    title = "No event at this index"
+    title_zh = "事件不存在"
+
+
+class Conflict(LedgerError):
+    """409: well-formed, but the ledger's state does not allow it."""
+
+    status = 409
+    type = "conflict"
+    title = "The state of the ledger does not allow this"
+    title_zh = "当前状态不允许此操作"
+
+
+class StatusConflict(Conflict):
+    """A status change that does not follow from the present status."""
+
+    type = "status-conflict"
+    title = "The license's status does not allow this change"
+    title_zh = "证照状态不允许此变更"
+
+
+class AlreadyExists(Conflict):
+    """The thing to be made is there already."""
+
+    type = "already-exists"
+    title = "It exists already"
+    title_zh = "已存在"
+
+
+class HolderErasedConflict(Conflict):
+    """The holder's key is destroyed."""
+
+    type = "holder-erased"
+    title = "The holder was erased"
+    title_zh = "持证主体数据已删除"
+
+
+class AuthorizationWithdrawnConflict(Conflict):
+    """A withdrawn authorization changes no more."""
+
+    type = "authorization-withdrawn"
+    title = "The authorization was withdrawn"
+    title_zh = "授权已撤回"
+
+
+class TooLarge(LedgerError):
+    """413: more than a request may bring."""
+
+    status = 413
+    type = "too-large"
+    title = "The request is too large"
+    title_zh = "请求过大"
+
+
+class Invalid(LedgerError):
+    """422: readable, but a value breaks a rule; `field` names it."""
+
+    status = 422
+    type = "invalid-value"
+    title = "A value breaks a rule"
+    title_zh = "字段值不合规"
+
+
+class InvalidHolderCode(Invalid):
+    """facts of GB 11643, GB 32100 and GB/T 36903 Annex A."""
+
+    type = "invalid-holder-code"
+    title = "The holder code is not valid for its type"
+    title_zh = "持证主体代码不合规"
+
+
+class CaseNumberUnfit(Invalid):
+    """A case number with a citizen ID inside."""
+
+    type = "case-number-unfit"
+    title = "The case number contains a citizen ID"
+    title_zh = "办件编号含有公民身份号码"
+
+
+class LicenseTypeUnknown(Invalid):
+    """No such license type is registered."""
+
+    type = "license-type-unknown"
+    title = "The license type is not registered"
+    title_zh = "证照类型不存在或未发布"
+
+
+class FieldUnknown(Invalid):
+    """A field name the type's catalog entry does not have."""
+
+    type = "field-unknown"
+    title = "The license type has no such field"
+    title_zh = "证照类型无此字段"
+
+
+class SharingClassForbids(Invalid):
+    """An unconditional authorization for a type that is not shared unconditionally."""
+
+    type = "sharing-class-forbids"
+    title = "The type's sharing class does not allow this mode"
+    title_zh = "证照共享属性不允许此授权方式"
+
+
+class ScopeWidened(Invalid):
+    """Narrowing that would allow more than before."""
+
+    type = "scope-widened"
+    title = "An authorization can be narrowed, never widened"
+    title_zh = "授权只能缩小，不能扩大"
+
+
+class IdempotencyKeyReused(Invalid):
+    """Another body under a known key."""
+
+    type = "idempotency-key-reused"
+    title = "This Idempotency-Key was used with another body"
+    title_zh = "该 Idempotency-Key 已用于不同请求"
+
+
+class TooManyRequests(LedgerError):
+    """429: come back later; nothing was done."""
+
+    status = 429
+    type = "too-many-requests"
+    title = "Too many requests; nothing was done"
+    title_zh = "请求过多，未受理"
+
+    def __init__(self, detail: str = "", *, retry_after_s: int = 1, **extra: Any) -> None:
+        super().__init__(detail, **extra)
+        self.retry_after_s = retry_after_s
+
+
+class QueueFull(TooManyRequests):
+    """The appender's queue is full."""
+
+    type = "queue-full"
+    title = "The queue is full; nothing was done"
+    title_zh = "队列已满，未受理"
+
+
+class RefusalQuota(TooManyRequests):
+    """A client whose requests are refused too often."""
+
+    type = "refusal-quota"
+    title = "Too many refused requests from this client"
+    title_zh = "被拒请求过多"
+
+
+class Unavailable(LedgerError):
+    """503: the ledger cannot do this now; nothing was done unless said otherwise."""
+
+    status = 503
+    type = "unavailable"
+    title = "The ledger cannot answer now"
+    title_zh = "服务暂不可用"
+
+
+class HistoryBehindAnchor(Unavailable):
+    """The database lacks what the anchor has seen: a rollback, a restore, a lagging replica."""
+
+    type = "history-behind-anchor"
+    title = "The database is behind the anchor: appending has stopped"
+    title_zh = "数据库落后于锚点，已停止写入"
+
+
+class ClockUnfit(Unavailable):
+    """The database's clock fell behind the head or away from the worker's."""
+
+    type = "clock-unfit"
+    title = "A clock is off: appending has stopped"
+    title_zh = "时钟异常，已停止写入"
+
+
+class OutcomeUnknown(Unavailable):
+    """The database did not say whether the batch was committed; repeat with the same key."""
+
+    type = "outcome-unknown"
+    title = "The outcome is not known yet: repeat with the same Idempotency-Key"
+    title_zh = "结果未知，请用相同的 Idempotency-Key 重试"
+
+
+class BehindIndex(Unavailable):
+    """A projection did not reach the index asked for within a second."""
+
+    type = "behind-index"
+    title = "The projection has not reached this index yet"
+    title_zh = "查询视图尚未更新到指定位置"
+
+
+class HistoryBroken(LedgerError):
+    """500: a stored event, checkpoint or state row does not fit; writing stops."""
+
+    type = "history-broken"
+    title = "The stored history does not fit together"
+    title_zh = "账本历史校验不一致"

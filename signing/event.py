@@ -1,0 +1,131 @@
+"""Event bytes: the deterministic CBOR map that is stored, hashed and proven (`docs/formats/event.md`).
+
+`Event` is what the bytes say; `encode` writes them and `parse` reads them back, refusing any other
+shape. The position is not among them: the proof binds it. Nothing here knows what a fact means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from signing import cbor, ids, seal
+
+FORMAT = 1
+EVENT_BYTES_MAX = 60_000
+_ABSENT = type(None)
+
+
+class EventInvalid(ValueError):
+    """Bytes that are not an event of a known format."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One immutable fact with its actors, times and sealed parts."""
+
+    suite: str
+    ledger_id: bytes
+    event_id: bytes
+    topic: str
+    """The fact's name, `LicenseIssued`; never a module path."""
+    stream_id: bytes
+    effective_at: int
+    """业务时间: microseconds UTC since 1970 from which the fact holds in law."""
+    recorded_at: int
+    """入账时间: microseconds UTC since 1970, set under the lock, never falling."""
+    client: bytes | None
+    """接入系统; None for the ledger's own operator at its console."""
+    organization: str
+    """Credit code of the organization acted for."""
+    operator_ref: bytes | None
+    """经办人, by a random reference."""
+    issuer: str | None
+    """颁证机关: credit code of the responsible issuer."""
+    case_number: str | None
+    """办件编号."""
+    service_item: str | None
+    """Service item code."""
+    channel: str
+    fact: Mapping[str, Any]
+    sealed: Mapping[str, Any]
+    """Part name to sealed part (`seal.py`)."""
+
+    def place(self, part: str) -> seal.Place:
+        """Where the part called `part` stands."""
+        return seal.Place(
+            format=FORMAT,
+            ledger_id=self.ledger_id,
+            stream_id=self.stream_id,
+            event_id=self.event_id,
+            topic=self.topic,
+            part=part,
+        )
+
+
+_SHAPE: tuple[tuple[int, str, tuple[type, ...]], ...] = (
+    (2, "suite", (str,)),
+    (3, "ledger_id", (bytes,)),
+    (4, "event_id", (bytes,)),
+    (5, "topic", (str,)),
+    (6, "stream_id", (bytes,)),
+    (7, "effective_at", (int,)),
+    (8, "recorded_at", (int,)),
+    (9, "client", (bytes, _ABSENT)),
+    (10, "organization", (str,)),
+    (11, "operator_ref", (bytes, _ABSENT)),
+    (12, "issuer", (str, _ABSENT)),
+    (13, "case_number", (str, _ABSENT)),
+    (14, "service_item", (str, _ABSENT)),
+    (15, "channel", (str,)),
+    (16, "fact", (dict,)),
+    (17, "sealed", (dict,)),
+)
+"""Key, name and types; key 1 is the format, key 18 the client signature's slot, null in format 1."""
+
+_KEYS = frozenset({1, 18}) | {key for key, _, _ in _SHAPE}
+_IDS = ("ledger_id", "event_id", "stream_id", "client", "operator_ref")
+
+
+def encode(event: Event) -> bytes:
+    """The stored bytes; raises EventInvalid above EVENT_BYTES_MAX."""
+    content: dict[int, Any] = {1: FORMAT, 18: None}
+    for key, name, _ in _SHAPE:
+        content[key] = getattr(event, name)
+    data = cbor.encode(content)
+    if len(data) > EVENT_BYTES_MAX:
+        raise EventInvalid(f"an event has at most {EVENT_BYTES_MAX} bytes")
+    return data
+
+
+def parse(data: bytes) -> Event:
+    """The event in bytes that this ledger stored; raises EventInvalid on a wrong shape."""
+    return _event(cbor.decode(data))
+
+
+def parse_strictly(data: bytes) -> Event:
+    """As `parse`, for bytes from anywhere: they must also be the deterministic encoding."""
+    if len(data) > EVENT_BYTES_MAX:
+        raise EventInvalid(f"an event has at most {EVENT_BYTES_MAX} bytes")
+    try:
+        return _event(cbor.decode_strictly(data))
+    except cbor.EncodingError as error:
+        raise EventInvalid(str(error)) from error
+
+
+def _event(content: Any) -> Event:
+    if not isinstance(content, dict) or content.keys() != _KEYS:
+        raise EventInvalid("not the map of an event")
+    if content[1] != FORMAT or content[18] is not None:
+        raise EventInvalid("an unknown format, or a client signature that format 1 does not have")
+    values = {}
+    for key, name, types in _SHAPE:
+        value = content[key]
+        if type(value) not in types:
+            raise EventInvalid(f"{name} has the wrong type")
+        values[name] = value
+    for name in _IDS:
+        if values[name] is not None and len(values[name]) != ids.ID_BYTES:
+            raise EventInvalid(f"{name} has the wrong length")
+    return Event(**values)

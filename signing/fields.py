@@ -1,0 +1,55 @@
+"""Field digests: one root in clear that proves each sealed value by itself.
+
+A field's digest is digest(salt ‖ name ‖ value); the root is the RFC 6962 root over the digests in
+byte order. Who discloses some fields gives their salts and values and the digests of the others.
+Values are JSON values whose numbers are decimal text (`docs/formats/field-digests.md`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from signing import cbor, merkle, suites
+
+SALT_BYTES = 16
+
+
+class FieldsInvalid(ValueError):
+    """Fields that do not lead to the root in the license's event."""
+
+
+def digest(salt: bytes, *, name: str, value: Any, suite: suites.Suite = suites.INTL) -> bytes:
+    """The digest of one field."""
+    return suite.digest(cbor.encode([salt, name, value]))
+
+
+def root(digests: Iterable[bytes], *, suite: suites.Suite = suites.INTL) -> bytes:
+    """The root over field digests, in byte order whatever order they come in."""
+    leaves = [merkle.leaf_hash(item, digest=suite.digest) for item in sorted(digests)]
+    return merkle.root(leaves, digest=suite.digest)
+
+
+def digests(
+    salted: Mapping[str, tuple[bytes, Any]], *, suite: suites.Suite = suites.INTL
+) -> dict[str, bytes]:
+    """The digest of every field by name; `salted` maps name to (salt, value)."""
+    return {name: digest(salt, name=name, value=value, suite=suite) for name, (salt, value) in salted.items()}
+
+
+def verify(
+    disclosed: Mapping[str, tuple[bytes, Any]],
+    *,
+    siblings: Iterable[bytes],
+    root_: bytes,
+    suite: suites.Suite = suites.INTL,
+) -> None:
+    """Nothing when every disclosed (salt, value) belongs to `root_`; raises FieldsInvalid."""
+    others = list(siblings)
+    own = list(digests(disclosed, suite=suite).values())
+    if any(len(item) != suite.digest_bytes for item in others):
+        raise FieldsInvalid("a sibling digest has the wrong length")
+    if len(set(own + others)) != len(own) + len(others):
+        raise FieldsInvalid("a digest appears twice")
+    if root(own + others, suite=suite) != root_:
+        raise FieldsInvalid("a value, a salt or a name is not the one in the license's event")

@@ -1,0 +1,285 @@
+"""The key ring: every secret of a ledger, in two encrypted files of mode 0600.
+
+`KeyRing` holds signing keys by purpose with their history, peppers, the body-digest key and the
+ledger's identity; `KekSet` holds the 1,024 key-encryption keys that wrap data keys by stream. A file
+is ["license-ledger keys", 1, kind, salt, nonce, ciphertext] in CBOR, under a key derived from a secret
+that the caller passes in. Secrets never appear in a `repr`, a message or a log.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from signing import cbor, keys, seal, suites
+
+BUCKETS = 1024
+"""Key-encryption keys; a stream's bucket is the first two bytes of its id modulo this."""
+_MAGIC, _FORMAT = "license-ledger keys", 1
+
+Purpose = Literal["log", "token", "access"]
+PURPOSES: tuple[Purpose, ...] = ("log", "token", "access")
+
+
+class KeyRingError(RuntimeError):
+    """A key file that is absent, open to others, damaged or under another secret."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldKey:
+    """A signing key of one purpose."""
+
+    purpose: str
+    key_id: bytes
+    seed: bytes = field(repr=False)
+    is_retired: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRing:
+    """Identity and secrets of one ledger; `version` rises with every change."""
+
+    version: int
+    suite_name: str
+    ledger_id: bytes
+    origin: str
+    """HOST/PATH; a partition's checkpoint origin is this plus `/<partition>` and a generation."""
+    operator: str
+    """Credit code of the body that runs the ledger."""
+    registry: bytes
+    """Stream id of the registry."""
+    signing: tuple[HeldKey, ...]
+    peppers: tuple[tuple[int, bytes], ...] = field(repr=False)
+    """(pepper id, secret), the active one last."""
+    body_key: bytes = field(repr=False)
+    """Keys the digests of request bodies and use codes in flight."""
+
+    @property
+    def suite(self) -> suites.Suite:
+        """The ledger's suite."""
+        return suites.suite(self.suite_name)
+
+    def active(self, purpose: str) -> HeldKey:
+        """The newest key of `purpose` that is not retired."""
+        for held in reversed(self.signing):
+            if held.purpose == purpose and not held.is_retired:
+                return held
+        raise KeyRingError(f"no active key for {purpose}")
+
+    def signing_key(self, purpose: str) -> keys.SigningKey:
+        """The active key of `purpose`, ready to sign."""
+        return keys.SigningKey(self.active(purpose).seed)
+
+    def introduce(self, purpose: str) -> KeyRing:
+        """The ring with a new active key of `purpose`."""
+        return replace(self, version=self.version + 1, signing=(*self.signing, new_key(self.suite, purpose)))
+
+    def retire(self, key_id: bytes) -> KeyRing:
+        """The ring in which the key called `key_id` signs no more."""
+        kept = tuple(
+            replace(held, is_retired=held.is_retired or held.key_id == key_id) for held in self.signing
+        )
+        return replace(self, version=self.version + 1, signing=kept)
+
+    def add_pepper(self) -> KeyRing:
+        """The ring with a new active pepper beside the old ones."""
+        number = self.peppers[-1][0] + 1
+        return replace(
+            self, version=self.version + 1, peppers=(*self.peppers, (number, secrets.token_bytes(32)))
+        )
+
+    def drop_old_peppers(self) -> KeyRing:
+        """The ring with the active pepper alone."""
+        return replace(self, version=self.version + 1, peppers=self.peppers[-1:])
+
+
+def new_key(suite: suites.Suite, purpose: str) -> HeldKey:
+    """A fresh signing key of `purpose`."""
+    seed = keys.generate_signing_key()
+    public = keys.SigningKey(seed).public
+    return HeldKey(purpose=purpose, key_id=suites.key_id(suite, purpose=purpose, public=public), seed=seed)
+
+
+def create(*, origin: str, operator: str, suite: suites.Suite) -> KeyRing:
+    """The key ring of a new ledger."""
+    return KeyRing(
+        version=1,
+        suite_name=suite.name,
+        ledger_id=secrets.token_bytes(16),
+        origin=origin,
+        operator=operator,
+        registry=secrets.token_bytes(16),
+        signing=tuple(new_key(suite, purpose) for purpose in PURPOSES),
+        peppers=((1, secrets.token_bytes(32)),),
+        body_key=secrets.token_bytes(32),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrappedKey:
+    """A data key under the key-encryption key of its stream's bucket."""
+
+    stream_id: bytes
+    number: int
+    bucket: int
+    generation: int
+    wrapped: bytes
+    """nonce ‖ ciphertext."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KekSet:
+    """The key-encryption keys: for each bucket its generation and key."""
+
+    keks: tuple[tuple[int, bytes], ...] = field(repr=False)
+
+    @classmethod
+    def create(cls) -> KekSet:
+        """A fresh set, every bucket at generation 1."""
+        return cls(keks=tuple((1, secrets.token_bytes(32)) for _ in range(BUCKETS)))
+
+    def wrap(self, key: seal.DataKey, *, ledger_id: bytes) -> WrappedKey:
+        """`key` wrapped under its bucket's present key."""
+        number = bucket(key.owner)
+        generation, kek = self.keks[number]
+        nonce = secrets.token_bytes(keys.NONCE_BYTES)
+        context = _wrap_context(ledger_id, key.owner, key.number, generation)
+        ciphertext = keys.seal(kek, nonce=nonce, plaintext=key.secret, context=context)
+        return WrappedKey(
+            stream_id=key.owner,
+            number=key.number,
+            bucket=number,
+            generation=generation,
+            wrapped=nonce + ciphertext,
+        )
+
+    def unwrap(self, wrap: WrappedKey, *, ledger_id: bytes) -> seal.DataKey:
+        """The data key in `wrap`; raises keys.SealBroken when its bucket's key is gone."""
+        generation, kek = self.keks[wrap.bucket]
+        if generation != wrap.generation:
+            raise keys.SealBroken("wrapped under another generation of its bucket's key")
+        nonce, ciphertext = wrap.wrapped[: keys.NONCE_BYTES], wrap.wrapped[keys.NONCE_BYTES :]
+        context = _wrap_context(ledger_id, wrap.stream_id, wrap.number, generation)
+        secret = keys.unseal(kek, nonce=nonce, ciphertext=ciphertext, context=context)
+        return seal.DataKey(owner=wrap.stream_id, number=wrap.number, secret=secret)
+
+    def renew(self, number: int) -> KekSet:
+        """The set in which bucket `number` has a new key; the old one is in no copy of this set."""
+        generation = self.keks[number][0] + 1
+        fresh = (generation, secrets.token_bytes(32))
+        return KekSet(keks=(*self.keks[:number], fresh, *self.keks[number + 1 :]))
+
+
+def bucket(stream_id: bytes) -> int:
+    """The bucket of a stream."""
+    return int.from_bytes(stream_id[:2], "big") % BUCKETS
+
+
+def save_ring(ring: KeyRing, path: Path, *, secret: bytes) -> None:
+    """The ring in its file, replaced whole and synced."""
+    content = {name: value for name, value in vars(ring).items() if name != "signing"}
+    content["signing"] = [[k.purpose, k.key_id, k.seed, k.is_retired] for k in ring.signing]
+    _save("ring", content, path, secret)
+
+
+def load_ring(path: Path, *, secret: bytes) -> KeyRing:
+    """The ring in its file; raises KeyRingError."""
+    content = _load("ring", path, secret)
+    signing = tuple(
+        HeldKey(purpose=purpose, key_id=key_id, seed=seed, is_retired=is_retired)
+        for purpose, key_id, seed, is_retired in content.pop("signing")
+    )
+    peppers = tuple((number, pepper) for number, pepper in content.pop("peppers"))
+    return KeyRing(signing=signing, peppers=peppers, **content)
+
+
+def save_keks(keks: KekSet, path: Path, *, secret: bytes) -> None:
+    """The key-encryption keys in their file; the replaced file's blocks are overwritten."""
+    _save("keks", [list(pair) for pair in keks.keks], path, secret)
+
+
+def load_keks(path: Path, *, secret: bytes) -> KekSet:
+    """The key-encryption keys in their file; raises KeyRingError."""
+    return KekSet(keks=tuple((generation, kek) for generation, kek in _load("keks", path, secret)))
+
+
+def write_private(data: bytes, path: Path) -> None:
+    """`data` in a file of mode 0600, replaced in one step, synced; the old content is overwritten.
+
+    If we crash before the rename the old file stands; after it, the new one.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    old = os.open(path, os.O_WRONLY) if path.exists() else None
+    temporary.rename(path)
+    _sync_folder(path.parent)
+    if old is not None:
+        with os.fdopen(old, "wb") as file:
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _save(kind: str, content: Any, path: Path, secret: bytes) -> None:
+    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(keys.NONCE_BYTES)
+    ciphertext = keys.seal(
+        _file_key(secret, kind, salt),
+        nonce=nonce,
+        plaintext=cbor.encode(content),
+        context=_file_context(kind),
+    )
+    write_private(cbor.encode([_MAGIC, _FORMAT, kind, salt, nonce, ciphertext]), path)
+
+
+def _load(kind: str, path: Path, secret: bytes) -> Any:
+    data = read_private(path)
+    try:
+        magic, format_, said_kind, salt, nonce, ciphertext = cbor.decode_strictly(data)
+        if (magic, format_, said_kind) != (_MAGIC, _FORMAT, kind):
+            raise KeyRingError(f"{path.name} is not a file of kind {kind}")
+        plaintext = keys.unseal(
+            _file_key(secret, kind, salt), nonce=nonce, ciphertext=ciphertext, context=_file_context(kind)
+        )
+        return cbor.decode_strictly(plaintext)
+    except (TypeError, ValueError) as error:
+        raise KeyRingError(f"{path.name} is damaged or under another secret") from error
+
+
+def read_private(path: Path) -> bytes:
+    """The content of a file that only its owner may read; raises KeyRingError."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_IMODE(mode) & 0o077:
+            raise KeyRingError(f"{path.name} can be read by others: its mode must be 0600")
+        return path.read_bytes()
+    except OSError as error:
+        raise KeyRingError(f"{path.name} cannot be read") from error
+
+
+def _file_key(secret: bytes, kind: str, salt: bytes) -> bytes:
+    return keys.derive(secret, info=cbor.encode(["key file", kind, salt]))
+
+
+def _file_context(kind: str) -> bytes:
+    return cbor.encode([_MAGIC, _FORMAT, kind])
+
+
+def _wrap_context(ledger_id: bytes, stream_id: bytes, number: int, generation: int) -> bytes:
+    return cbor.encode(["wrap", ledger_id, stream_id, number, generation])
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

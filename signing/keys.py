@@ -1,0 +1,75 @@
+"""Keys and what is done with them: sign, verify, seal, open, derive; the only door to `cryptography`.
+
+Keys, nonces and messages are arguments and bytes; nothing is generated, stored or read here except
+by `generate_signing_key`. Verification and opening succeed silently or raise. Which algorithm serves
+is the suite's choice (`suites.py`); this module has the primitives of suite `intl`.
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+SYMMETRIC_KEY_BYTES = 32
+NONCE_BYTES = 12
+
+
+class SignatureInvalid(ValueError):
+    """A signature that the named key did not make over this message."""
+
+
+class SealBroken(ValueError):
+    """Sealed bytes that this key and this context do not open."""
+
+
+class SigningKey:
+    """An Ed25519 private key, parsed once; RFC 8032 signatures are deterministic."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self._key.public_key().public_bytes_raw()
+        """The 32 bytes of the public key."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature over `message`."""
+        return self._key.sign(message)
+
+
+def generate_signing_key() -> bytes:
+    """The 32-byte seed of a new Ed25519 key, from the operating system's randomness."""
+    return Ed25519PrivateKey.generate().private_bytes_raw()
+
+
+def verify(public: bytes, *, signature: bytes, message: bytes) -> None:
+    """Nothing when `public` signed `message`; raises SignatureInvalid otherwise (RFC 8032 §5.1.7)."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError) as error:
+        raise SignatureInvalid("the signature does not match") from error
+
+
+def seal(key: bytes, *, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:
+    """AES-256-GCM ciphertext with its 16-byte tag (NIST SP 800-38D); `context` is bound, not stored."""
+    return AESGCM(key).encrypt(nonce, plaintext, context)
+
+
+def unseal(key: bytes, *, nonce: bytes, ciphertext: bytes, context: bytes) -> bytes:
+    """The plaintext of `seal`; raises SealBroken when key, nonce, context or a byte differs."""
+    try:
+        return AESGCM(key).decrypt(nonce, ciphertext, context)
+    except (InvalidTag, ValueError) as error:
+        raise SealBroken("the sealed bytes do not open") from error
+
+
+def derive(key: bytes, *, info: bytes) -> bytes:
+    """A 32-byte key: HKDF-SHA-256 with empty salt (RFC 5869)."""
+    return HKDF(algorithm=hashes.SHA256(), length=SYMMETRIC_KEY_BYTES, salt=b"", info=info).derive(key)
+
+
+def stretch(passphrase: bytes, *, salt: bytes) -> bytes:
+    """A 32-byte key from a passphrase: scrypt with N = 2^15, r = 8, p = 1 (RFC 7914); about 80 ms."""
+    return Scrypt(salt=salt, length=SYMMETRIC_KEY_BYTES, n=2**15, r=8, p=1).derive(passphrase)

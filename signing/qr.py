@@ -1,0 +1,61 @@
+"""QR codes of tokens: SVG, PNG and terminal text; the only door to `qrcode`.
+
+Version 9, level M and the mask are fixed, so that nothing is searched: version 9 at M holds the 262
+alphanumeric characters a token's URL may have, and larger modules scan better than higher levels.
+"""
+
+from __future__ import annotations
+
+import io
+
+import qrcode
+from qrcode.image.pure import PyPNGImage
+from qrcode.image.svg import SvgPathImage
+
+VERSION = 9
+MASK = 3
+QUIET_ZONE = 4
+"""Modules of white around the symbol (ISO/IEC 18004 §6.3.8)."""
+
+
+def svg(text: str) -> bytes:
+    """An SVG picture of `text`, which must be QR alphanumeric."""
+    return _save(text, SvgPathImage)
+
+
+def png(text: str) -> bytes:
+    """A PNG picture of `text`, eight pixels a module."""
+    return _save(text, PyPNGImage)
+
+
+def terminal(text: str) -> str:
+    """`text` as half-block characters, dark on light, two modules a character row."""
+    matrix = _code(text).get_matrix()
+    if len(matrix) % 2:
+        matrix.append([False] * len(matrix))
+    glyphs = {(True, True): " ", (True, False): "▄", (False, True): "▀", (False, False): "█"}
+    rows = zip(matrix[::2], matrix[1::2], strict=True)
+    return "\n".join(
+        "".join(glyphs[bool(above), bool(below)] for above, below in zip(upper, lower, strict=True))
+        for upper, lower in rows
+    )
+
+
+def _code(text: str) -> qrcode.QRCode:  # type: ignore[type-arg]
+    code: qrcode.QRCode = qrcode.QRCode(  # type: ignore[type-arg]
+        version=VERSION,
+        error_correction=qrcode.ERROR_CORRECT_M,
+        mask_pattern=MASK,
+        box_size=8,
+        border=QUIET_ZONE,
+    )
+    # Mode 2 is alphanumeric: one segment, 11 bits for two characters (ISO/IEC 18004 §7.4.4).
+    code.add_data(qrcode.util.QRData(text.encode("ascii"), mode=2), optimize=0)
+    code.make(fit=False)
+    return code
+
+
+def _save(text: str, factory: type) -> bytes:
+    out = io.BytesIO()
+    _code(text).make_image(image_factory=factory).save(out)
+    return out.getvalue()

@@ -1,0 +1,103 @@
+"""Receipts: C2SP tlog-proofs, the detached signature of one event.
+
+`write` makes the text, `parse` reads it, `verify` judges it against the event's bytes and trusted
+verifier keys. Rests on c2sp.org/tlog-proof@v1 and `merkle`, `note`. Without extra data.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from signing import merkle, note, suites
+
+HEADER = "c2sp.org/tlog-proof@v1"
+RECEIPT_BYTES_MAX = 64 * 1024
+_PROOF_MAX = 63
+
+
+class ReceiptInvalid(ValueError):
+    """A receipt that does not prove the event under the trusted keys."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """A parsed receipt; nothing in it is trusted before `verify`."""
+
+    index: int
+    proof: tuple[bytes, ...]
+    checkpoint: str
+    """The signed note."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proven:
+    """What a verified receipt says: the event is leaf `index` of this checkpoint's tree."""
+
+    index: int
+    checkpoint: note.Checkpoint
+    signer: note.VerifierKey
+
+
+def write(*, index: int, proof: Sequence[bytes], checkpoint: str) -> str:
+    """The receipt's text; `checkpoint` is a signed note."""
+    lines = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
+    return f"{HEADER}\nindex {index}\n{lines}\n{checkpoint}"
+
+
+def parse(text: str) -> Receipt:
+    """The parts of a receipt; raises ReceiptInvalid."""
+    if len(text) > RECEIPT_BYTES_MAX:
+        raise ReceiptInvalid("too long")
+    head, separator, checkpoint = text.partition("\n\n")
+    lines = head.split("\n")
+    if lines[0] != HEADER or not separator:
+        raise ReceiptInvalid("not a tlog-proof")
+    if len(lines) > 1 and lines[1].startswith("extra "):
+        raise ReceiptInvalid("extra data is not used here")
+    if len(lines) < 2 or not lines[1].startswith("index ") or len(lines) > 2 + _PROOF_MAX:
+        raise ReceiptInvalid("no index line, or a proof without end")
+    index = lines[1].removeprefix("index ")
+    if not (index.isascii() and index.isdigit() and str(int(index[:20])) == index):
+        raise ReceiptInvalid("the index is not a decimal number")
+    try:
+        proof = tuple(base64.b64decode(line, validate=True) for line in lines[2:])
+    except ValueError as error:
+        raise ReceiptInvalid("the proof is not base64") from error
+    return Receipt(index=int(index), proof=proof, checkpoint=checkpoint)
+
+
+def verify(
+    text: str,
+    *,
+    event: bytes,
+    trusted: Iterable[note.VerifierKey],
+    suite: suites.Suite = suites.INTL,
+) -> Proven:
+    """What the receipt proves of the stored bytes `event`; raises ReceiptInvalid.
+
+    1. The text is a tlog-proof.
+    2. A trusted key signed the checkpoint, and its name is the checkpoint's origin.
+    3. The event's leaf hash is in the checkpointed tree at the index.
+    """
+    parsed = parse(text)  # 1
+    try:
+        body, signer = note.verify(parsed.checkpoint, trusted=trusted)  # 2
+        checkpoint = note.parse_checkpoint(body)
+    except note.NoteInvalid as error:
+        raise ReceiptInvalid(f"the checkpoint: {error}") from error
+    if checkpoint.origin != signer.name:
+        raise ReceiptInvalid("the checkpoint is of another origin than its key")
+    try:
+        merkle.verify_inclusion(  # 3
+            merkle.leaf_hash(event, digest=suite.digest),
+            parsed.index,
+            checkpoint.size,
+            parsed.proof,
+            checkpoint.root,
+            digest=suite.digest,
+        )
+    except merkle.ProofInvalid as error:
+        raise ReceiptInvalid(f"the inclusion proof: {error}") from error
+    return Proven(index=parsed.index, checkpoint=checkpoint, signer=signer)

@@ -1,0 +1,81 @@
+"""Sealed parts: what an event says under a stream's data key.
+
+A part is the array [suite, owner, key number, nonce, ciphertext]: AES-256-GCM under
+HKDF(data key, "part" ‖ event id ‖ part name), bound to format, ledger, stream, event, topic and part.
+The nonce is passed in; the same part of the same event is never sealed twice with one nonce.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from signing import cbor, keys, suites
+
+
+class PartInvalid(ValueError):
+    """A part that is not well-formed or does not open under this key and place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a part stands: every item is bound to the ciphertext."""
+
+    format: int
+    ledger_id: bytes
+    stream_id: bytes
+    event_id: bytes
+    topic: str
+    part: str
+
+    def context(self) -> bytes:
+        """format ‖ ledger ‖ stream ‖ event ‖ topic ‖ part."""
+        return cbor.encode(
+            [self.format, self.ledger_id, self.stream_id, self.event_id, self.topic, self.part]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataKey:
+    """The data key of one stream."""
+
+    owner: bytes
+    """Stream id."""
+    number: int
+    """0 for the first key of a stream."""
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"DataKey(owner={self.owner.hex()}, number={self.number})"
+
+
+def seal(content: Any, *, key: DataKey, place: Place, nonce: bytes, suite: suites.Suite) -> list[Any]:
+    """The sealed part that holds `content`."""
+    ciphertext = keys.seal(
+        _part_key(key, place), nonce=nonce, plaintext=cbor.encode(content), context=place.context()
+    )
+    return [suite.name, key.owner, key.number, nonce, ciphertext]
+
+
+def unseal(part: Any, *, key: DataKey, place: Place) -> Any:
+    """The content of a sealed part; raises PartInvalid."""
+    try:
+        suite_name, owner, number, nonce, ciphertext = part
+        suites.suite(suite_name)
+        if owner != key.owner or number != key.number:
+            raise PartInvalid("sealed under another key")
+        plaintext = keys.unseal(
+            _part_key(key, place), nonce=nonce, ciphertext=ciphertext, context=place.context()
+        )
+        return cbor.decode_strictly(plaintext)
+    except (TypeError, ValueError) as error:
+        raise PartInvalid("the part does not open here") from error
+
+
+def owner(part: Any) -> tuple[bytes, int]:
+    """The stream whose data key seals the part, and the key's number."""
+    return part[1], part[2]
+
+
+def _part_key(key: DataKey, place: Place) -> bytes:
+    return keys.derive(key.secret, info=cbor.encode(["part", place.event_id, place.part]))

@@ -1,0 +1,150 @@
+"""QR tokens: what a printed piece of a license says about itself, signed, for paper and phones.
+
+A token is an untagged COSE_Sign1 (RFC 9052 §4.2) over the array of `Token`'s items, written in
+base32 behind an upper-case URL so that it stays in one alphanumeric QR segment. It carries no holder;
+`paper_digest` lets a verifier compare the printed number and names (`docs/formats/qr-token.md`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from signing import cbor, keys, suites
+
+FORMAT = 1
+PURPOSE = "token"
+URL_LENGTH_MAX = 262
+"""Alphanumeric capacity of QR version 9 at level M (ISO/IEC 18004 table 7)."""
+PATH = "/V/"
+PAPER_DIGEST_BYTES = 12
+PAPER_SALT_BYTES = 8
+
+
+class TokenInvalid(ValueError):
+    """Text that is not a token, or not one that a trusted key signed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """The content of a token; dates are days since 1970-01-01 in Asia/Shanghai."""
+
+    license_ref: bytes
+    version: int
+    piece: int
+    """0 for the original 正本, 1… for counterparts 副本."""
+    valid_from: int
+    valid_to: int | None
+    """Last valid day, or None for long-term 长期."""
+    issued_on: int
+    status_list: int
+    status_index: int
+    paper_digest: bytes
+    paper_salt: bytes
+
+
+_TYPES: tuple[tuple[type, ...], ...] = (
+    (bytes,),
+    (int,),
+    (int,),
+    (int,),
+    (int, type(None)),
+    (int,),
+    (int,),
+    (int,),
+    (bytes,),
+    (bytes,),
+)
+
+
+def paper_digest(*, salt: bytes, number: str, names: Iterable[str], suite: suites.Suite) -> bytes:
+    """digest(salt ‖ number ‖ [names as printed])[:12]."""
+    return suite.digest(cbor.encode([salt, number, list(names)]))[:PAPER_DIGEST_BYTES]
+
+
+def sign(token: Token, *, key: keys.SigningKey, suite: suites.Suite) -> bytes:
+    """The COSE_Sign1 bytes of `token`."""
+    protected = cbor.encode(
+        {1: suite.cose_algorithm, 4: suites.key_id(suite, purpose=PURPOSE, public=key.public)}
+    )
+    payload = cbor.encode([FORMAT, *vars(token).values()])
+    return cbor.encode([protected, {}, payload, key.sign(_to_be_signed(protected, payload))])
+
+
+def url(signed: bytes, *, host: str) -> str:
+    """The upper-case URL that a QR code shows; raises TokenInvalid when it would not fit version 9."""
+    text = f"HTTPS://{host.upper()}{PATH}{base64.b32encode(signed).decode().rstrip('=')}"
+    if len(text) > URL_LENGTH_MAX:
+        raise TokenInvalid(f"the URL has more than {URL_LENGTH_MAX} characters: a shorter host is needed")
+    return text
+
+
+def parse(text: str, *, trusted: Mapping[bytes, bytes], suite: suites.Suite = suites.INTL) -> Token:
+    """The token in a URL or bare base32 text, any case; raises TokenInvalid.
+
+    `trusted` maps key ids to public keys.
+    1. The text is base32 of a COSE_Sign1 with the suite's algorithm and a known key.
+    2. The key signed it.
+    3. The payload has the shape of a known format.
+    """
+    protected, payload, signature = _cose(_bytes(text), suite)  # 1
+    public = trusted.get(protected[4])
+    if public is None:
+        raise TokenInvalid("signed by a key that is not trusted here")
+    try:
+        keys.verify(public, signature=signature, message=_to_be_signed(cbor.encode(protected), payload))  # 2
+    except keys.SignatureInvalid as error:
+        raise TokenInvalid("the signature does not match") from error
+    return _token(payload)  # 3
+
+
+def _bytes(text: str) -> bytes:
+    encoded = text.strip().upper().rpartition(PATH)[2]
+    if len(encoded) > URL_LENGTH_MAX or not encoded.isascii():
+        raise TokenInvalid("too long for a token")
+    try:
+        return base64.b32decode(encoded + "=" * (-len(encoded) % 8))
+    except (binascii.Error, ValueError) as error:
+        raise TokenInvalid("not base32") from error
+
+
+def _cose(data: bytes, suite: suites.Suite) -> tuple[dict[int, Any], bytes, bytes]:
+    try:
+        parts = cbor.decode_strictly(data)
+        encoded, unprotected, payload, signature = parts
+        protected = cbor.decode_strictly(encoded)
+    except (TypeError, ValueError) as error:
+        raise TokenInvalid("not a COSE_Sign1") from error
+    shape_known = (
+        isinstance(parts, list)
+        and unprotected == {}
+        and isinstance(payload, bytes)
+        and isinstance(signature, bytes)
+        and isinstance(protected, dict)
+        and protected.keys() == {1, 4}
+        and protected[1] == suite.cose_algorithm
+        and isinstance(protected[4], bytes)
+    )
+    if not shape_known:
+        raise TokenInvalid("not the COSE_Sign1 of a token")
+    return protected, payload, signature
+
+
+def _token(payload: bytes) -> Token:
+    try:
+        items = cbor.decode_strictly(payload)
+    except ValueError as error:
+        raise TokenInvalid("the payload is not deterministic CBOR") from error
+    if not isinstance(items, list) or len(items) != 1 + len(_TYPES) or items[0] != FORMAT:
+        raise TokenInvalid("an unknown token format")
+    if any(type(item) not in types for item, types in zip(items[1:], _TYPES, strict=True)):
+        raise TokenInvalid("an item has the wrong type")
+    return Token(**dict(zip(Token.__dataclass_fields__, items[1:], strict=True)))
+
+
+def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
+    """Sig_structure of RFC 9052 §4.4."""
+    return cbor.encode(["Signature1", protected, b"", payload])
