@@ -8,7 +8,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
-UV := $(BIN)/uv --no-config
+UV := $(BIN)/uv --system-certs
 
 # The first Python that is new enough and can make environments. Override: make PYTHON=/path/to/python3
 PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 /usr/bin/python3; do \
@@ -46,8 +46,8 @@ COMPILE := pip compile --quiet --universal --python-version 3.11 --generate-hash
 	pyproject.toml
 lock:
 	@test -x $(BIN)/uv || { echo 'run `make env` first' >&2; exit 1; }
-	$(UV) $(COMPILE) --group dev --output-file requirements-dev.lock
-	$(UV) $(COMPILE) --constraints requirements-dev.lock --output-file requirements.lock
+	$(UV) --no-config $(COMPILE) --group dev --output-file requirements-dev.lock
+	$(UV) --no-config $(COMPILE) --constraints requirements-dev.lock --output-file requirements.lock
 
 demo: $(ENV)
 	$(BIN)/license-ledger demo
