@@ -131,21 +131,26 @@ class WrappedKey:
     """nonce ‖ ciphertext."""
 
 
+Kek = tuple[int, bytes]
+"""(generation, key)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class KekSet:
-    """The key-encryption keys: for each bucket its generation and key."""
+    """The key-encryption keys: for each bucket its key, or two while the bucket is being renewed."""
 
-    keks: tuple[tuple[int, bytes], ...] = field(repr=False)
+    keks: tuple[tuple[Kek, ...], ...] = field(repr=False)
+    """Bucket by bucket, the newest generation last."""
 
     @classmethod
     def create(cls) -> KekSet:
         """A fresh set, every bucket at generation 1."""
-        return cls(keks=tuple((1, secrets.token_bytes(32)) for _ in range(BUCKETS)))
+        return cls(keks=tuple(((1, secrets.token_bytes(32)),) for _ in range(BUCKETS)))
 
     def wrap(self, key: seal.DataKey, *, ledger_id: bytes) -> WrappedKey:
-        """`key` wrapped under its bucket's present key."""
+        """`key` wrapped under its bucket's newest key."""
         number = bucket(key.owner)
-        generation, kek = self.keks[number]
+        generation, kek = self.keks[number][-1]
         nonce = secrets.token_bytes(keys.NONCE_BYTES)
         context = _wrap_context(ledger_id, key.owner, key.number, generation)
         ciphertext = keys.seal(kek, nonce=nonce, plaintext=key.secret, context=context)
@@ -159,19 +164,25 @@ class KekSet:
 
     def unwrap(self, wrap: WrappedKey, *, ledger_id: bytes) -> seal.DataKey:
         """The data key in `wrap`; raises keys.SealBroken when its bucket's key is gone."""
-        generation, kek = self.keks[wrap.bucket]
-        if generation != wrap.generation:
-            raise keys.SealBroken("wrapped under another generation of its bucket's key")
+        kek = dict(self.keks[wrap.bucket]).get(wrap.generation)
+        if kek is None:
+            raise keys.SealBroken("wrapped under a key of its bucket that is not here")
         nonce, ciphertext = wrap.wrapped[: keys.NONCE_BYTES], wrap.wrapped[keys.NONCE_BYTES :]
-        context = _wrap_context(ledger_id, wrap.stream_id, wrap.number, generation)
+        context = _wrap_context(ledger_id, wrap.stream_id, wrap.number, wrap.generation)
         secret = keys.unseal(kek, nonce=nonce, ciphertext=ciphertext, context=context)
         return seal.DataKey(owner=wrap.stream_id, number=wrap.number, secret=secret)
 
     def renew(self, number: int) -> KekSet:
-        """The set in which bucket `number` has a new key; the old one is in no copy of this set."""
-        generation = self.keks[number][0] + 1
-        fresh = (generation, secrets.token_bytes(32))
-        return KekSet(keks=(*self.keks[:number], fresh, *self.keks[number + 1 :]))
+        """The set in which bucket `number` has a new key beside the old one, for rewrapping."""
+        fresh = (self.keks[number][-1][0] + 1, secrets.token_bytes(32))
+        return self._with(number, (*self.keks[number], fresh))
+
+    def drop_old(self, number: int) -> KekSet:
+        """The set in which bucket `number` has its newest key alone: the old one is destroyed."""
+        return self._with(number, self.keks[number][-1:])
+
+    def _with(self, number: int, bucket_keks: tuple[Kek, ...]) -> KekSet:
+        return KekSet(keks=(*self.keks[:number], bucket_keks, *self.keks[number + 1 :]))
 
 
 def bucket(stream_id: bytes) -> int:
@@ -199,12 +210,13 @@ def load_ring(path: Path, *, secret: bytes) -> KeyRing:
 
 def save_keks(keks: KekSet, path: Path, *, secret: bytes) -> None:
     """The key-encryption keys in their file; the replaced file's blocks are overwritten."""
-    _save("keks", [list(pair) for pair in keks.keks], path, secret)
+    _save("keks", keks.keks, path, secret)
 
 
 def load_keks(path: Path, *, secret: bytes) -> KekSet:
     """The key-encryption keys in their file; raises KeyRingError."""
-    return KekSet(keks=tuple((generation, kek) for generation, kek in _load("keks", path, secret)))
+    content = _load("keks", path, secret)
+    return KekSet(keks=tuple(tuple((generation, kek) for generation, kek in one) for one in content))
 
 
 def write_private(data: bytes, path: Path) -> None:
