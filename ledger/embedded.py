@@ -25,7 +25,7 @@ from urllib.parse import quote
 from ledger import embedded_files as files
 from ledger.embedded_account import Account, EmbeddedError, account
 from ledger.embedded_binaries import BASE, installed, reachable
-from ledger.embedded_cluster import Cluster
+from ledger.embedded_cluster import HALT_S, Cluster
 from ledger.embedded_settings import OWNER
 
 __all__ = ["OWNER", "EmbeddedError", "Server"]
@@ -141,15 +141,18 @@ class Server:
         """The path of a PostgreSQL program of the server's own release, such as `pg_dump`."""
         return self._cluster.binaries.program(name)
 
-    def stop(self, *, timeout_s: float = _START_S) -> None:
-        """End our use, and the server too if nobody else uses it. Stopping twice is allowed."""
+    def stop(self, *, timeout_s: float = HALT_S) -> None:
+        """End our use, and the server too if nobody else uses it. Stopping twice is allowed.
+
+        A server that has not ended its work after the timeout is stopped as a power cut would.
+        """
         if self._is_stopped or os.getpid() != self._process_id:
             return
         control = self._cluster.control
         try:
-            with files.held_alone(control / "start.lock", timeout_s=timeout_s):
+            with files.held_alone(control / "start.lock", timeout_s=_START_S):
                 if self._users.try_alone():
-                    self._cluster.halt()
+                    self._cluster.halt(timeout_s=timeout_s)
         except OSError as error:
             raise EmbeddedError(f"PostgreSQL was not stopped: {error}") from error
         finally:
@@ -222,6 +225,7 @@ def _joined(cluster: Cluster, *, users: files.Lock, listen_tcp: bool, timeout_s:
 def _launched(cluster: Cluster, *, listen_tcp: bool, timeout_s: float) -> files.Run:
     run = cluster.launch(listen_tcp=listen_tcp)
     if not cluster.await_ready(run, timeout_s=timeout_s):
+        cluster.halt()  # it is dead: this removes its socket folder
         raise EmbeddedError(f"PostgreSQL ended while it was starting{cluster.log_tail()}")
     return run
 
