@@ -143,6 +143,15 @@ class EventNotFound(NotFound):
     title_zh = "事件不存在"
 
 
+class MethodNotAllowed(LedgerError):
+    """405: the path is there, the method is not; `Allow` names those that are."""
+
+    status = 405
+    type = "method-not-allowed"
+    title = "This path does not answer to this method"
+    title_zh = "不支持该请求方法"
+
+
 class Conflict(LedgerError):
     """409: well-formed, but the ledger's state does not allow it."""
 
@@ -191,6 +200,15 @@ class TooLarge(LedgerError):
     type = "too-large"
     title = "The request is too large"
     title_zh = "请求过大"
+
+
+class UnsupportedMediaType(LedgerError):
+    """415: a body that does not say it is plain JSON."""
+
+    status = 415
+    type = "unsupported-media-type"
+    title = "A body is sent as application/json, without Content-Encoding"
+    title_zh = "请求体须为未压缩的 application/json"
 
 
 class Invalid(LedgerError):

@@ -1,0 +1,255 @@
+"""Authorizations 用证授权: granted, narrowed, withdrawn; which one covers which use.
+
+Three modes: `holder` (attested consent, in the holder's stream), `statutory` 依职能 and
+`unconditional` 无条件共享 (standing, in the requester's stream). An authorization names one requester
+and can only shrink. `covers` is the scope rule that uses and `check` share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ledger import errors
+from ledger.fact import Fact, Touched
+from ledger.state import (
+    AuthorizationRow,
+    LicenseRow,
+    OrganizationRow,
+    State,
+    StreamRow,
+    TypeRow,
+)
+from signing import event, ids
+
+MODES = ("unconditional", "statutory", "holder")
+"""In order of preference: a holder's consent is not spent where law already permits."""
+SCOPE_MAX = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What an authorization allows; None means no limit."""
+
+    license_refs: tuple[str, ...]
+    type_codes: tuple[str, ...]
+    field_names: tuple[str, ...] | None
+    service_items: tuple[str, ...] | None
+    valid_from: int
+    valid_until: int | None
+    uses_max: int | None
+
+    def check(self) -> None:
+        """Nothing when the scope is well-formed; raises Invalid."""
+        if not self.license_refs and not self.type_codes:
+            raise errors.Invalid("a scope names licenses or types", field="scope")
+        for name in ("license_refs", "type_codes", "field_names", "service_items"):
+            items = getattr(self, name)
+            if items is not None and (len(items) > SCOPE_MAX or list(items) != sorted(set(items))):
+                raise errors.Invalid(f"at most {SCOPE_MAX} different {name}, sorted", field=f"scope.{name}")
+        if self.valid_until is not None and self.valid_until <= self.valid_from:
+            raise errors.Invalid("the scope ends before it begins", field="scope.valid_until")
+        if self.uses_max is not None and self.uses_max < 1:
+            raise errors.Invalid("uses_max is at least 1", field="scope.uses_max")
+
+
+def scope_of(row: AuthorizationRow) -> Scope:
+    """The scope of an authorization as it is now."""
+    return Scope(**{name: getattr(row, name) for name in Scope.__dataclass_fields__})
+
+
+def is_narrower(new: Scope, old: Scope) -> bool:
+    """Whether `new` allows nothing that `old` does not."""
+    targets = set(new.license_refs) <= set(old.license_refs) and set(new.type_codes) <= set(old.type_codes)
+    return (
+        targets
+        and _within(new.field_names, old.field_names)
+        and _within(new.service_items, old.service_items)
+        and new.valid_from >= old.valid_from
+        and _at_most(new.valid_until, old.valid_until)
+        and _at_most(new.uses_max, old.uses_max)
+    )
+
+
+def covers(row: AuthorizationRow, license_row: LicenseRow) -> bool:
+    """Whether the authorization names this license or its type, and its holder when it has one."""
+    if row.mode == "holder" and row.stream_id != license_row.stream_id:
+        return False
+    return license_row.type_code in row.type_codes or ids.text(license_row.license_ref) in row.license_refs
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationGranted(Fact):
+    """授权: one requester may use what the scope names."""
+
+    stream_kind: ClassVar[str] = "holder"
+    authorization_ref: bytes
+    mode: str
+    requester: str
+    requester_stream: bytes
+    license_refs: tuple[str, ...]
+    type_codes: tuple[str, ...]
+    field_names: tuple[str, ...] | None
+    service_items: tuple[str, ...] | None
+    valid_from: int
+    valid_until: int | None
+    uses_max: int | None
+    evidence_digest: bytes | None
+    """Digest of the evidence of consent, with a sealed salt."""
+    use_code_digest: bytes | None
+
+    def needed_scope(self, state: State) -> str | None:
+        return scope_for(self.mode)
+
+    def granted_scope(self) -> Scope:
+        """The scope in the fact."""
+        return Scope(**{name: getattr(self, name) for name in Scope.__dataclass_fields__})
+
+    def touches(self, about: event.Event) -> Touched:
+        yield AuthorizationRow, self.authorization_ref
+        yield OrganizationRow, self.requester
+        yield StreamRow, self.requester_stream
+        for type_code in self.type_codes:
+            yield TypeRow, type_code
+        for license_ref in self.license_refs:
+            yield LicenseRow, ids.parse(license_ref)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        if state.get(AuthorizationRow, self.authorization_ref) is not None:
+            raise errors.AlreadyExists("the authorization is granted")
+        if self.mode not in MODES:
+            raise errors.Invalid(f"a mode is one of {', '.join(MODES)}", field="mode")
+        self.granted_scope().check()
+        organization = state.get(OrganizationRow, self.requester)
+        if organization is not None and organization.stream_id != self.requester_stream:
+            raise errors.Conflict("the requester has another stream")
+        if self.mode == "holder" and self.requester == about.organization:
+            raise errors.OwnOrganization(field="requester")
+        _allow_targets(self, about, state)
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        if state.get(OrganizationRow, self.requester) is None:
+            state.put(OrganizationRow(organization=self.requester, stream_id=self.requester_stream))
+            state.put(StreamRow(stream_id=self.requester_stream, kind="organization", is_erased=False))
+        if state.get(StreamRow, about.stream_id) is None:
+            state.put(StreamRow(stream_id=about.stream_id, kind="holder", is_erased=False))
+        state.put(
+            AuthorizationRow(
+                authorization_ref=self.authorization_ref,
+                stream_id=about.stream_id,
+                mode=self.mode,
+                requester=self.requester,
+                grantor=about.organization,
+                uses=0,
+                is_withdrawn=False,
+                use_code_digest=self.use_code_digest,
+                **vars(self.granted_scope()),
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationNarrowed(Fact):
+    """缩小授权: the whole scope as it is from now on, within the one before."""
+
+    stream_kind: ClassVar[str] = "holder"
+    authorization_ref: bytes
+    license_refs: tuple[str, ...]
+    type_codes: tuple[str, ...]
+    field_names: tuple[str, ...] | None
+    service_items: tuple[str, ...] | None
+    valid_from: int
+    valid_until: int | None
+    uses_max: int | None
+
+    def needed_scope(self, state: State) -> str | None:
+        return _scope_of_mode(self.authorization_ref, state)
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((AuthorizationRow, self.authorization_ref),)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = _own_authorization(self.authorization_ref, about, state)
+        scope = Scope(**{name: getattr(self, name) for name in Scope.__dataclass_fields__})
+        scope.check()
+        if not is_narrower(scope, scope_of(row)):
+            raise errors.ScopeWidened(field="scope")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = state.need(AuthorizationRow, self.authorization_ref)
+        names = Scope.__dataclass_fields__
+        state.put(replace(row, **{name: getattr(self, name) for name in names}))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationWithdrawn(Fact):
+    """撤回授权: nothing is granted under it after this fact's position."""
+
+    stream_kind: ClassVar[str] = "holder"
+    authorization_ref: bytes
+
+    def needed_scope(self, state: State) -> str | None:
+        return _scope_of_mode(self.authorization_ref, state)
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((AuthorizationRow, self.authorization_ref),)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        _own_authorization(self.authorization_ref, about, state)
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = state.need(AuthorizationRow, self.authorization_ref)
+        state.put(replace(row, is_withdrawn=True))
+
+
+def scope_for(mode: str) -> str:
+    """The client scope that grants and changes authorizations of `mode`."""
+    return "consent:attest" if mode == "holder" else "authorization:grant"
+
+
+def _scope_of_mode(authorization_ref: bytes, state: State) -> str:
+    row = state.get(AuthorizationRow, authorization_ref)
+    if row is None:
+        raise errors.AuthorizationNotFound
+    return scope_for(row.mode)
+
+
+def _allow_targets(fact: AuthorizationGranted, about: event.Event, state: State) -> None:
+    for type_code in fact.type_codes:
+        type_row = state.get(TypeRow, type_code)
+        if type_row is None:
+            raise errors.LicenseTypeUnknown(field="scope.type_codes")
+        if fact.mode == "unconditional" and type_row.sharing_class != "unconditional":
+            raise errors.SharingClassForbids(field="scope.type_codes")
+    if fact.mode == "holder":
+        for license_ref in fact.license_refs:
+            row = state.get(LicenseRow, ids.parse(license_ref))
+            if row is None or row.stream_id != about.stream_id:
+                raise errors.LicenseNotFound(field="scope.license_refs")
+        if fact.evidence_digest is None:
+            raise errors.Invalid("attested consent names its evidence", field="evidence")
+    elif fact.license_refs:
+        raise errors.Invalid("a standing authorization names types", field="scope.license_refs")
+    elif about.stream_id != fact.requester_stream:
+        raise errors.Conflict("a standing authorization stands in the requester's stream")
+
+
+def _own_authorization(authorization_ref: bytes, about: event.Event, state: State) -> AuthorizationRow:
+    row = state.get(AuthorizationRow, authorization_ref)
+    if row is None:
+        raise errors.AuthorizationNotFound
+    if row.stream_id != about.stream_id:
+        raise errors.Conflict("the authorization stands in another stream")
+    if row.is_withdrawn:
+        raise errors.AuthorizationWithdrawnConflict
+    if about.client is not None and row.mode != "holder" and row.grantor != about.organization:
+        raise errors.AuthorizationNotFound
+    return row
+
+
+def _within(new: tuple[str, ...] | None, old: tuple[str, ...] | None) -> bool:
+    return old is None or (new is not None and set(new) <= set(old))
+
+
+def _at_most(new: int | None, old: int | None) -> bool:
+    return old is None or (new is not None and new <= old)

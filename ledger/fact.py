@@ -1,0 +1,119 @@
+"""Facts: the base of everything that can be recorded, and the codec between facts and event maps.
+
+A fact is a frozen dataclass whose class name is its topic. It says which state rows it touches, what
+must hold for it to be allowed (the rule, which `check` asks again for every stored event), and how it
+changes the state. All three are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from ledger import errors
+from ledger.state import ClientRow, Key, LedgerRow, Row, State, StreamRow
+from signing import event
+
+_TOPICS: dict[str, type[Fact]] = {}
+
+Touched = Iterable[tuple[type[Row], Key]]
+
+
+class Fact:
+    """Base of all facts; a subclass registers itself under its name."""
+
+    stream_kind: ClassVar[str] = "registry"
+    scope: ClassVar[str | None] = None
+    """Scope that a client needs; None: the ledger's own console only."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        _TOPICS[cls.__name__] = cls
+
+    @property
+    def topic(self) -> str:
+        """The fact's name."""
+        return type(self).__name__
+
+    def needed_scope(self, state: State) -> str | None:
+        """The scope that a client needs to record this fact; None: only the console may."""
+        return self.scope
+
+    def touches(self, about: event.Event) -> Touched:
+        """Keys of the rows that `allow` and `evolve` read, beside the actor's."""
+        return ()
+
+    def allow(self, about: event.Event, state: State) -> None:
+        """Nothing when the state lets this fact happen; raises a LedgerError otherwise."""
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        """Put into `state` what this fact, at leaf `index`, changes."""
+
+
+def topics() -> dict[str, type[Fact]]:
+    """Every known topic and its fact."""
+    return dict(_TOPICS)
+
+
+def to_map(fact: Fact) -> dict[str, Any]:
+    """The fact as the map that event bytes hold: text keys, lists for tuples."""
+    return {field.name: _plain(getattr(fact, field.name)) for field in fields(fact)}  # type: ignore[arg-type]
+
+
+def from_event(about: event.Event) -> Fact:
+    """The fact that an event records; raises HistoryBroken on an unknown topic or shape."""
+    cls = _TOPICS.get(about.topic)
+    if cls is None:
+        raise errors.HistoryBroken("an event has an unknown topic")
+    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    if about.fact.keys() != names:
+        raise errors.HistoryBroken("a fact does not have the members of its topic")
+    return cls(**{name: _frozen(value) for name, value in about.fact.items()})
+
+
+def actor_keys(about: event.Event) -> Touched:
+    """Keys of the rows that `allow_actor` reads."""
+    yield LedgerRow, 0
+    yield StreamRow, about.stream_id
+    if about.client is not None:
+        yield ClientRow, about.client
+
+
+def allow_actor(fact: Fact, about: event.Event, state: State) -> None:
+    """Nothing when the actor may record facts of this kind; raises Forbidden or HolderErasedConflict."""
+    stream = state.get(StreamRow, about.stream_id)
+    if stream is not None and stream.is_erased:
+        raise errors.HolderErasedConflict
+    if about.client is None:
+        if about.organization != state.need(LedgerRow, 0).operator:
+            raise errors.Forbidden("the console acts for the ledger's operator only")
+        return
+    client = state.get(ClientRow, about.client)
+    if client is None or client.is_suspended:
+        raise errors.ClientSuspended
+    if client.organization != about.organization:
+        raise errors.Forbidden("the client acts for another organization")
+    scope = fact.needed_scope(state)
+    if scope is None or scope not in client.scopes:
+        raise errors.ScopeMissing(needed_scope=scope)
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A fact that a command decided, before it has an id, a time and sealed bytes."""
+
+    fact: Fact
+    stream_id: bytes
+    effective_at: int | None = None
+    """None: the moment of recording."""
+    seals: tuple[tuple[str, bytes, Any], ...] = ()
+    """(part name, owner stream, content) to be sealed."""

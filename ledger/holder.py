@@ -1,0 +1,51 @@
+"""Holders 持证主体: their file read, and their end in this ledger by erasure.
+
+`HolderFileRead` is appended for each page of a file that leaves the ledger. `HolderErased` stands
+while the directory rows and the data key of the stream go, so that nothing sealed there opens again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ledger import errors
+from ledger.fact import Fact, Touched
+from ledger.state import State, StreamRow
+from signing import event
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolderFileRead(Fact):
+    """一人一档 / 一企一档: the holder's file was shown on an operator's attestation."""
+
+    scope: ClassVar[str | None] = "file:attest"
+    stream_kind: ClassVar[str] = "holder"
+    license_refs: tuple[bytes, ...]
+    """The licenses on this page."""
+    evidence_digest: bytes
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((StreamRow, about.stream_id),)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        if state.get(StreamRow, about.stream_id) is None:
+            raise errors.NotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolderErased(Fact):
+    """The holder's keys and directory rows are destroyed with this fact."""
+
+    stream_kind: ClassVar[str] = "holder"
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((StreamRow, about.stream_id),)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(StreamRow, about.stream_id)
+        if row is None or row.kind != "holder":
+            raise errors.NotFound("no such holder")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        state.put(replace(state.need(StreamRow, about.stream_id), is_erased=True))

@@ -1,0 +1,274 @@
+"""Licenses: issued, amended, and the changes of their status; what is true of one at an instant.
+
+A license keeps its reference for life and has versions; status belongs to the license, fields and
+dates to a version. Expiry and future start are never stored: `status` says them from the dates.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+from ledger import days, errors
+from ledger.fact import Fact, Touched
+from ledger.state import STATUS_LIST_SIZE, ClientRow, LicenseRow, PieceRow, State, StreamRow, TypeRow
+from signing import event
+
+FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+RESERVED_FIELDS = ("@holder_code", "@holder_code_type", "@holder_name", "@license_id", "@license_number")
+"""Fields that every license has beside those of its type."""
+FIELDS_MAX = 100
+VERSION_MAX = 999
+DAY_MIN, DAY_MAX = days.parse("1900-01-01"), days.parse("2200-12-31")
+
+
+class Piece(NamedTuple):
+    """A printed piece: 0 the original 正本, 1… counterparts 副本, and its place in a status list."""
+
+    piece: int
+    status_list: int
+    status_index: int
+
+    @property
+    def key(self) -> int:
+        """The piece's key in decision state."""
+        return self.status_list * STATUS_LIST_SIZE + self.status_index
+
+
+def status(row: LicenseRow, at: int) -> str:
+    """The license's status at the instant `at`: recorded, or by Beijing date, or `effective`."""
+    if row.status != "active":
+        return row.status
+    day = days.of_instant(at)
+    if day < row.valid_from:
+        return "not-yet-effective"
+    if row.valid_to is not None and day > row.valid_to:
+        return "expired"
+    return "effective"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Version(Fact):
+    """What issue and amendment say of a version; fields are sealed, their root is in clear."""
+
+    scope: ClassVar[str | None] = "license:issue"
+    stream_kind: ClassVar[str] = "holder"
+    license_ref: bytes
+    type_code: str
+    version: int
+    parties: tuple[tuple[str, bytes], ...]
+    """(role, stream id); the first holding party's stream is the license's home."""
+    valid_from: int
+    valid_to: int | None
+    """Last valid Beijing day; None: long-term 长期."""
+    issued_on: int
+    field_names: tuple[str, ...]
+    fields_root: bytes
+    pieces: tuple[tuple[int, int, int], ...]
+
+    def touches(self, about: event.Event) -> Touched:
+        yield LicenseRow, self.license_ref
+        yield TypeRow, self.type_code
+        for piece in self.pieces:
+            yield PieceRow, Piece(*piece).key
+
+    def _allow_version(self, about: event.Event, state: State) -> None:
+        type_row = state.get(TypeRow, self.type_code)
+        if type_row is None:
+            raise errors.LicenseTypeUnknown(field="license_type")
+        if about.client is not None:
+            client = state.need(ClientRow, about.client)
+            if self.type_code not in client.license_types:
+                raise errors.NotTheIssuer(field="license_type")
+        if about.issuer != about.organization:
+            raise errors.NotTheIssuer(field="issuer")
+        if not self.parties or self.parties[0][1] != about.stream_id:
+            raise errors.Invalid("a license has a first holding party", field="holder")
+        check_dates(self.valid_from, self.valid_to, self.issued_on)
+        check_field_names(self.field_names, type_row)
+        for piece in self.pieces:
+            if state.get(PieceRow, Piece(*piece).key) is not None:
+                raise errors.Conflict("the place in the status list is taken")
+
+    def _evolve_version(self, about: event.Event, state: State, row: LicenseRow) -> None:
+        state.put(row)
+        if state.get(StreamRow, about.stream_id) is None:
+            state.put(StreamRow(stream_id=about.stream_id, kind="holder", is_erased=False))
+        for piece in self.pieces:
+            key = Piece(*piece).key
+            state.put(
+                PieceRow(piece_key=key, license_ref=self.license_ref, version=self.version, piece=piece[0])
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseIssued(_Version):
+    """颁发: a license begins, in its first version."""
+
+    def allow(self, about: event.Event, state: State) -> None:
+        if state.get(LicenseRow, self.license_ref) is not None:
+            raise errors.AlreadyExists("the license is issued")
+        if self.version != 1:
+            raise errors.Invalid("a license begins with version 1", field="version")
+        self._allow_version(about, state)
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        assert about.issuer is not None, "allow() saw an issuer"
+        row = LicenseRow(
+            license_ref=self.license_ref,
+            stream_id=about.stream_id,
+            type_code=self.type_code,
+            issuer=about.issuer,
+            status="active",
+            status_since=about.effective_at,
+            status_index=index,
+            version=self.version,
+            version_index=index,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+            field_names=self.field_names,
+        )
+        self._evolve_version(about, state, row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseAmended(_Version):
+    """变更: the next version replaces the present one."""
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = _own_license(self.license_ref, about, state)
+        if row.status not in ("active", "suspended"):
+            raise errors.StatusConflict(status=row.status)
+        if self.version != row.version + 1 or self.version > VERSION_MAX or self.type_code != row.type_code:
+            raise errors.Conflict("the version does not follow the present one")
+        self._allow_version(about, state)
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = replace(
+            state.need(LicenseRow, self.license_ref),
+            version=self.version,
+            version_index=index,
+            valid_from=self.valid_from,
+            valid_to=self.valid_to,
+            field_names=self.field_names,
+        )
+        self._evolve_version(about, state, row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusChange(Fact):
+    """Base of the facts that change a license's recorded status."""
+
+    scope: ClassVar[str | None] = "license:issue"
+    stream_kind: ClassVar[str] = "holder"
+    before: ClassVar[tuple[str, ...]] = ()
+    after: ClassVar[str] = ""
+    license_ref: bytes
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((LicenseRow, self.license_ref),)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = _own_license(self.license_ref, about, state)
+        if row.status not in self.before:
+            raise errors.StatusConflict(license_status=row.status)
+        if about.effective_at > about.recorded_at:
+            raise errors.Invalid("a status change cannot take effect later", field="effective_at")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = state.need(LicenseRow, self.license_ref)
+        state.put(replace(row, status=self.after, status_since=about.effective_at, status_index=index))
+
+
+_LIVE = ("active", "suspended")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseSuspended(StatusChange):
+    """暂扣."""
+
+    before, after = ("active",), "suspended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseReinstated(StatusChange):
+    """暂扣发还."""
+
+    before, after = ("suspended",), "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseAnnulled(StatusChange):
+    """撤销: void from the start."""
+
+    before, after = _LIVE, "annulled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseRecalled(StatusChange):
+    """撤回: lawful, taken back from now on."""
+
+    before, after = _LIVE, "recalled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseRevoked(StatusChange):
+    """吊销: a penalty, from now on."""
+
+    before, after = _LIVE, "revoked"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseCancelled(StatusChange):
+    """注销: the formal end, also after the other endings."""
+
+    before, after = (*_LIVE, "annulled", "recalled", "revoked"), "cancelled"
+
+
+STATUS_CHANGES: dict[str, type[StatusChange]] = {
+    "suspend": LicenseSuspended,
+    "reinstate": LicenseReinstated,
+    "annul": LicenseAnnulled,
+    "recall": LicenseRecalled,
+    "revoke": LicenseRevoked,
+    "cancel": LicenseCancelled,
+}
+"""Verb to fact."""
+
+
+def check_dates(valid_from: int, valid_to: int | None, issued_on: int) -> None:
+    """Nothing when the days are in order and within 1900 to 2200; raises Invalid."""
+    for name, day in (("valid_from", valid_from), ("valid_to", valid_to), ("issued_on", issued_on)):
+        if day is not None and not DAY_MIN <= day <= DAY_MAX:
+            raise errors.Invalid("a date lies between 1900-01-01 and 2200-12-31", field=name)
+    if valid_to is not None and valid_to < valid_from:
+        raise errors.Invalid("valid_to is before valid_from", field="valid_to")
+
+
+def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
+    """Nothing when every name is reserved or one of the type's; raises FieldUnknown or Invalid."""
+    if len(names) > FIELDS_MAX:
+        raise errors.Invalid(f"a license has at most {FIELDS_MAX} fields", field="fields")
+    if list(names) != sorted(set(names)):
+        raise errors.Invalid("field names are sorted and different", field="fields")
+    for name in names:
+        if name in RESERVED_FIELDS:
+            continue
+        known = name in type_row.field_names if type_row.field_names else FIELD_NAME.fullmatch(name)
+        if not known:
+            raise errors.FieldUnknown(field=f"fields.{name}" if FIELD_NAME.fullmatch(name) else "fields")
+
+
+def _own_license(license_ref: bytes, about: event.Event, state: State) -> LicenseRow:
+    """The license, when the actor is its issuer and the event stands in its home stream."""
+    row = state.get(LicenseRow, license_ref)
+    if row is None:
+        raise errors.LicenseNotFound
+    if row.issuer != about.organization or about.issuer != row.issuer:
+        raise errors.NotTheIssuer
+    if row.stream_id != about.stream_id:
+        raise errors.Conflict("the license has another home stream")
+    if about.client is not None and row.type_code not in state.need(ClientRow, about.client).license_types:
+        raise errors.NotTheIssuer
+    return row

@@ -1,0 +1,255 @@
+"""Decision state: what grants and denies, one row a thing, kept in tables and equal to a replay.
+
+A `Row` is a frozen dataclass whose fields are its table's columns; the first field is its key. `State`
+holds the rows that one batch loaded, shows each command the effects of those before it, and knows
+which rows changed. Rules read it and facts evolve it; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, TypeVar, cast
+
+Key = bytes | str | int
+Keys = set[tuple[type["Row"], Key]]
+
+
+class NotLoaded(LookupError):
+    """A rule asked for a row that its command did not name; the command must be prepared again."""
+
+
+class Row:
+    """Base of the state rows; subclasses are frozen dataclasses, key first."""
+
+    table: ClassVar[str]
+
+    @property
+    def key(self) -> Key:
+        """The value of the first field."""
+        return cast(Key, getattr(self, self.columns()[0]))
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Column names in order, key first."""
+        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerRow(Row):
+    """The ledger itself; one row, key 0."""
+
+    table = "ledger_facts"
+    ledger_key: int
+    operator: str
+    registry: bytes
+    suite: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRow(Row):
+    """An origin of this partition; generation 0 is the first."""
+
+    table = "generations"
+    generation: int
+    origin: str
+    from_size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyRow(Row):
+    """A verification key and the indexes at which it came and went."""
+
+    table = "signing_keys"
+    key_id: bytes
+    purpose: str
+    public: bytes
+    introduced_index: int
+    retired_index: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeRow(Row):
+    """A license type of the catalog."""
+
+    table = "license_types"
+    type_code: str
+    name_zh: str
+    name_en: str
+    holder_kind: str
+    sharing_class: str
+    field_names: tuple[str, ...]
+    """Names the type defines; empty when any snake_case name may be used."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamRow(Row):
+    """A stream."""
+
+    table = "streams"
+    stream_id: bytes
+    kind: str
+    """`holder`, `organization` or `registry`."""
+    is_erased: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrganizationRow(Row):
+    """An organization that acts here, and its stream."""
+
+    table = "organizations"
+    organization: str
+    stream_id: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientRow(Row):
+    """A client 接入系统 and what it may do."""
+
+    table = "clients"
+    client_id: bytes
+    name: str
+    organization: str
+    scopes: tuple[str, ...]
+    license_types: tuple[str, ...]
+    """Type codes it may issue."""
+    algorithm: str
+    keys: tuple[str, ...]
+    """Public JWKs, each as JSON text."""
+    generation: int
+    """Rises with every change of its keys; tokens of an earlier one are dead."""
+    is_suspended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseRow(Row):
+    """A license: its recorded status and its present version."""
+
+    table = "licenses"
+    license_ref: bytes
+    stream_id: bytes
+    type_code: str
+    issuer: str
+    status: str
+    """As recorded: `active`, `suspended`, `annulled`, `recalled`, `revoked` or `cancelled`."""
+    status_since: int
+    status_index: int
+    version: int
+    version_index: int
+    """Leaf index of the event that holds the present version's fields."""
+    valid_from: int
+    valid_to: int | None
+    field_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationRow(Row):
+    """An authorization: its scope now and how often it was used."""
+
+    table = "authorizations"
+    authorization_ref: bytes
+    stream_id: bytes
+    mode: str
+    requester: str
+    grantor: str
+    license_refs: tuple[str, ...]
+    """License references as text; with `type_codes` the scope."""
+    type_codes: tuple[str, ...]
+    field_names: tuple[str, ...] | None
+    """None: every field."""
+    service_items: tuple[str, ...] | None
+    """None: every item."""
+    valid_from: int
+    valid_until: int | None
+    """Microseconds; the last instant not included."""
+    uses_max: int | None
+    uses: int
+    is_withdrawn: bool
+    use_code_digest: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PieceRow(Row):
+    """A printed piece of a version, by its place in a status list."""
+
+    table = "pieces"
+    piece_key: int
+    """status list × 2^20 + index."""
+    license_ref: bytes
+    version: int
+    piece: int
+
+
+ROWS: tuple[type[Row], ...] = (
+    LedgerRow,
+    GenerationRow,
+    KeyRow,
+    TypeRow,
+    StreamRow,
+    OrganizationRow,
+    ClientRow,
+    LicenseRow,
+    AuthorizationRow,
+    PieceRow,
+)
+STATUS_LIST_SIZE = 1 << 20
+
+R = TypeVar("R", bound=Row)
+Loader = Callable[[type[Row], Key], Row | None]
+
+
+class State:
+    """Rows by class and key, over a base that is a loaded batch, an earlier overlay or a replay's store."""
+
+    def __init__(self, base: State | Loader) -> None:
+        self._base: Loader = base.find if isinstance(base, State) else base
+        self.changed: dict[tuple[type[Row], Key], Row] = {}
+
+    def find(self, cls: type[Row], key: Key) -> Row | None:
+        """The row, or None when there is none; raises NotLoaded when nobody asked for it in time."""
+        row = self.changed.get((cls, key))
+        return row if row is not None else self._base(cls, key)
+
+    def get(self, cls: type[R], key: Key) -> R | None:
+        """The row of `cls` under `key`, or None."""
+        return cast("R | None", self.find(cls, key))
+
+    def need(self, cls: type[R], key: Key) -> R:
+        """The row of `cls` under `key`, which the history must have."""
+        row = self.get(cls, key)
+        if row is None:
+            raise NotLoaded(cls.__name__)
+        return row
+
+    def put(self, row: Row) -> None:
+        """`row` from here on."""
+        self.changed[type(row), row.key] = row
+
+    def overlay(self) -> State:
+        """A state over this one, to be kept with `merge` or dropped."""
+        return State(self)
+
+    def merge(self, overlay: State) -> None:
+        """Keep what `overlay` changed."""
+        self.changed.update(overlay.changed)
+
+    def changed_of(self, cls: type[R]) -> Iterable[R]:
+        """The changed rows of one class, in the order they first changed."""
+        return (cast(R, row) for (kind, _), row in self.changed.items() if kind is cls)
+
+
+def loaded(rows: Mapping[tuple[type[Row], Key], Row | None]) -> Loader:
+    """A loader over rows fetched in advance; None marks a key that was looked for and is not there."""
+
+    def find(cls: type[Row], key: Key) -> Row | None:
+        try:
+            return rows[cls, key]
+        except KeyError:
+            raise NotLoaded(f"{cls.__name__} was not loaded") from None
+
+    return find
+
+
+def row_values(row: Row) -> tuple[Any, ...]:
+    """The row's values in column order."""
+    return tuple(getattr(row, name) for name in row.columns())

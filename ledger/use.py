@@ -1,0 +1,216 @@
+"""Uses 用证: one reading of a license under an authorization, or the refusal of it.
+
+`judge` is the rule (`docs/rules.md`): pure, asked under the lock before a use is recorded and again
+by `check` for every use that was. `decide` chooses the authorization and the licenses of one request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from ledger import authorization, errors, license
+from ledger.fact import Fact, Touched
+from ledger.state import AuthorizationRow, LicenseRow, State
+from signing import event
+
+TOGETHER_MAX = 20
+"""Effective licenses of one type that a request uses together; beyond it the answer is `ambiguous`."""
+ALWAYS_DISCLOSED = "@license_id"
+
+NATIONAL_CODES: dict[str, str | None] = {
+    "not-authorized": "100",
+    "not-held": "10",
+    "authorization-withdrawn": "100",
+    "authorization-not-started": "100",
+    "authorization-ended": "100",
+    "item-not-covered": "100",
+    "fields-not-covered": "100",
+    "authorization-exhausted": "100",
+    "ambiguous": None,
+    "license-suspended": "23",
+    "license-not-yet-effective": None,
+    "license-expired": "22",
+    "license-cancelled": "21",
+    "license-annulled": "21",
+    "license-recalled": "21",
+    "license-revoked": "21",
+}
+"""Refusal reason to the national share status code (facts of GB/T 36906 practice); None: no such code."""
+GRANTED_CODE = "0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a request asks for, as far as rules read it."""
+
+    requester: str
+    service_item: str | None
+    field_names: tuple[str, ...] | None
+    """None: every field the authorization and the license have."""
+
+
+def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: int = 1) -> str | None:
+    """The first reason why `row` does not permit `uses` more uses at `at`; None when it does."""
+    if row.is_withdrawn:
+        return "authorization-withdrawn"
+    if at < row.valid_from:
+        return "authorization-not-started"
+    if row.valid_until is not None and at >= row.valid_until:
+        return "authorization-ended"
+    if row.service_items is not None and asked.service_item not in row.service_items:
+        return "item-not-covered"
+    if not _fields_covered(row, asked):
+        return "fields-not-covered"
+    if row.uses_max is not None and row.uses + uses > row.uses_max:
+        return "authorization-exhausted"
+    return None
+
+
+def judge_license(row: LicenseRow, *, at: int) -> str | None:
+    """The reason why the license cannot be used at `at`; None when it is effective."""
+    status = license.status(row, at)
+    return None if status == "effective" else f"license-{status}"
+
+
+def disclosed(row: AuthorizationRow, license_row: LicenseRow, asked: Asked) -> tuple[str, ...]:
+    """The names that a granted use discloses, sorted."""
+    allowed = set(license_row.field_names)
+    for limit in (row.field_names, asked.field_names):
+        if limit is not None:
+            allowed &= {*limit, ALWAYS_DISCLOSED}
+    return tuple(sorted(allowed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseUsed(Fact):
+    """A granted use."""
+
+    scope: ClassVar[str | None] = "license:use"
+    stream_kind: ClassVar[str] = "holder"
+    license_ref: bytes
+    version: int
+    license_index: int
+    """Leaf index of the event that holds the used version."""
+    authorization_ref: bytes
+    mode: str
+    fields: tuple[str, ...]
+    status: str
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((LicenseRow, self.license_ref), (AuthorizationRow, self.authorization_ref))
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(AuthorizationRow, self.authorization_ref)
+        license_row = state.get(LicenseRow, self.license_ref)
+        if row is None or license_row is None or license_row.stream_id != about.stream_id:
+            raise errors.Forbidden("no such license or authorization")
+        if row.requester != about.organization or row.mode != self.mode:
+            raise errors.Forbidden("the authorization is another requester's")
+        if not authorization.covers(row, license_row):
+            raise errors.Forbidden("the authorization does not cover the license")
+        named = (self.version, self.license_index, self.status)
+        if named != (license_row.version, license_row.version_index, "effective"):
+            raise errors.Forbidden("not the version that stood")
+        asked = Asked(requester=about.organization, service_item=about.service_item, field_names=self.fields)
+        reason = judge_authorization(row, asked, at=about.recorded_at) or judge_license(
+            license_row, at=about.recorded_at
+        )
+        if reason is not None:
+            raise errors.Forbidden(f"not permitted: {reason}")
+        if not set(self.fields) <= set(license_row.field_names):
+            raise errors.Forbidden("discloses a field the license does not have")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = state.need(AuthorizationRow, self.authorization_ref)
+        state.put(replace(row, uses=row.uses + 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseRefused(Fact):
+    """A refused use; names a license only where an authorization of the requester was found."""
+
+    scope: ClassVar[str | None] = "license:use"
+    stream_kind: ClassVar[str] = "holder"
+    reason: str
+    code: str | None
+    type_code: str | None
+    license_ref: bytes | None
+    authorization_ref: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What `decide` says: licenses to use under one authorization, or one reason to refuse."""
+
+    reason: str | None
+    authorization: AuthorizationRow | None = None
+    licenses: tuple[LicenseRow, ...] = ()
+    in_holder_stream: bool = False
+
+
+def decide(
+    candidates: Sequence[AuthorizationRow],
+    licenses: Sequence[LicenseRow],
+    asked: Asked,
+    *,
+    type_code: str | None,
+    at: int,
+) -> Outcome:
+    """The outcome of one request (docs/rules.md, rows in their order).
+
+    `candidates` are the requester's authorizations that may concern the request, `licenses` what the
+    holder has of the type asked for, or the one license named.
+    """
+    relevant = [row for row in sorted(candidates, key=_preference) if _concerns(row, licenses, type_code)]
+    if not relevant:
+        return Outcome(reason="not-authorized")
+    if not licenses:
+        reasons = [judge_authorization(row, asked, at=at) for row in relevant]
+        return Outcome(reason="not-held" if None in reasons else reasons[0])
+    refusals = [_try(row, licenses, asked, at=at) for row in relevant]
+    for outcome in refusals:
+        if outcome.reason is None:
+            return outcome
+    return max(refusals, key=lambda outcome: _progress(outcome.reason))
+
+
+def _try(row: AuthorizationRow, licenses: Sequence[LicenseRow], asked: Asked, *, at: int) -> Outcome:
+    covered = [item for item in licenses if authorization.covers(row, item)]
+    effective = [item for item in covered if judge_license(item, at=at) is None]
+    reason = judge_authorization(row, asked, at=at, uses=max(1, min(len(effective), TOGETHER_MAX)))
+    if reason is None and not covered:
+        reason = "not-held"
+    if reason is None and not effective:
+        reason = judge_license(_newest(covered), at=at)
+    if reason is None and len(effective) > TOGETHER_MAX:
+        reason = "ambiguous"
+    chosen = effective if reason is None else covered[:1] if len(covered) == 1 else []
+    return Outcome(reason=reason, authorization=row, licenses=tuple(chosen), in_holder_stream=bool(covered))
+
+
+def _newest(licenses: Sequence[LicenseRow]) -> LicenseRow:
+    return max(licenses, key=lambda row: (row.valid_from, row.license_ref))
+
+
+def _concerns(row: AuthorizationRow, licenses: Sequence[LicenseRow], type_code: str | None) -> bool:
+    if type_code is not None and type_code in row.type_codes:
+        return True
+    return any(authorization.covers(row, item) for item in licenses)
+
+
+def _preference(row: AuthorizationRow) -> tuple[int, bytes]:
+    return authorization.MODES.index(row.mode), row.authorization_ref
+
+
+def _progress(reason: str | None) -> int:
+    """How far a refused request came: the reason told is the one nearest to a grant."""
+    order = list(NATIONAL_CODES)
+    return order.index(reason) if reason is not None else len(order)
+
+
+def _fields_covered(row: AuthorizationRow, asked: Asked) -> bool:
+    if asked.field_names is None or row.field_names is None:
+        return True
+    return set(asked.field_names) <= {*row.field_names, ALWAYS_DISCLOSED}

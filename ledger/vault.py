@@ -1,0 +1,152 @@
+"""The vault: a ledger's secrets in use, from the folder `keys/` and the wraps beside the anchor.
+
+Opens the key ring and the key-encryption keys, computes keyed lookups, makes and unwraps data keys.
+Reloads itself when the database says that the ring has a newer version. Never logs or returns a
+secret but to whom seals with it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger import errors
+from ledger.anchor import Anchor
+from ledger.wraps import WrapFile
+from signing import cbor, keyring, keys, seal
+
+CACHED_KEYS_MAX = 50_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lookup:
+    """A keyed lookup of a code, identifier or operator: under the active pepper first, then older ones."""
+
+    kind: str
+    digests: tuple[bytes, ...]
+    pepper_id: int
+
+
+class Vault:
+    """The secrets of one ledger."""
+
+    def __init__(self, data: Path, *, secret: bytes) -> None:
+        self._keys = data / "keys"
+        self._secret = secret
+        self._guard = threading.Lock()
+        self._data_keys: OrderedDict[tuple[bytes, int], seal.DataKey] = OrderedDict()
+        self.anchor = Anchor(data / "anchor" / "anchor")
+        self.wraps = WrapFile(data / "anchor" / "wraps")
+        self.reload()
+
+    @classmethod
+    def create(cls, data: Path, ring: keyring.KeyRing, *, secret: bytes) -> Vault:
+        """The vault of a new ledger; raises AlreadyExists when the folder holds one."""
+        if (data / "keys" / "ring").exists():
+            raise errors.AlreadyExists("this data directory holds a ledger")
+        for name in ("keys", "anchor"):
+            (data / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        keyring.save_ring(ring, data / "keys" / "ring", secret=secret)
+        keyring.save_keks(keyring.KekSet.create(), data / "keys" / "keks", secret=secret)
+        return cls(data, secret=secret)
+
+    def reload(self) -> None:
+        """Read the files again."""
+        self.ring = keyring.load_ring(self._keys / "ring", secret=self._secret)
+        self.keks = keyring.load_keks(self._keys / "keks", secret=self._secret)
+        self.suite = self.ring.suite
+        self.log_key = self.ring.signing_key("log")
+        self.token_key = self.ring.signing_key("token")
+
+    def require_version(self, version: int) -> bool:
+        """Whether the ring had to be read again to have `version`; raises Unavailable when it has not."""
+        if self.ring.version == version:
+            return False
+        self.reload()
+        if self.ring.version < version:
+            raise errors.Unavailable("the key ring is older than the ledger's")
+        return True
+
+    def save_ring(self, ring: keyring.KeyRing) -> None:
+        """`ring` from here on, for every process once the database says its version."""
+        keyring.save_ring(ring, self._keys / "ring", secret=self._secret)
+        self.reload()
+
+    def save_keks(self, keks: keyring.KekSet) -> None:
+        """`keks` from here on."""
+        keyring.save_keks(keks, self._keys / "keks", secret=self._secret)
+        self.reload()
+
+    def lookup(self, kind: str, *items: str) -> Lookup:
+        """HMAC(pepper, kind ‖ items) under every pepper, the active one first."""
+        message = cbor.encode([kind, *items])
+        peppers = self.ring.peppers[::-1]
+        return Lookup(
+            kind=kind,
+            digests=tuple(self.suite.mac(pepper, message) for _, pepper in peppers),
+            pepper_id=peppers[0][0],
+        )
+
+    def body_digest(self, body: object) -> bytes:
+        """HMAC over a request's content, to tell repeats from other requests."""
+        return self.suite.mac(self.ring.body_key, cbor.encode(body))
+
+    def new_data_key(self, owner: bytes) -> seal.DataKey:
+        """A fresh data key for the stream `owner`."""
+        return seal.DataKey(owner=owner, number=0, secret=secrets.token_bytes(keys.SYMMETRIC_KEY_BYTES))
+
+    def wrap(self, key: seal.DataKey) -> keyring.WrappedKey:
+        """`key` under its bucket's key."""
+        return self.keks.wrap(key, ledger_id=self.ring.ledger_id)
+
+    def cached(self, owner: bytes, number: int = 0) -> seal.DataKey | None:
+        """The data key when it was unwrapped before."""
+        return self._data_keys.get((owner, number))
+
+    def unwrap(self, wraps: Iterable[keyring.WrappedKey]) -> None:
+        """Unwrap and remember; a key that its bucket no longer opens stays unknown."""
+        for wrap in wraps:
+            try:
+                self.remember(self.keks.unwrap(wrap, ledger_id=self.ring.ledger_id))
+            except keys.SealBroken:
+                continue
+
+    def remember(self, key: seal.DataKey) -> None:
+        """Keep `key` at hand."""
+        with self._guard:
+            self._data_keys[key.owner, key.number] = key
+            if len(self._data_keys) > CACHED_KEYS_MAX:
+                self._data_keys.popitem(last=False)
+
+    def forget(self, owner: bytes) -> None:
+        """Drop the data keys of an erased stream from memory."""
+        with self._guard:
+            for known in [key for key in self._data_keys if key[0] == owner]:
+                del self._data_keys[known]
+
+    def seal_entry(self, key: seal.DataKey, *, kind: str, content: object) -> bytes:
+        """A directory row's content, sealed under its stream's data key: nonce ‖ ciphertext."""
+        nonce = secrets.token_bytes(keys.NONCE_BYTES)
+        return nonce + keys.seal(
+            keys.derive(key.secret, info=cbor.encode(["directory", kind])),
+            nonce=nonce,
+            plaintext=cbor.encode(content),
+            context=self._entry_context(key.owner, kind),
+        )
+
+    def unseal_entry(self, key: seal.DataKey, *, kind: str, sealed: bytes) -> object:
+        """The content of a directory row; raises keys.SealBroken."""
+        plaintext = keys.unseal(
+            keys.derive(key.secret, info=cbor.encode(["directory", kind])),
+            nonce=sealed[: keys.NONCE_BYTES],
+            ciphertext=sealed[keys.NONCE_BYTES :],
+            context=self._entry_context(key.owner, kind),
+        )
+        return cbor.decode_strictly(plaintext)
+
+    def _entry_context(self, owner: bytes, kind: str) -> bytes:
+        return cbor.encode(["directory", self.ring.ledger_id, owner, kind])

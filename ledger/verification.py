@@ -1,0 +1,69 @@
+"""Verifications 核验: an authenticated verifier's check of a license or a QR token, with a receipt.
+
+The result says what the ledger knew at the moment of recording; nothing sealed leaves here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger import errors, license
+from ledger.fact import Fact, Touched
+from ledger.state import LicenseRow, PieceRow, State
+from signing import event
+
+NATIONAL_RESULTS: dict[str, str] = {
+    "effective": "0",
+    "not-yet-effective": "1",
+    "suspended": "2",
+    "expired": "3",
+    "superseded": "3",
+    "annulled": "3",
+    "recalled": "3",
+    "revoked": "3",
+    "cancelled": "3",
+    "unknown": "5",
+}
+"""Our result to the national verify result (standards in practice)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseVerified(Fact):
+    """Somebody checked a license; an unknown one is recorded in the verifier's own stream."""
+
+    scope: ClassVar[str | None] = "license:verify"
+    stream_kind: ClassVar[str] = "holder"
+    license_ref: bytes | None
+    version: int | None
+    """The version that the token names, or the present one."""
+    piece: int | None
+    result: str
+
+    def touches(self, about: event.Event) -> Touched:
+        if self.license_ref is not None:
+            yield LicenseRow, self.license_ref
+
+    def allow(self, about: event.Event, state: State) -> None:
+        if self.license_ref is None:
+            if self.result != "unknown":
+                raise errors.Conflict("an unknown license has no status")
+            return
+        row = state.get(LicenseRow, self.license_ref)
+        if row is None or self.version is None or row.stream_id != about.stream_id:
+            raise errors.LicenseNotFound
+        if self.result != result(row, version=self.version, at=about.recorded_at):
+            raise errors.Conflict("not the result that stood")
+
+
+def result(row: LicenseRow, *, version: int, at: int) -> str:
+    """The status of `row` at `at`, or `superseded` when a later version replaced the one shown."""
+    said = license.status(row, at)
+    if said in ("effective", "not-yet-effective", "expired") and version != row.version:
+        return "superseded"
+    return said
+
+
+def piece_is_known(row: PieceRow | None, *, license_ref: bytes, version: int, piece: int) -> bool:
+    """Whether a token's place in the status list belongs to the piece that it names."""
+    return row is not None and (row.license_ref, row.version, row.piece) == (license_ref, version, piece)
