@@ -86,7 +86,8 @@ def allow_actor(fact: Fact, about: event.Event, state: State) -> None:
     if stream is not None and stream.is_erased:
         raise errors.HolderErasedConflict
     if about.client is None:
-        if about.organization != state.need(LedgerRow, 0).operator:
+        ledger = state.get(LedgerRow, 0)
+        if ledger is not None and about.organization != ledger.operator:
             raise errors.Forbidden("the console acts for the ledger's operator only")
         return
     client = state.get(ClientRow, about.client)

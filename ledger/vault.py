@@ -55,7 +55,9 @@ class Vault:
         return cls(data, secret=secret)
 
     def reload(self) -> None:
-        """Read the files again."""
+        """Read the files again; data keys are forgotten, since a bucket may have been renewed."""
+        with self._guard:
+            self._data_keys.clear()
         self.ring = keyring.load_ring(self._keys / "ring", secret=self._secret)
         self.keks = keyring.load_keks(self._keys / "keks", secret=self._secret)
         self.suite = self.ring.suite

@@ -10,11 +10,13 @@ import importlib.resources
 import re
 from types import MappingProxyType
 
+Statements = MappingProxyType[str, str]
+"""Name to text."""
 _HEADING = re.compile(r"^-- (\w+) --\n", re.MULTILINE)
 
 
 @functools.cache
-def load(name: str) -> MappingProxyType[str, str]:
+def load(name: str) -> Statements:
     """The statements of `<name>.sql`, in their order."""
     text = (importlib.resources.files(__name__) / f"{name}.sql").read_text(encoding="utf-8")
     pieces = _HEADING.split(text)[1:]

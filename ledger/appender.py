@@ -1,0 +1,153 @@
+"""The appender: the one path on which a command becomes facts, many commands to a commit.
+
+One thread takes what waited while the last batch committed, client by client in turn, and drives it
+through `Pen` (`ledger/pen.py`): lock, load, decide, encode, write, COMMIT, anchor, sign, answer. A
+batch the database refuses is retried in halves; a lost session is replaced; a caller that hangs up
+does not cancel its command. Without timers: an idle appender waits for the first command.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from ledger import errors
+from ledger.command import Command
+from ledger.pen import Pen, Result
+from ledger.store import Lost, Refused
+
+BATCH_MAX = 256
+QUEUE_MAX = 4_000
+RETRY_FOR_S = 20.0
+"""How long a batch that surely did not land is tried again before its callers are told to come back."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A command and whoever waits for it."""
+
+    asked: Command
+    future: Future[Result] = field(default_factory=Future)
+
+
+class Appender:
+    """Queues, and the thread that empties them."""
+
+    def __init__(self, pen: Pen, *, batch_max: int = BATCH_MAX, queue_max: int = QUEUE_MAX) -> None:
+        self._pen = pen
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._queues: OrderedDict[bytes | None, deque[Waiting]] = OrderedDict()
+        self._waiting = 0
+        self._wake = threading.Condition()
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
+
+    def start(self) -> Appender:
+        """Begin to append."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Append what is queued, then end."""
+        with self._wake:
+            self._is_stopping = True
+            self._wake.notify()
+        self._thread.join()
+        self._pen.close()
+
+    def submit(self, asked: Command) -> Future[Result]:
+        """The future of `asked`; raises QueueFull, and then nothing was done."""
+        waiting = Waiting(asked=asked)
+        with self._wake:
+            if self._is_stopping:
+                raise errors.Unavailable("the service is stopping")
+            if self._waiting >= self._queue_max:
+                raise errors.QueueFull
+            self._queues.setdefault(asked.actor.client_id, deque()).append(waiting)
+            self._waiting += 1
+            self._wake.notify()
+        return waiting.future
+
+    def _run(self) -> None:
+        while batch := self._take():
+            try:
+                self._append(batch)
+            except Exception as error:  # noqa: BLE001
+                # Whatever failed, nobody is told a success; the pen starts from a fresh session.
+                _log.error("append failed", extra={"error_type": type(error).__name__}, exc_info=True)
+                self._pen.drop_session()
+                _fail(batch, errors.OutcomeUnknown())
+
+    def _take(self) -> list[Waiting]:
+        """What waits, one command a client in turn, at most a batch; empty when stopping."""
+        with self._wake:
+            while not self._waiting and not self._is_stopping:
+                self._wake.wait()
+            batch: list[Waiting] = []
+            while self._queues and len(batch) < self._batch_max:
+                client, queue = self._queues.popitem(last=False)
+                batch.append(queue.popleft())
+                if queue:
+                    self._queues[client] = queue
+            self._waiting -= len(batch)
+            return batch
+
+    def _append(self, batch: Sequence[Waiting]) -> None:
+        """Append a batch, in halves when the database refuses it."""
+        try:
+            outcomes = self._persistently(batch)
+        except Refused as refusal:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                self._append(batch[:middle])
+                self._append(batch[middle:])
+                return
+            _log.error("a command was refused by the database", extra={"error_type": str(refusal)})
+            _fail(batch, errors.Conflict("the database refuses this command"))
+            return
+        except errors.LedgerError as error:
+            _fail(batch, error)
+            return
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, errors.LedgerError):
+                _settle(waiting.future, error=outcome)
+            else:
+                _settle(waiting.future, result=outcome)
+
+    def _persistently(self, batch: Sequence[Waiting]) -> list[Result | errors.LedgerError]:
+        """One outcome a command; a session lost before COMMIT, or without effect, is tried again."""
+        give_up_at = time.monotonic() + RETRY_FOR_S
+        while True:
+            try:
+                return self._pen.append([waiting.asked for waiting in batch])
+            except Lost as lost:
+                self._pen.drop_session()
+                if time.monotonic() > give_up_at or self._is_stopping:
+                    raise errors.Unavailable("the database cannot be reached") from lost
+                time.sleep(0.1)
+
+
+def _fail(batch: Sequence[Waiting], error: errors.LedgerError) -> None:
+    for waiting in batch:
+        _settle(waiting.future, error=error)
+
+
+def _settle(
+    future: Future[Result], *, result: Result | None = None, error: errors.LedgerError | None = None
+) -> None:
+    """Answer, unless the caller hung up or was answered."""
+    if future.done() or not future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        assert result is not None, "a settled command has a result or an error"
+        future.set_result(result)

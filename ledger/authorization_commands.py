@@ -1,0 +1,141 @@
+"""Commands that grant, narrow and withdraw authorizations.
+
+A `holder` authorization stands in the holder's stream, made on first sight; standing ones stand in the
+requester's. The use code, an unguessable capability, is answered and sealed; its digest is in clear.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger import authorization, errors
+from ledger.authorization import Scope
+from ledger.command import Command, Reads, View, Wants
+from ledger.fact import Draft
+from ledger.identifiers import HolderCode
+from ledger.license_commands import holder_lookup, holder_stream
+from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, StreamRow, TypeRow
+from ledger.vault import Vault
+from signing import cbor, ids, suites
+
+EVIDENCE_SALT_BYTES = 16
+
+
+def use_code_digest(use_code: str, *, suite: suites.Suite) -> bytes:
+    """What the ledger keeps of a use code in clear: digest("use-code" ‖ code)."""
+    return suite.digest(cbor.encode(["use-code", use_code]))
+
+
+def evidence_digest(salt: bytes, *, evidence: str, suite: suites.Suite) -> bytes:
+    """digest(salt ‖ evidence), the salt sealed; `evidence` is the caller's own digest or reference."""
+    return suite.digest(cbor.encode([salt, evidence]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantAuthorization(Command):
+    """授权."""
+
+    mode: str
+    requester: str
+    scope: Scope
+    holder: HolderCode | None = None
+    evidence: str | None = None
+    """Hexadecimal digest of the evidence of consent, kept by the attesting organization."""
+    authorization_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    use_code: str = field(default_factory=lambda: ids.text(secrets.token_bytes(16)))
+    new_requester_stream: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(
+            rows={
+                (AuthorizationRow, self.authorization_ref),
+                (OrganizationRow, self.requester),
+                *((TypeRow, code) for code in self.scope.type_codes),
+                *((LicenseRow, ids.parse(ref)) for ref in self.scope.license_refs),
+            },
+            lookups=[holder_lookup(vault, self.holder)] if self.holder is not None else [],
+        )
+
+    def reads(self, view: View) -> Reads:
+        reads = Reads(rows={(StreamRow, self._requester_stream(view))})
+        entry = view.entry(holder_lookup(view.vault, self.holder)) if self.holder is not None else None
+        stream_id = self._requester_stream(view) if self.holder is None else entry and entry.stream_id
+        if stream_id:
+            reads.rows.add((StreamRow, stream_id))
+            reads.data_keys.add(stream_id)
+        return reads
+
+    def decide(self, view: View) -> list[Draft]:
+        if (self.mode == "holder") != (self.holder is not None):
+            raise errors.Invalid("a holder is named in mode `holder` and in no other", field="holder")
+        requester_stream = self._requester_stream(view)
+        self._open_requester(view, requester_stream)
+        stream_id = requester_stream if self.holder is None else holder_stream(view, self.holder)
+        suite = view.vault.suite
+        salt = secrets.token_bytes(EVIDENCE_SALT_BYTES)
+        digest = evidence_digest(salt, evidence=self.evidence, suite=suite) if self.evidence else None
+        made = authorization.AuthorizationGranted(
+            authorization_ref=self.authorization_ref,
+            mode=self.mode,
+            requester=self.requester,
+            requester_stream=requester_stream,
+            evidence_digest=digest,
+            use_code_digest=use_code_digest(self.use_code, suite=suite),
+            **vars(self.scope),
+        )
+        seals: list[tuple[str, bytes, Any]] = [("use-code", stream_id, self.use_code)]
+        if digest is not None:
+            seals.append(("evidence", stream_id, [salt, self.evidence]))
+        return [Draft(fact=made, stream_id=stream_id, seals=tuple(seals))]
+
+    def _requester_stream(self, view: View) -> bytes:
+        row = view.state.get(OrganizationRow, self.requester)
+        return self.new_requester_stream if row is None else row.stream_id
+
+    def _open_requester(self, view: View, stream_id: bytes) -> None:
+        """The requester's stream needs its data key when it begins here."""
+        if view.state.get(OrganizationRow, self.requester) is None:
+            view.effects.keys.append(view.vault.new_data_key(stream_id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ChangeAuthorization(Command):
+    authorization_ref: bytes
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(rows={(AuthorizationRow, self.authorization_ref)})
+
+    def reads(self, view: View) -> Reads:
+        row = view.state.get(AuthorizationRow, self.authorization_ref)
+        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
+
+    def _row(self, view: View) -> AuthorizationRow:
+        row = view.state.get(AuthorizationRow, self.authorization_ref)
+        if row is None:
+            raise errors.AuthorizationNotFound
+        return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class NarrowAuthorization(_ChangeAuthorization):
+    """缩小授权."""
+
+    changes: dict[str, Any]
+    """The members of the scope that change."""
+
+    def decide(self, view: View) -> list[Draft]:
+        row = self._row(view)
+        scope = vars(authorization.scope_of(row)) | self.changes
+        made = authorization.AuthorizationNarrowed(authorization_ref=self.authorization_ref, **scope)
+        return [Draft(fact=made, stream_id=row.stream_id)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithdrawAuthorization(_ChangeAuthorization):
+    """撤回授权."""
+
+    def decide(self, view: View) -> list[Draft]:
+        made = authorization.AuthorizationWithdrawn(authorization_ref=self.authorization_ref)
+        return [Draft(fact=made, stream_id=self._row(view).stream_id)]

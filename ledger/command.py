@@ -1,0 +1,324 @@
+"""Commands: what callers ask the appender to decide, and the view of the ledger they decide on.
+
+A command says which lookups and rows it wants, then, knowing what the lookups name, which further
+rows it reads, and at last decides, without I/O, on drafts of facts. `View` is one batch under the
+lock: later commands see what earlier ones did; what a failed command did is dropped.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger import errors
+from ledger.fact import Draft
+from ledger.state import (
+    AuthorizationRow,
+    ClientRow,
+    Key,
+    LedgerRow,
+    LicenseRow,
+    OrganizationRow,
+    Row,
+    State,
+    StreamRow,
+    loaded,
+)
+from ledger.vault import Lookup, Vault
+from signing import seal
+
+RowKey = tuple[type[Row], Key]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """经办人, as the client names it."""
+
+    account: str
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actor:
+    """Who acts, for whom and why; the free texts are sealed, never in clear."""
+
+    client_id: bytes | None
+    """None: the ledger's own console."""
+    organization: str
+    generation: int | None = None
+    """Key generation of the client when its access token was made."""
+    operator: Operator | None = None
+    case_number: str | None = None
+    service_item: str | None = None
+    channel: str = "batch"
+    service_item_name: str | None = None
+    reason: str | None = None
+    legal_basis: str | None = None
+
+    def sealed_request(self) -> dict[str, str]:
+        """What the caller wrote, for the part `request`."""
+        texts = {
+            "legal_basis": self.legal_basis,
+            "reason": self.reason,
+            "service_item_name": self.service_item_name,
+        }
+        if self.operator is not None:
+            texts |= {"operator_account": self.operator.account, "operator_name": self.operator.name}
+        return {name: text for name, text in texts.items() if text is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """What makes a repeated request recognizable: digests of client + operation + key, and of the body."""
+
+    key: bytes
+    body_digest: bytes
+
+
+@dataclass(kw_only=True)
+class Wants:
+    """What a command needs to know first."""
+
+    rows: set[RowKey] = field(default_factory=set)
+    lookups: list[Lookup] = field(default_factory=list)
+    use_codes: list[bytes] = field(default_factory=list)
+    """Digests of use codes."""
+
+
+@dataclass(kw_only=True)
+class Reads:
+    """What it needs once the lookups are resolved."""
+
+    rows: set[RowKey] = field(default_factory=set)
+    held: set[tuple[bytes, str]] = field(default_factory=set)
+    """(stream, type code): licenses of a holder."""
+    candidates: set[tuple[bytes, str, str | None]] = field(default_factory=set)
+    """(stream, requester, type code or None): authorizations."""
+    data_keys: set[bytes] = field(default_factory=set)
+    """Streams whose data key seals something."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What a lookup names."""
+
+    stream_id: bytes
+    target: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewEntry:
+    """A directory row to be written."""
+
+    lookup: Lookup
+    stream_id: bytes
+    target: bytes | None
+    content: Any
+    """Sealed under the stream's data key."""
+
+
+@dataclass(kw_only=True)
+class Effects:
+    """What a command changes beside facts and state."""
+
+    entries: list[NewEntry] = field(default_factory=list)
+    keys: list[seal.DataKey] = field(default_factory=list)
+    forgotten: list[bytes] = field(default_factory=list)
+    """Streams whose directory rows and data keys go."""
+    ring_version: int | None = None
+
+
+class Batch:
+    """What one batch loaded under the lock, and what its commands have added so far."""
+
+    def __init__(self, *, vault: Vault, at: int, size: int) -> None:
+        self.vault = vault
+        self.at = at
+        self.size = size
+        self.rows: dict[RowKey, Row | None] = {}
+        self.entries: dict[bytes, Entry] = {}
+        self.use_codes: dict[bytes, bytes] = {}
+        self.held: dict[tuple[bytes, str], list[bytes]] = {}
+        self.candidates: dict[tuple[bytes, str, str | None], list[bytes]] = {}
+        self.data_keys: dict[bytes, seal.DataKey] = {}
+        self.state = State(loaded(self.rows))
+        self.effects = Effects()
+        self.new_licenses: dict[bytes, list[LicenseRow]] = {}
+        self.new_authorizations: dict[bytes, list[AuthorizationRow]] = {}
+
+    def view(self) -> View:
+        """A view for the next command."""
+        return View(self)
+
+    def keep(self, view: View) -> None:
+        """Keep what a command did."""
+        self.state.merge(view.state)
+        self.effects.entries += view.effects.entries
+        self.effects.keys += view.effects.keys
+        self.effects.forgotten += view.effects.forgotten
+        self.effects.ring_version = view.effects.ring_version or self.effects.ring_version
+        for entry in view.effects.entries:
+            found = Entry(stream_id=entry.stream_id, target=entry.target)
+            self.entries.update(dict.fromkeys(entry.lookup.digests, found))
+        for key in view.effects.keys:
+            self.data_keys[key.owner] = key
+        for license_row in view.state.changed_of(LicenseRow):
+            self.new_licenses.setdefault(license_row.stream_id, []).append(license_row)
+        for row in view.state.changed_of(AuthorizationRow):
+            self.new_authorizations.setdefault(row.stream_id, []).append(row)
+
+
+class View:
+    """The ledger as one command sees it under the lock."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+        self.vault = batch.vault
+        self.at = batch.at
+        self.size = batch.size
+        """Leaf index that the command's first event gets."""
+        self.state = batch.state.overlay()
+        self.effects = Effects()
+
+    def entry(self, lookup: Lookup) -> Entry | None:
+        """What the lookup names, under any pepper."""
+        for digest in lookup.digests:
+            if digest in self._batch.entries:
+                return self._batch.entries[digest]
+        return None
+
+    def by_use_code(self, digest: bytes) -> AuthorizationRow | None:
+        """The authorization that a use code stands for."""
+        ref = self._batch.use_codes.get(digest)
+        return None if ref is None else self.state.get(AuthorizationRow, ref)
+
+    def held(self, stream_id: bytes, type_code: str) -> list[LicenseRow]:
+        """Licenses of a holder and type."""
+        refs = list(self._batch.held.get((stream_id, type_code), ()))
+        refs += [row.license_ref for row in self._batch.new_licenses.get(stream_id, ())]
+        rows = (self.state.need(LicenseRow, ref) for ref in dict.fromkeys(refs))
+        return [row for row in rows if row.type_code == type_code]
+
+    def candidates(self, stream_id: bytes, requester: str, type_code: str | None) -> list[AuthorizationRow]:
+        """Authorizations of a stream for a requester."""
+        refs = list(self._batch.candidates.get((stream_id, requester, type_code), ()))
+        refs += [row.authorization_ref for row in self._batch.new_authorizations.get(stream_id, ())]
+        rows = (self.state.need(AuthorizationRow, ref) for ref in dict.fromkeys(refs))
+        return [row for row in rows if row.requester == requester]
+
+    def data_key(self, stream_id: bytes) -> seal.DataKey:
+        """The key that seals for a stream; raises HolderErasedConflict when it is destroyed."""
+        for key in self.effects.keys:
+            if key.owner == stream_id:
+                return key
+        found = self._batch.data_keys.get(stream_id) or self.vault.cached(stream_id)
+        if found is None:
+            raise errors.HolderErasedConflict
+        return found
+
+    def organization_stream(self, organization: str) -> bytes:
+        """The stream of an organization that acts here; the operator's own falls back on the registry."""
+        row = self.state.get(OrganizationRow, organization)
+        return row.stream_id if row is not None else self.state.need(LedgerRow, 0).registry
+
+    def new_stream(self) -> bytes:
+        """A stream that begins with this command, with its data key."""
+        stream_id = secrets.token_bytes(16)
+        self._batch.rows[StreamRow, stream_id] = None
+        self.effects.keys.append(self.vault.new_data_key(stream_id))
+        return stream_id
+
+    def add_entry(self, lookup: Lookup, *, stream_id: bytes, target: bytes | None, content: Any) -> None:
+        """A new directory row; raises AlreadyExists when the lookup names something."""
+        if self.entry(lookup) is not None:
+            raise errors.AlreadyExists(field=lookup.kind)
+        entry = NewEntry(lookup=lookup, stream_id=stream_id, target=target, content=content)
+        self.effects.entries.append(entry)
+
+    def operator_ref(self, actor: Actor) -> bytes | None:
+        """The reference of the actor's operator, made on first sight."""
+        if actor.operator is None:
+            return None
+        lookup = operator_lookup(self.vault, actor)
+        entry = self.entry(lookup)
+        if entry is not None:
+            return entry.target
+        ref = secrets.token_bytes(16)
+        self.add_entry(
+            lookup,
+            stream_id=self.organization_stream(actor.organization),
+            target=ref,
+            content=[actor.organization, actor.operator.account, actor.operator.name],
+        )
+        return ref
+
+
+def operator_lookup(vault: Vault, actor: Actor) -> Lookup:
+    """The lookup of an operator: organization and account."""
+    assert actor.operator is not None, "the actor names an operator"
+    return vault.lookup("operator", actor.organization, actor.operator.account)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """Base of all commands."""
+
+    actor: Actor
+    repeat: Repeat | None = None
+
+    def wants(self, vault: Vault) -> Wants:
+        """What to look up first."""
+        return Wants()
+
+    def reads(self, view: View) -> Reads:
+        """What to load once `wants` is known."""
+        return Reads()
+
+    def decide(self, view: View) -> list[Draft]:
+        """The facts to record; raises a LedgerError to refuse, which changes nothing."""
+        raise NotImplementedError
+
+    def all_wants(self, vault: Vault) -> Wants:
+        """`wants`, and what every actor needs."""
+        wants = self.wants(vault)
+        wants.rows |= {(LedgerRow, 0), (OrganizationRow, self.actor.organization)}
+        if self.actor.client_id is not None:
+            wants.rows.add((ClientRow, self.actor.client_id))
+        if self.actor.operator is not None:
+            wants.lookups.append(operator_lookup(vault, self.actor))
+        return wants
+
+    def all_reads(self, view: View) -> Reads:
+        """`reads`, and what every actor needs."""
+        reads = self.reads(view)
+        stream_id = actor_stream(self.actor, view)
+        if stream_id is not None:
+            reads.rows.add((StreamRow, stream_id))
+            reads.data_keys.add(stream_id)
+        return reads
+
+
+def actor_stream(actor: Actor, view: View) -> bytes | None:
+    """The stream under whose key the actor's words are sealed; None before the ledger is open."""
+    row = view.state.get(OrganizationRow, actor.organization)
+    if row is not None:
+        return row.stream_id
+    ledger = view.state.get(LedgerRow, 0)
+    return None if ledger is None else ledger.registry
+
+
+def require_current_client(actor: Actor, view: View) -> None:
+    """Nothing when the actor's access token is from the client's present keys; raises ClientSuspended."""
+    if actor.client_id is None:
+        return
+    row = view.state.get(ClientRow, actor.client_id)
+    if row is None or row.is_suspended or row.generation != actor.generation:
+        raise errors.ClientSuspended
+
+
+def absent(rows: Iterable[RowKey], batch_rows: dict[RowKey, Row | None]) -> None:
+    """Mark keys that were looked for and not found."""
+    for key in rows:
+        batch_rows.setdefault(key, None)

@@ -1,0 +1,58 @@
+"""Configuration: where a ledger lies and how it is reached; the only reader of the environment.
+
+Everything else gets a `Config`. Secrets come from files of mode 0600 or from the environment, never
+from arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ledger import errors
+
+DEFAULT_DATA = Path("license-ledger-data")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of one ledger on this machine."""
+
+    data: Path
+    """Folder of keys, anchor, secrets and, when embedded, the database."""
+    database_url: str | None = None
+    """LEDGER_DATABASE_URL: the service's login on a PostgreSQL of your own; None: embedded."""
+    owner_database_url: str | None = None
+    """LEDGER_OWNER_DATABASE_URL: the owner's login, for `migrate`, `init`, `restore` and `psql --owner`."""
+    passphrase: bytes | None = field(default=None, repr=False)
+    """LEDGER_KEYRING_PASSPHRASE: opens the key files; None: the random secret in the data folder."""
+    public_url: str = "http://127.0.0.1:8440"
+    """LEDGER_PUBLIC_URL: what clients call; audience of their assertions and tokens."""
+    qr_host: str = "v.license-ledger.example"
+    """LEDGER_QR_HOST: host in QR codes; at most 28 characters, so that version 9 holds the URL."""
+    os_user: str | None = None
+    """LEDGER_POSTGRES_OS_USER: account of the embedded server when started as root."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this ledger drives its own PostgreSQL."""
+        return self.database_url is None and self.owner_database_url is None
+
+
+def from_environment(environ: Mapping[str, str], *, data: Path | None = None) -> Config:
+    """The configuration that the environment and `data` give; raises Invalid."""
+    chosen = data or Path(environ.get("LEDGER_DATA", "") or DEFAULT_DATA)
+    passphrase = environ.get("LEDGER_KEYRING_PASSPHRASE", "")
+    qr_host = environ.get("LEDGER_QR_HOST", "") or Config.qr_host
+    if len(qr_host) > 28:
+        raise errors.Invalid("LEDGER_QR_HOST has at most 28 characters", field="LEDGER_QR_HOST")
+    return Config(
+        data=chosen.absolute(),
+        database_url=environ.get("LEDGER_DATABASE_URL") or None,
+        owner_database_url=environ.get("LEDGER_OWNER_DATABASE_URL") or None,
+        passphrase=passphrase.encode() or None,
+        public_url=(environ.get("LEDGER_PUBLIC_URL") or Config.public_url).rstrip("/"),
+        qr_host=qr_host,
+        os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
+    )

@@ -1,0 +1,88 @@
+"""From a command to encoded events: decide, ask the rules, seal, encode; pure but for randomness.
+
+`record` runs one command on a view. Whatever it raises costs that command alone: the view is dropped.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ledger import command, errors, fact
+from ledger.command import Command, View
+from ledger.fact import Draft
+from signing import event, seal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """An event with its stored bytes."""
+
+    event: event.Event
+    data: bytes
+
+
+def record(asked: Command, view: View) -> list[Encoded]:
+    """The events that `asked` leads to, applied to the view's state; raises a LedgerError."""
+    command.require_current_client(asked.actor, view)
+    drafts = asked.decide(view)
+    operator_ref = view.operator_ref(asked.actor)
+    encoded = []
+    for offset, draft in enumerate(drafts):
+        about = _unsealed(asked, draft, operator_ref, view)
+        fact.allow_actor(draft.fact, about, view.state)
+        draft.fact.allow(about, view.state)
+        draft.fact.evolve(about, view.state, view.size + offset)
+        encoded.append(_encode(asked, draft, about, view))
+    return encoded
+
+
+def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: View) -> event.Event:
+    ring, actor = view.vault.ring, asked.actor
+    effective_at = view.at if draft.effective_at is None else draft.effective_at
+    is_license_change = draft.fact.needed_scope(view.state) == "license:issue"
+    return event.Event(
+        suite=ring.suite_name,
+        ledger_id=ring.ledger_id,
+        event_id=secrets.token_bytes(16),
+        topic=draft.fact.topic,
+        stream_id=draft.stream_id,
+        effective_at=effective_at,
+        recorded_at=view.at,
+        client=actor.client_id,
+        organization=actor.organization,
+        operator_ref=operator_ref,
+        issuer=actor.organization if is_license_change else None,
+        case_number=actor.case_number,
+        service_item=actor.service_item,
+        channel=actor.channel,
+        fact=fact.to_map(draft.fact),
+        sealed={},
+    )
+
+
+def _encode(asked: Command, draft: Draft, about: event.Event, view: View) -> Encoded:
+    parts = list(draft.seals)
+    request = asked.actor.sealed_request()
+    if request:
+        owner = command.actor_stream(asked.actor, view)
+        assert owner is not None, "whoever writes something has a stream"
+        parts.append(("request", owner, request))
+    sealed = {name: _seal(about, name, owner, content, view) for name, owner, content in parts}
+    complete = replace(about, sealed=sealed)
+    try:
+        return Encoded(event=complete, data=event.encode(complete))
+    except event.EventInvalid as error:
+        raise errors.TooLarge(str(error)) from error
+
+
+def _seal(about: event.Event, name: str, owner: bytes, content: Any, view: View) -> list[Any]:
+    suite = view.vault.suite
+    return seal.seal(
+        content,
+        key=view.data_key(owner),
+        place=about.place(name),
+        nonce=secrets.token_bytes(suite.nonce_bytes),
+        suite=suite,
+    )

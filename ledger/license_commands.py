@@ -1,0 +1,252 @@
+"""Commands that issue and amend licenses and change their status.
+
+Values, salts, references and places in status lists are drawn when a command is made, before the
+lock; what the ledger holds decides under it. Identifiers follow GB/T 36904 (`license_id.py`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger import errors, license, license_id
+from ledger.command import Command, Reads, RowKey, View, Wants
+from ledger.fact import Draft
+from ledger.identifiers import HolderCode
+from ledger.state import STATUS_LIST_SIZE, LicenseRow, PieceRow, StreamRow, TypeRow
+from ledger.vault import Lookup, Vault
+from signing import fields
+
+SERIAL_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SERIAL_LENGTH = 20
+PLACES_DRAWN = 8
+EVENTS_PER_LIST = 1 << 18
+"""A status list of 2^20 places takes the pieces of so many events: at most a quarter full of originals."""
+
+
+def draw_serial() -> str:
+    """A random serial for a license whose issuer gave none."""
+    return "".join(secrets.choice(SERIAL_ALPHABET) for _ in range(SERIAL_LENGTH))
+
+
+def draw_places() -> tuple[int, ...]:
+    """Random places in a status list, to take the first free one of."""
+    return tuple(secrets.randbelow(STATUS_LIST_SIZE) for _ in range(PLACES_DRAWN))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What an issuer says of a version."""
+
+    serial: str
+    number: str
+    """Printed number 证照编号."""
+    holder_name: str
+    values: Mapping[str, Any]
+    """Field name to JSON value, numbers as decimal text."""
+    valid_from: int
+    valid_to: int | None
+    issued_on: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _VersionCommand(Command):
+    """What issue and amendment share."""
+
+    content: Content
+    effective_at: int | None = None
+    places: tuple[int, ...] = field(default_factory=draw_places)
+
+    def _salted(self, license_id_: str, holder: tuple[str, str]) -> dict[str, list[Any]]:
+        """Every value with a fresh salt, the reserved fields among them."""
+        code_type, code = holder
+        values = {
+            **self.content.values,
+            "@holder_code": code,
+            "@holder_code_type": code_type,
+            "@holder_name": self.content.holder_name,
+            "@license_id": license_id_,
+            "@license_number": self.content.number,
+        }
+        return {name: [secrets.token_bytes(fields.SALT_BYTES), value] for name, value in values.items()}
+
+    def _piece_keys(self, size: int) -> set[RowKey]:
+        first = size // EVENTS_PER_LIST
+        lists = (first, first + 1)
+        return {(PieceRow, license.Piece(0, number, place).key) for number in lists for place in self.places}
+
+    def _piece(self, view: View) -> tuple[int, int, int]:
+        number = view.size // EVENTS_PER_LIST
+        for place in self.places:
+            piece = license.Piece(0, number, place)
+            if view.state.get(PieceRow, piece.key) is None:
+                return piece.piece, piece.status_list, piece.status_index
+        raise errors.Unavailable("no free place was drawn in the status list")
+
+    def _version(
+        self, cls: type[license.LicenseIssued | license.LicenseAmended], view: View, **known: Any
+    ) -> tuple[Any, dict[str, list[Any]]]:
+        """The fact and the salted values to be sealed."""
+        salted = self._salted(known.pop("license_id"), known.pop("holder"))
+        digests = fields.digests({name: (salt, value) for name, (salt, value) in salted.items()})
+        made = cls(
+            valid_from=self.content.valid_from,
+            valid_to=self.content.valid_to,
+            issued_on=self.content.issued_on,
+            field_names=tuple(sorted(salted)),
+            fields_root=fields.root(digests.values(), suite=view.vault.suite),
+            pieces=(self._piece(view),),
+            **known,
+        )
+        return made, salted
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssueLicense(_VersionCommand):
+    """颁发."""
+
+    type_code: str
+    holder: HolderCode
+    license_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(
+            rows={(TypeRow, self.type_code), (LicenseRow, self.license_ref)},
+            lookups=[holder_lookup(vault, self.holder), self._id_lookup(vault)],
+        )
+
+    def reads(self, view: View) -> Reads:
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        reads = Reads(rows=self._piece_keys(view.size))
+        if entry is not None:
+            reads.rows.add((StreamRow, entry.stream_id))
+            reads.data_keys.add(entry.stream_id)
+        return reads
+
+    def decide(self, view: View) -> list[Draft]:
+        stream_id = holder_stream(view, self.holder)
+        made, salted = self._version(
+            license.LicenseIssued,
+            view,
+            license_id=self._license_id().text,
+            holder=(self.holder.code_type, self.holder.code),
+            license_ref=self.license_ref,
+            type_code=self.type_code,
+            version=1,
+            parties=(("holder", stream_id),),
+        )
+        lookup = self._id_lookup(view.vault)
+        content = [self._license_id().text, self.content.number]
+        view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
+        seals = (("fields", stream_id, salted),)
+        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=seals)]
+
+    def _license_id(self) -> license_id.LicenseId:
+        return build_id(self.type_code, self.actor.organization, self.content.serial, 1)
+
+    def _id_lookup(self, vault: Vault) -> Lookup:
+        return serial_lookup(vault, self.type_code, self.actor.organization, self.content.serial)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmendLicense(_VersionCommand):
+    """变更: every field again, as the next version of the same serial."""
+
+    license_ref: bytes
+    holder: HolderCode
+    """The holder as the issuer knows it; must be the license's own."""
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[holder_lookup(vault, self.holder)])
+
+    def reads(self, view: View) -> Reads:
+        reads = Reads(rows=self._piece_keys(view.size))
+        row = view.state.get(LicenseRow, self.license_ref)
+        if row is not None:
+            reads.rows |= {(StreamRow, row.stream_id), (TypeRow, row.type_code)}
+            reads.data_keys.add(row.stream_id)
+        return reads
+
+    def decide(self, view: View) -> list[Draft]:
+        row = own_license(view, self.license_ref, self.actor.organization)
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        if entry is None or entry.stream_id != row.stream_id:
+            raise errors.InvalidHolderCode("not the holder of this license", field="holder")
+        if row.version >= license.VERSION_MAX:
+            raise errors.Conflict("the serial has no further version")
+        identifier = build_id(row.type_code, row.issuer, self.content.serial, row.version + 1)
+        made, salted = self._version(
+            license.LicenseAmended,
+            view,
+            license_id=identifier.text,
+            holder=(self.holder.code_type, self.holder.code),
+            license_ref=self.license_ref,
+            type_code=row.type_code,
+            version=row.version + 1,
+            parties=(("holder", row.stream_id),),
+        )
+        seals = (("fields", row.stream_id, salted),)
+        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=seals)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeStatus(Command):
+    """暂扣, 发还, 撤销, 撤回, 吊销, 注销."""
+
+    license_ref: bytes
+    verb: str
+    effective_at: int | None = None
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(rows={(LicenseRow, self.license_ref)})
+
+    def reads(self, view: View) -> Reads:
+        row = view.state.get(LicenseRow, self.license_ref)
+        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
+
+    def decide(self, view: View) -> list[Draft]:
+        row = own_license(view, self.license_ref, self.actor.organization)
+        made = license.STATUS_CHANGES[self.verb](license_ref=self.license_ref)
+        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at)]
+
+
+def holder_lookup(vault: Vault, holder: HolderCode) -> Lookup:
+    """The lookup of a holder by code type and normalized code."""
+    return vault.lookup("holder", holder.code_type, holder.code)
+
+
+def serial_lookup(vault: Vault, type_code: str, issuer: str, serial: str) -> Lookup:
+    """The lookup that makes a serial unique within type and issuer (GB/T 36904)."""
+    return vault.lookup("license", type_code, issuer, serial)
+
+
+def holder_stream(view: View, holder: HolderCode) -> bytes:
+    """The holder's stream, begun with its directory row when this is the first fact about the holder."""
+    lookup = holder_lookup(view.vault, holder)
+    entry = view.entry(lookup)
+    if entry is not None:
+        return entry.stream_id
+    stream_id = view.new_stream()
+    content = [holder.code_type, holder.code, holder.printed]
+    view.add_entry(lookup, stream_id=stream_id, target=None, content=content)
+    return stream_id
+
+
+def own_license(view: View, license_ref: bytes, organization: str) -> LicenseRow:
+    """The license when `organization` issued it; raises LicenseNotFound or NotTheIssuer."""
+    row = view.state.get(LicenseRow, license_ref)
+    if row is None:
+        raise errors.LicenseNotFound
+    if row.issuer != organization:
+        raise errors.NotTheIssuer
+    return row
+
+
+def build_id(type_code: str, issuer: str, serial: str, version: int) -> license_id.LicenseId:
+    """The GB/T 36904 identifier; raises Invalid."""
+    try:
+        return license_id.build(type_code=type_code, issuer_code=issuer, serial=serial, version=version)
+    except ValueError as error:
+        raise errors.Invalid(f"the license identifier: {error}", field="serial") from error

@@ -1,0 +1,363 @@
+"""The pen: one batch from the lock to the signed checkpoint.
+
+Every stage says what is safe when we crash in it. A pen belongs to one thread, holds one session, and
+keeps no truth: head and state are read under the lock for every batch.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ledger import days, drafting, errors, log, tiling
+from ledger.anchor import Mark
+from ledger.command import Batch, Command, NewEntry, Reads, View, Wants
+from ledger.drafting import Encoded
+from ledger.recorder import Recorder
+from ledger.state import GenerationRow
+from ledger.store import Head, Identity, Loaded, Lost, Session, Unknown, Write, wall_clock
+from ledger.vault import Vault
+from signing import event, merkle, note, receipt
+
+CLOCK_BACK_US = 2_000_000
+CLOCK_OFF_US = 5_000_000
+SETTLE_FOR_S = 30.0
+_log = logging.getLogger(__name__)
+Stage = Literal["locked", "inserted", "committing", "committed", "anchored"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """One fact as it was recorded."""
+
+    index: int
+    event: event.Event
+    data: bytes
+    """The stored bytes."""
+    receipt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of a command."""
+
+    indexes: tuple[int, ...]
+    recorded: tuple[Recorded, ...]
+    """Empty for a repeat: its events are read by index."""
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Decided:
+    """A batch decided in memory; nothing of it exists yet."""
+
+    batch: Batch
+    outcomes: list[list[Encoded] | Result | errors.LedgerError | int]
+    """For each command: events, an earlier result, an error, or the number of the command it repeats."""
+    events: list[Encoded]
+    answered: list[tuple[bytes, bytes, int, int]]
+
+
+class Pen:
+    """Appends batches of commands, one at a time."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        vault: Vault,
+        *,
+        clock: Callable[[], int] = wall_clock,
+        reached: Callable[[Stage], None] = lambda stage: None,
+    ) -> None:
+        self._recorder = recorder
+        self._vault = vault
+        self._clock = clock
+        self._reached = reached
+        """Called at every commit point; tests crash here."""
+        self._session: Session | None = None
+
+    def close(self) -> None:
+        """Give the session back."""
+        self.drop_session()
+
+    def drop_session(self) -> None:
+        """Forget the session: whatever it had open is rolled back by the server."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def append(self, commands: Sequence[Command]) -> list[Result | errors.LedgerError]:
+        """One outcome a command, all facts of the batch in one commit.
+
+        Raises Lost when nothing of the batch is stored and it can be tried again, Refused when the
+        database does not take it, and a LedgerError when appending has stopped.
+        """
+        session = self._session = self._session or self._recorder.session()
+        try:
+            head, decided = self._decide(session, commands)
+            if not decided.events:
+                session.rollback()
+                return _outcomes(decided, [])
+            new_head, extension = self._write(session, head, decided)
+        except errors.LedgerError:
+            session.rollback()
+            raise
+        except Exception:
+            # A crash up to here leaves nothing behind: the server rolls back.
+            self.drop_session()
+            raise
+        self._commit(session, new_head)
+        # From here the facts exist, even if we crash.
+        self._reached("committed")
+        self._anchor(new_head, before=head, identity=session.identity)
+        # From here no other history can be signed for this origin.
+        self._reached("anchored")
+        checkpoint = self._sign(new_head)
+        return _outcomes(decided, _recorded(decided.events, extension, checkpoint))
+
+    def _decide(self, session: Session, commands: Sequence[Command]) -> tuple[Head, _Decided]:
+        """Lock, look, load, decide. Nothing is written: a crash here leaves nothing behind."""
+        mark = self._vault.anchor.read()
+        look = session.begin(anchor_size=mark.size)
+        self._reached("locked")
+        if look.ring_version is not None:
+            self._vault.require_version(look.ring_version)
+        self._require_anchored(mark, look.anchored_root, look.anchored_generation, look.head)
+        at = self._at(look.clock, look.head)
+        batch = Batch(vault=self._vault, at=at, size=look.head.size)
+        answered = self._resolve(session, batch, commands)
+        return look.head, _decide_all(batch, commands, answered)
+
+    def _require_anchored(self, mark: Mark, root: bytes | None, generation: int | None, head: Head) -> None:
+        """The history must contain what the anchor has seen, under the origin that it has seen."""
+        if mark.size == 0:
+            return
+        origin = log.origin_line(self._vault.ring.origin, partition=0, generation=generation or 0)
+        if mark.size > head.size or root is None or root.hex() != mark.root:
+            raise errors.HistoryBehindAnchor(anchored_size=mark.size, found_size=head.size)
+        if generation is not None and origin != mark.origin:
+            raise errors.HistoryBehindAnchor("the anchor belongs to another origin")
+
+    def _at(self, clock: int, head: Head) -> int:
+        """The moment of recording: the database's clock, never behind the head."""
+        if head.at - clock > CLOCK_BACK_US:
+            raise errors.ClockUnfit("the database's clock is behind the newest fact")
+        if abs(self._clock() - clock) > CLOCK_OFF_US:
+            raise errors.ClockUnfit("the clocks of database and service differ")
+        return max(clock, head.at)
+
+    def _resolve(self, session: Session, batch: Batch, commands: Sequence[Command]) -> Loaded:
+        """Load what the commands want, then what they read once they know what their lookups name."""
+        wants = Wants()
+        for asked in commands:
+            more = asked.all_wants(self._vault)
+            wants.rows |= more.rows
+            wants.lookups += more.lookups
+            wants.use_codes += more.use_codes
+        repeats = [asked.repeat.key for asked in commands if asked.repeat is not None]
+        found = session.resolve(wants, repeats=repeats, day=days.of_instant(batch.at))
+        batch.rows.update(found.rows)
+        batch.entries.update(found.entries)
+        batch.use_codes.update(found.use_codes)
+        reads = Reads()
+        for asked in commands:
+            further = asked.all_reads(View(batch))
+            reads.rows |= further.rows - batch.rows.keys()
+            reads.held |= further.held
+            reads.candidates |= further.candidates
+            reads.data_keys |= {stream for stream in further.data_keys if self._vault.cached(stream) is None}
+        loaded = session.load(reads)
+        batch.rows.update(loaded.rows)
+        batch.held.update(loaded.held)
+        batch.candidates.update(loaded.candidates)
+        self._vault.unwrap(loaded.wraps)
+        return found
+
+    def _write(self, session: Session, head: Head, decided: _Decided) -> tuple[Head, merkle.Extension]:
+        """Write the batch; not committed, so a crash here leaves nothing behind."""
+        digest = self._vault.suite.digest
+        leaves = [merkle.leaf_hash(item.data, digest=digest) for item in decided.events]
+        extension = merkle.Extension.of(head.frontier, head.size, leaves, digest=digest)
+        new_head = Head(
+            size=extension.size,
+            generation=_generation(decided.batch, head),
+            root=extension.root,
+            frontier=extension.frontier,
+            at=decided.batch.at,
+        )
+        wraps = [self._vault.wrap(key) for key in decided.batch.effects.keys]
+        # A wrap outside that no committed batch needs does no harm; one that is missing would.
+        self._vault.wraps.append(wraps)
+        effects = decided.batch.effects
+        write = Write(
+            head=new_head,
+            first_position=head.size + 1,
+            events=self._recorder.rows(decided.events, size=head.size),
+            rows=list(decided.batch.state.changed.values()),
+            entries=[self._sealed_entry(entry, decided.batch) for entry in effects.entries],
+            wraps=wraps,
+            answered=decided.answered,
+            day=days.of_instant(decided.batch.at),
+            tiles=tiling.filled(head.size, leaves, session.states, session.tile, digest),
+            forgotten=effects.forgotten,
+            ring_version=effects.ring_version,
+        )
+        session.write(write)
+        self._reached("inserted")
+        for key in effects.keys:
+            self._vault.remember(key)
+        return new_head, extension
+
+    def _sealed_entry(
+        self, entry: NewEntry, batch: Batch
+    ) -> tuple[bytes, str, int, bytes, bytes | None, bytes]:
+        key = batch.data_keys.get(entry.stream_id) or self._vault.cached(entry.stream_id)
+        if key is None:
+            raise errors.HolderErasedConflict
+        lookup = entry.lookup
+        sealed = self._vault.seal_entry(key, kind=lookup.kind, content=entry.content)
+        return lookup.digests[0], lookup.kind, lookup.pepper_id, entry.stream_id, entry.target, sealed
+
+    def _commit(self, session: Session, head: Head) -> None:
+        """COMMIT; when its outcome is not known, settle it. Raises Lost when the batch did not land."""
+        self._reached("committing")
+        try:
+            session.commit()
+        except Unknown as unknown:
+            self.drop_session()
+            if not self._has_landed(session.identity, head):
+                raise Lost("the batch did not land") from unknown
+
+    def _has_landed(self, old: Identity, head: Head) -> bool:
+        """Whether the batch that made `head` is committed.
+
+        A plain read could come too early: the old backend is ended and its lock waited for first.
+        """
+        give_up_at = time.monotonic() + SETTLE_FOR_S
+        while True:
+            try:
+                session = self._recorder.session()
+                session.end_backend(old)
+                look = session.begin(anchor_size=head.size)
+                session.rollback()
+                self._session = session
+                return look.anchored_root == head.root
+            except Lost:
+                if time.monotonic() > give_up_at:
+                    raise errors.OutcomeUnknown from None
+                time.sleep(0.1)
+
+    def _anchor(self, head: Head, *, before: Head, identity: Identity) -> None:
+        """The anchor contains `head` when this returns; raises HistoryBehindAnchor when it cannot."""
+        mark = self._mark(head, identity)
+        with self._vault.anchor.held() as anchor:
+            if anchor.mark.size < head.size:
+                anchor.write(mark)
+                return
+            same = anchor.mark
+        if same.size == head.size and same.root != mark.root:
+            raise errors.HistoryBehindAnchor("two histories of one size")
+        if same.size > head.size:
+            self._require_contained(head)
+
+    def _require_contained(self, head: Head) -> None:
+        """Another process anchored a later head: it must have grown from ours."""
+        session = self._session = self._session or self._recorder.session()
+        look = session.begin(anchor_size=head.size)
+        session.rollback()
+        if look.anchored_root != head.root:
+            raise errors.HistoryBehindAnchor("the anchored history does not contain this batch")
+
+    def _mark(self, head: Head, identity: Identity) -> Mark:
+        return Mark(
+            origin=log.origin_line(self._vault.ring.origin, partition=0, generation=head.generation),
+            size=head.size,
+            root=head.root.hex(),
+            system=identity.system,
+            timeline=identity.timeline,
+        )
+
+    def _sign(self, head: Head) -> str:
+        """The signed checkpoint of an anchored head; deterministic, so a lost one can be made again."""
+        origin = log.origin_line(self._vault.ring.origin, partition=0, generation=head.generation)
+        checkpoint = note.Checkpoint(origin=origin, size=head.size, root=head.root)
+        return note.sign(checkpoint.text, name=origin, key=self._vault.log_key, suite=self._vault.suite)
+
+
+def _generation(batch: Batch, head: Head) -> int:
+    """The origin's generation after the batch: a declared loss opens the next."""
+    return max([head.generation, *(row.generation for row in batch.state.changed_of(GenerationRow))])
+
+
+def _decide_all(batch: Batch, commands: Sequence[Command], answered: Loaded) -> _Decided:
+    """Decide command after command; each sees what those before it did."""
+    decided = _Decided(batch=batch, outcomes=[], events=[], answered=[])
+    first_of: dict[bytes, tuple[int, bytes]] = {}
+    for number, asked in enumerate(commands):
+        repeat = asked.repeat
+        try:
+            if repeat is not None and repeat.key in first_of:
+                original, body_digest = first_of[repeat.key]
+                _require_same_body(repeat.body_digest, body_digest)
+                decided.outcomes.append(original)
+                continue
+            if repeat is not None and repeat.key in answered.answered:
+                earlier = answered.answered[repeat.key]
+                _require_same_body(repeat.body_digest, earlier.body_digest)
+                indexes = tuple(range(earlier.first_index, earlier.first_index + earlier.events))
+                decided.outcomes.append(Result(indexes=indexes, recorded=(), is_repeat=True))
+                continue
+            view = batch.view()
+            events = drafting.record(asked, view)
+        except errors.LedgerError as error:
+            decided.outcomes.append(error)
+            continue
+        except Exception as error:  # noqa: BLE001
+            # A rule that breaks costs one command, never the batch.
+            _log.error("a rule failed", extra={"error_type": type(error).__name__}, exc_info=True)
+            decided.outcomes.append(errors.LedgerError())
+            continue
+        batch.keep(view)
+        if repeat is not None:
+            first_of[repeat.key] = number, repeat.body_digest
+            decided.answered.append((repeat.key, repeat.body_digest, batch.size, len(events)))
+        batch.size += len(events)
+        decided.events.extend(events)
+        decided.outcomes.append(events)
+    return decided
+
+
+def _require_same_body(one: bytes, other: bytes) -> None:
+    if one != other:
+        raise errors.IdempotencyKeyReused
+
+
+def _recorded(events: Sequence[Encoded], extension: merkle.Extension, checkpoint: str) -> list[Recorded]:
+    return [
+        Recorded(
+            index=index,
+            event=item.event,
+            data=item.data,
+            receipt=receipt.write(index=index, proof=extension.proof(index), checkpoint=checkpoint),
+        )
+        for index, item in enumerate(events, start=extension.old_size)
+    ]
+
+
+def _outcomes(decided: _Decided, recorded: list[Recorded]) -> list[Result | errors.LedgerError]:
+    """What each command is told; repeats within the batch share the original's result."""
+    told: list[Result | errors.LedgerError] = []
+    offset = 0
+    for outcome in decided.outcomes:
+        if isinstance(outcome, int):
+            told.append(told[outcome])
+        elif isinstance(outcome, list):
+            own = tuple(recorded[offset : offset + len(outcome)])
+            offset += len(outcome)
+            told.append(Result(indexes=tuple(item.index for item in own), recorded=own))
+        else:
+            told.append(outcome)
+    return told

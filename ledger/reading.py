@@ -1,0 +1,138 @@
+"""Reading the log: events by index, receipts for events of any age, the newest signed checkpoint.
+
+Rests on a pool of plain connections, beside the append path. Checkpoints are those the anchor has;
+receipts are built from hash tiles, so their cost does not grow with the log.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import psycopg_pool
+
+from ledger import errors, log, sql, tables, tiling
+from ledger.state import Key, R, Row
+from ledger.vault import Vault
+from signing import keyring, merkle, note, receipt
+
+TILES_CACHED = 1024
+
+
+class Reader:
+    """Reads of one partition."""
+
+    def __init__(self, conninfo: str, vault: Vault, *, partition: int = 0, pool_max: int = 8) -> None:
+        self._vault = vault
+        self._partition = partition
+        self._sql = sql.load("append")
+        self.pool: psycopg_pool.ConnectionPool[psycopg.Connection[Any]] = psycopg_pool.ConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=pool_max,
+            kwargs={"autocommit": True},
+            open=True,
+            check=psycopg_pool.ConnectionPool.check_connection,
+            timeout=10.0,
+        )
+        self._tile = functools.lru_cache(maxsize=TILES_CACHED)(self._stored_tile)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.pool.close()
+
+    def run(self, statement: str, params: Sequence[Any] = ()) -> list[Any]:
+        """Rows of one statement; raises Unavailable."""
+        try:
+            with self.pool.connection() as conn:
+                cursor = conn.execute(statement, params, prepare=True, binary=True)
+                return cursor.fetchall() if cursor.description else []
+        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+            raise errors.Unavailable("the database cannot be reached") from error
+
+    def row(self, cls: type[R], key: Key) -> R | None:
+        """One row of decision state as it is committed now."""
+        table = tables.table(cls)
+        found = self.run(table.rows, (self._partition, [key]))
+        row: Row | None = table.row(found[0]) if found else None
+        return row  # type: ignore[return-value]
+
+    def events(self, indexes: Sequence[int]) -> list[bytes]:
+        """Stored bytes at some leaf indexes, in their order; raises EventNotFound."""
+        states: dict[int, bytes] = {}
+        for index in indexes:
+            rows = self.run(self._sql["event_states"], (self._partition, index + 1, index + 1))
+            if not rows:
+                raise errors.EventNotFound
+            states[index] = rows[0][1]
+        return [states[index] for index in indexes]
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint that the anchor has, signed."""
+        size, root, generation, _ = self._head()
+        return self._sign(size, root, generation)
+
+    def receipt(self, index: int) -> str:
+        """A receipt for the event at `index`, under the newest checkpoint; raises EventNotFound."""
+        size, root, generation, frontier = self._head()
+        if not 0 <= index < size:
+            raise errors.EventNotFound
+        proof = merkle.inclusion_proof(
+            index,
+            size,
+            frontier=frontier,
+            node=lambda level, number: self.node(level, number, size=size),
+            digest=self._vault.suite.digest,
+        )
+        return receipt.write(index=index, proof=proof, checkpoint=self._sign(size, root, generation))
+
+    def node(self, level: int, number: int, *, size: int) -> bytes:
+        """The root of a perfect subtree within `size` leaves."""
+        return tiling.node(
+            level,
+            number,
+            size=size,
+            states=self._states,
+            tile=self._cached_tile,
+            digest=self._vault.suite.digest,
+        )
+
+    def wraps(self, stream_ids: Sequence[bytes]) -> list[keyring.WrappedKey]:
+        """Wrapped data keys of some streams."""
+        names = ("stream_id", "number", "bucket", "generation", "wrapped")
+        rows = self.run(self._sql["data_keys"], (self._partition, list(stream_ids)))
+        return [keyring.WrappedKey(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def _head(self) -> tuple[int, bytes, int, tuple[bytes, ...]]:
+        mark = self._vault.anchor.read()
+        rows = self.run(sql.load("reading")["checkpoint"], (self._partition, mark.size))
+        if not rows or rows[0][0].hex() != mark.root:
+            raise errors.HistoryBehindAnchor
+        root, generation, frontier = rows[0]
+        width = self._vault.suite.digest_bytes
+        peaks = tuple(frontier[i : i + width] for i in range(0, len(frontier), width))
+        return mark.size, root, generation, peaks
+
+    def _sign(self, size: int, root: bytes, generation: int) -> str:
+        origin = log.origin_line(self._vault.ring.origin, partition=self._partition, generation=generation)
+        text = note.Checkpoint(origin=origin, size=size, root=root).text
+        return note.sign(text, name=origin, key=self._vault.log_key, suite=self._vault.suite)
+
+    def _states(self, first: int, last: int) -> list[bytes]:
+        rows = self.run(self._sql["event_states"], (self._partition, first + 1, last + 1))
+        return [state for _, state in rows]
+
+    def _cached_tile(self, level: int, number: int) -> bytes | None:
+        try:
+            return self._tile(level, number)
+        except LookupError:
+            return None
+
+    def _stored_tile(self, level: int, number: int) -> bytes:
+        rows = self.run(self._sql["tile"], (self._partition, level, number))
+        if not rows:
+            raise LookupError  # not remembered: it may be filled later
+        hashes: bytes = rows[0][0]
+        return hashes

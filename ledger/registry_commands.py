@@ -1,0 +1,137 @@
+"""Commands of the ledger's own console: open, keys, catalog, clients, erasure, loss.
+
+They record facts of the registry stream; what else an operation needs (files, buckets) is in
+`keeping.py` and `recovery.py`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from ledger import client, errors, holder, log
+from ledger.command import Command, Reads, RowKey, View, Wants
+from ledger.fact import Draft, Fact
+from ledger.identifiers import HolderCode
+from ledger.license_commands import holder_lookup
+from ledger.state import ClientRow, LedgerRow, OrganizationRow, StreamRow
+from ledger.vault import Vault
+from signing import keyring, keys
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenLedger(Command):
+    """The first facts: the ledger and its keys; the registry stream gets its data key."""
+
+    def wants(self, vault: Vault) -> Wants:
+        rows: set[RowKey] = {
+            key
+            for fact in self._facts(vault)
+            for key in fact.touches(None)  # type: ignore[arg-type]
+        }
+        return Wants(rows=rows | {(StreamRow, vault.ring.registry)})
+
+    def decide(self, view: View) -> list[Draft]:
+        registry = view.vault.ring.registry
+        if view.state.get(LedgerRow, 0) is not None:
+            raise errors.AlreadyExists("the ledger is open")
+        view.effects.keys.append(view.vault.new_data_key(registry))
+        return [Draft(fact=fact, stream_id=registry) for fact in self._facts(view.vault)]
+
+    def _facts(self, vault: Vault) -> list[Fact]:
+        ring = vault.ring
+        origin = log.origin_line(ring.origin, partition=0, generation=0)
+        opened = log.LedgerOpened(origin=origin, operator=ring.operator, suite=ring.suite_name)
+        return [opened, *(introduced(held) for held in ring.signing)]
+
+
+def introduced(held: keyring.HeldKey) -> log.SigningKeyIntroduced:
+    """The fact that introduces a key of the ring."""
+    public = keys.SigningKey(held.seed).public
+    return log.SigningKeyIntroduced(purpose=held.purpose, key_id=held.key_id, public=public)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordInRegistry(Command):
+    """Facts whose rows are known from themselves: types, keys, client changes, loss."""
+
+    facts: tuple[Fact, ...]
+    ring_version: int | None = None
+    """The key ring that appenders must have from these facts on."""
+
+    def wants(self, vault: Vault) -> Wants:
+        rows: set[RowKey] = {
+            key
+            for fact in self.facts
+            for key in fact.touches(None)  # type: ignore[arg-type]
+        }
+        return Wants(rows=rows | {(StreamRow, vault.ring.registry)})
+
+    def decide(self, view: View) -> list[Draft]:
+        view.effects.ring_version = self.ring_version
+        return [Draft(fact=fact, stream_id=view.vault.ring.registry) for fact in self.facts]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisterClient(Command):
+    """接入系统登记; the organization's stream begins with its first client."""
+
+    name: str
+    acts_for: str
+    scopes: tuple[str, ...]
+    license_types: tuple[str, ...]
+    algorithm: str
+    keys: tuple[str, ...]
+    client_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    new_stream: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(
+            rows={
+                (ClientRow, self.client_id),
+                (OrganizationRow, self.acts_for),
+                (StreamRow, vault.ring.registry),
+                (StreamRow, self.new_stream),
+            }
+        )
+
+    def reads(self, view: View) -> Reads:
+        row = view.state.get(OrganizationRow, self.acts_for)
+        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
+
+    def decide(self, view: View) -> list[Draft]:
+        row = view.state.get(OrganizationRow, self.acts_for)
+        if row is None:
+            view.effects.keys.append(view.vault.new_data_key(self.new_stream))
+        made = client.ClientRegistered(
+            client_id=self.client_id,
+            name=self.name,
+            organization=self.acts_for,
+            organization_stream=self.new_stream if row is None else row.stream_id,
+            scopes=tuple(sorted(set(self.scopes))),
+            license_types=tuple(sorted(set(self.license_types))),
+            algorithm=self.algorithm,
+            keys=self.keys,
+        )
+        return [Draft(fact=made, stream_id=view.vault.ring.registry)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EraseHolder(Command):
+    """The fact of an erasure, and the holder's directory rows and data keys gone with it."""
+
+    holder: HolderCode
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(lookups=[holder_lookup(vault, self.holder)])
+
+    def reads(self, view: View) -> Reads:
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        return Reads(rows=set() if entry is None else {(StreamRow, entry.stream_id)})
+
+    def decide(self, view: View) -> list[Draft]:
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        if entry is None:
+            raise errors.NotFound("no holder under this code")
+        view.effects.forgotten.append(entry.stream_id)
+        return [Draft(fact=holder.HolderErased(), stream_id=entry.stream_id)]

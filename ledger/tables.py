@@ -1,0 +1,77 @@
+"""How state rows lie in their tables: one `Table` a row class, its statements made from two templates.
+
+Columns are the row's fields. Tuples of text are jsonb, everything else is what it is. Does no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ledger import sql
+from ledger.state import Row, row_values
+
+_TYPES = {
+    "bytes": "bytea",
+    "str": "text",
+    "int": "bigint",
+    "bool": "boolean",
+    "tuple[str, ...]": "text",
+}
+
+
+class Table:
+    """The table of one class of rows."""
+
+    def __init__(self, cls: type[Row]) -> None:
+        self.cls = cls
+        names = cls.columns()
+        kinds = [str(cls.__annotations__[name]).removesuffix(" | None") for name in names]
+        self._is_json = [kind.startswith("tuple") for kind in kinds]
+        texts = sql.load("append")
+        self.columns = ", ".join(names)
+        self.rows = texts["rows"].format(columns=self.columns, table=cls.table, key=names[0])
+        self.scan = sql.load("check")["scan_rows"].format(
+            columns=self.columns, table=cls.table, key=names[0], type=_TYPES[kinds[0]]
+        )
+        selected = (
+            f"u.{name}::jsonb" if is_json else f"u.{name}"
+            for name, is_json in zip(names, self._is_json, strict=True)
+        )
+        self.save = texts["save_rows"].format(
+            table=cls.table,
+            columns=self.columns,
+            key=names[0],
+            selected=", ".join(selected),
+            arrays=", ".join(f"%b::{_TYPES[kind]}[]" for kind in kinds),
+            assignments=", ".join(f"{name} = excluded.{name}" for name in names[1:]),
+        )
+
+    def row(self, values: Sequence[Any]) -> Row:
+        """The row that a result holds, columns in order."""
+        plain = (
+            tuple(value) if is_json and value is not None else value
+            for value, is_json in zip(values, self._is_json, strict=True)
+        )
+        return self.cls(**dict(zip(self.cls.columns(), plain, strict=True)))
+
+    def arrays(self, rows: Iterable[Row]) -> list[list[Any]]:
+        """The rows as one array a column, for `save`."""
+        return [list(column) for column in zip(*(self._written(row) for row in rows), strict=True)]
+
+    def _written(self, row: Row) -> list[Any]:
+        return [
+            json.dumps(value, ensure_ascii=False) if is_json and value is not None else value
+            for value, is_json in zip(row_values(row), self._is_json, strict=True)
+        ]
+
+
+_TABLES: dict[type[Row], Table] = {}
+
+
+def table(cls: type[Row]) -> Table:
+    """The table of `cls`, made on first use."""
+    if cls not in _TABLES:
+        _TABLES[cls] = Table(cls)
+    return _TABLES[cls]

@@ -1,0 +1,90 @@
+"""Hash tiles (C2SP tlog-tiles): which ones a batch fills, and the nodes they answer for.
+
+A full tile holds 256 node hashes of one row; rows are 8 levels apart. Tiles are written in the batch
+that fills them, so every node that is not in a tile lies within the newest 256 entries of its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from signing import merkle
+
+StateReader = Callable[[int, int], Sequence[bytes]]
+"""states(first, last): stored bytes of leaf indexes, both included."""
+TileReader = Callable[[int, int], bytes | None]
+"""tile(level, number): the hashes of a full tile, or None."""
+Tile = tuple[int, int, bytes]
+"""(level, number, hashes)."""
+
+
+def filled(
+    size: int, leaves: Sequence[bytes], states: StateReader, tile: TileReader, digest: merkle.Hash
+) -> list[Tile]:
+    """The tiles that `leaves`, appended to a tree of `size`, fill; reads only when there are some."""
+    width = merkle.TILE_WIDTH
+    first, end = size // width, (size + len(leaves)) // width
+    if first == end:
+        return []
+    before = (
+        [merkle.leaf_hash(state, digest=digest) for state in states(first * width, size - 1)]
+        if size % width
+        else []
+    )
+    row = [*before, *leaves]
+    tiles: list[Tile] = []
+    level = 0
+    while first < end:
+        own = [(level, first + i, row[i * width : (i + 1) * width]) for i in range(end - first)]
+        tiles += [(level, number, b"".join(hashes)) for level, number, hashes in own]
+        roots = [merkle.root(hashes, digest=digest) for _, _, hashes in own]
+        row_start, row_end = first, end
+        first, end, level = row_start // width, row_end // width, level + 1
+        if first == end:
+            break
+        row = [
+            _tile_root(tile, level - 1, number, digest) for number in range(first * width, row_start)
+        ] + roots
+    return tiles
+
+
+def node(
+    level: int, index: int, *, size: int, states: StateReader, tile: TileReader, digest: merkle.Hash
+) -> bytes:
+    """The root of the perfect subtree of 2^level leaves at `index`, all within `size` leaves."""
+    row_level, height = divmod(level, merkle.TILE_HEIGHT)
+    first = index << height
+    count = 1 << height
+    hashes = _row(row_level, first, count, size=size, states=states, tile=tile, digest=digest)
+    return merkle.root(hashes, digest=digest)
+
+
+def _row(
+    row_level: int,
+    first: int,
+    count: int,
+    *,
+    size: int,
+    states: StateReader,
+    tile: TileReader,
+    digest: merkle.Hash,
+) -> list[bytes]:
+    """`count` (at most 128) node hashes of one tile's row, from a full tile or from the row below."""
+    number = first // merkle.TILE_WIDTH
+    stored = tile(row_level, number)
+    if stored is not None:
+        width = len(stored) // merkle.TILE_WIDTH
+        offset = first % merkle.TILE_WIDTH
+        return [stored[(offset + i) * width : (offset + i + 1) * width] for i in range(count)]
+    if row_level == 0:
+        return [merkle.leaf_hash(state, digest=digest) for state in states(first, first + count - 1)]
+    return [_tile_root(tile, row_level - 1, first + i, digest) for i in range(count)]
+
+
+def _tile_root(tile: TileReader, level: int, number: int, digest: merkle.Hash) -> bytes:
+    """The root over a full tile, which is a node of the row above."""
+    stored = tile(level, number)
+    assert stored is not None, "a filled tile is stored with the batch that filled it"
+    width = len(stored) // merkle.TILE_WIDTH
+    hashes = [stored[i : i + width] for i in range(0, len(stored), width)]
+    return merkle.root(hashes, digest=digest)

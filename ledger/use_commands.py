@@ -1,0 +1,260 @@
+"""The command behind a use, and those behind a verification, a holder's file and a trail page.
+
+A use names a use code, a license or a holder with a type. Until an authorization of the requester is
+found, every refusal looks alike and stands in the requester's own stream, naming no holder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import audit, authorization_commands, errors, holder, use, verification
+from ledger.command import Command, Reads, View, Wants, actor_stream
+from ledger.fact import Draft
+from ledger.identifiers import HolderCode
+from ledger.license_commands import holder_lookup
+from ledger.state import AuthorizationRow, LicenseRow, PieceRow, StreamRow, TypeRow
+from ledger.use import Asked, Outcome
+from ledger.vault import Vault
+from signing import ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseLicense(Command):
+    """用证: names exactly one of a use code, a license, or a holder with a type."""
+
+    use_code: str | None = None
+    license_ref: bytes | None = None
+    holder: HolderCode | None = None
+    type_code: str | None = None
+    field_names: tuple[str, ...] | None = None
+
+    def wants(self, vault: Vault) -> Wants:
+        wants = Wants()
+        if self.use_code is not None:
+            digest = authorization_commands.use_code_digest(self.use_code, suite=vault.suite)
+            wants.use_codes.append(digest)
+        if self.license_ref is not None:
+            wants.rows.add((LicenseRow, self.license_ref))
+        if self.holder is not None:
+            wants.lookups.append(holder_lookup(vault, self.holder))
+        if self.type_code is not None:
+            wants.rows.add((TypeRow, self.type_code))
+        return wants
+
+    def reads(self, view: View) -> Reads:
+        reads = Reads()
+        own = actor_stream(self.actor, view)
+        stream_id, types, refs = self._target(view)
+        reads.rows |= {(LicenseRow, ref) for ref in refs}
+        for type_code in types:
+            if stream_id is not None:
+                reads.held.add((stream_id, type_code))
+            if own is not None:
+                reads.candidates.add((own, self.actor.organization, type_code))
+        if stream_id is not None:
+            reads.rows.add((StreamRow, stream_id))
+            reads.candidates.add((stream_id, self.actor.organization, None))
+        return reads
+
+    def decide(self, view: View) -> list[Draft]:
+        own = actor_stream(self.actor, view)
+        assert own is not None, "a client's organization has a stream"
+        if self.type_code is not None and view.state.get(TypeRow, self.type_code) is None:
+            raise errors.LicenseTypeUnknown(field="license_type")
+        asked = Asked(
+            requester=self.actor.organization,
+            service_item=self.actor.service_item,
+            field_names=self.field_names,
+        )
+        outcome = self._decide(view, own, asked)
+        if outcome.reason is not None:
+            return [self._refusal(outcome, view, own)]
+        return [_grant(row, outcome, asked) for row in outcome.licenses]
+
+    def _target(self, view: View) -> tuple[bytes | None, tuple[str, ...], tuple[bytes, ...]]:
+        """The holder's stream, the types and the licenses that the request may concern."""
+        if self.use_code is not None:
+            row = self._coded(view)
+            if row is None or row.mode != "holder":
+                return None, () if row is None else row.type_codes, ()
+            return row.stream_id, row.type_codes, tuple(ids.parse(ref) for ref in row.license_refs)
+        if self.license_ref is not None:
+            license_row = view.state.get(LicenseRow, self.license_ref)
+            if license_row is None:
+                return None, (), ()
+            return license_row.stream_id, (license_row.type_code,), ()
+        assert self.holder is not None, "a use names something"
+        assert self.type_code is not None, "a holder comes with a type"
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        return (None if entry is None else entry.stream_id), (self.type_code,), ()
+
+    def _coded(self, view: View) -> AuthorizationRow | None:
+        assert self.use_code is not None, "asked by use code"
+        row = view.by_use_code(authorization_commands.use_code_digest(self.use_code, suite=view.vault.suite))
+        return row if row is not None and row.requester == self.actor.organization else None
+
+    def _decide(self, view: View, own: bytes, asked: Asked) -> Outcome:
+        stream_id, types, refs = self._target(view)
+        if stream_id is not None and view.state.need(StreamRow, stream_id).is_erased:
+            stream_id, refs = None, ()
+        licenses = self._licenses(view, stream_id, types, refs)
+        type_code = self.type_code
+        if self.use_code is not None:
+            row = self._coded(view)
+            candidates = [] if row is None else [row]
+            type_code = types[0] if types else None
+        else:
+            candidates = [
+                item for code in types for item in view.candidates(own, self.actor.organization, code)
+            ]
+            if stream_id is not None:
+                candidates += view.candidates(stream_id, self.actor.organization, None)
+        return use.decide(candidates, licenses, asked, type_code=type_code, at=view.at)
+
+    def _licenses(
+        self, view: View, stream_id: bytes | None, types: tuple[str, ...], refs: tuple[bytes, ...]
+    ) -> list[LicenseRow]:
+        if stream_id is None:
+            return []
+        if self.license_ref is not None:
+            row = view.state.get(LicenseRow, self.license_ref)
+            return [] if row is None else [row]
+        named = (view.state.get(LicenseRow, ref) for ref in refs)
+        found = {row.license_ref: row for row in named if row is not None}
+        for type_code in types:
+            found.update({row.license_ref: row for row in view.held(stream_id, type_code)})
+        return list(found.values())
+
+    def _refusal(self, outcome: Outcome, view: View, own: bytes) -> Draft:
+        """The refusal; in the holder's stream, naming the license, only where the requester may know."""
+        assert outcome.reason is not None, "a refusal has a reason"
+        row = outcome.licenses[0] if outcome.licenses else None
+        in_holder_stream = outcome.in_holder_stream and row is not None
+        made = use.UseRefused(
+            reason=outcome.reason,
+            code=use.NATIONAL_CODES[outcome.reason],
+            type_code=row.type_code if row is not None else self.type_code,
+            license_ref=row.license_ref if row is not None else None,
+            authorization_ref=outcome.authorization.authorization_ref if outcome.authorization else None,
+        )
+        stream_id = row.stream_id if row is not None and in_holder_stream else own
+        return Draft(fact=made, stream_id=stream_id, seals=self._asked_about(own))
+
+    def _asked_about(self, own: bytes) -> tuple[tuple[str, bytes, list[str | None]], ...]:
+        """What the requester asked about, sealed under its own key: it outlives a holder's erasure."""
+        if self.holder is not None:
+            content = [self.holder.code_type, self.holder.code, None]
+        else:
+            content = [None, None, ids.text(self.license_ref) if self.license_ref else None]
+        return (("asked", own, content),)
+
+
+def _grant(row: LicenseRow, outcome: Outcome, asked: Asked) -> Draft:
+    granted_by = outcome.authorization
+    assert granted_by is not None, "a grant has an authorization"
+    made = use.LicenseUsed(
+        license_ref=row.license_ref,
+        version=row.version,
+        license_index=row.version_index,
+        authorization_ref=granted_by.authorization_ref,
+        mode=granted_by.mode,
+        fields=use.disclosed(granted_by, row, asked),
+        status="effective",
+    )
+    return Draft(fact=made, stream_id=row.stream_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyLicense(Command):
+    """核验, by reference or with what a verified token says."""
+
+    license_ref: bytes
+    version: int | None = None
+    piece: int | None = None
+    piece_key: int | None = None
+
+    def wants(self, vault: Vault) -> Wants:
+        wants = Wants(rows={(LicenseRow, self.license_ref)})
+        if self.piece_key is not None:
+            wants.rows.add((PieceRow, self.piece_key))
+        return wants
+
+    def reads(self, view: View) -> Reads:
+        row = view.state.get(LicenseRow, self.license_ref)
+        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
+
+    def decide(self, view: View) -> list[Draft]:
+        row = view.state.get(LicenseRow, self.license_ref)
+        if row is None or view.state.need(StreamRow, row.stream_id).is_erased or not self._known(view, row):
+            own = actor_stream(self.actor, view)
+            assert own is not None, "a client's organization has a stream"
+            made = verification.LicenseVerified(license_ref=None, version=None, piece=None, result="unknown")
+            return [Draft(fact=made, stream_id=own)]
+        version = row.version if self.version is None else self.version
+        made = verification.LicenseVerified(
+            license_ref=row.license_ref,
+            version=version,
+            piece=self.piece,
+            result=verification.result(row, version=version, at=view.at),
+        )
+        return [Draft(fact=made, stream_id=row.stream_id)]
+
+    def _known(self, view: View, row: LicenseRow) -> bool:
+        if self.piece_key is None:
+            return True
+        assert self.version is not None, "a token names its version"
+        assert self.piece is not None, "a token names its piece"
+        return verification.piece_is_known(
+            view.state.get(PieceRow, self.piece_key),
+            license_ref=row.license_ref,
+            version=self.version,
+            piece=self.piece,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadHolderFile(Command):
+    """一人一档: record that a page of the file is shown."""
+
+    holder: HolderCode
+    evidence: str
+    license_refs: tuple[bytes, ...]
+    salt: bytes
+
+    def wants(self, vault: Vault) -> Wants:
+        return Wants(lookups=[holder_lookup(vault, self.holder)])
+
+    def reads(self, view: View) -> Reads:
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        if entry is None:
+            return Reads()
+        return Reads(rows={(StreamRow, entry.stream_id)}, data_keys={entry.stream_id})
+
+    def decide(self, view: View) -> list[Draft]:
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        if entry is None:
+            raise errors.NotFound("no file under this code")
+        digest = authorization_commands.evidence_digest(
+            self.salt, evidence=self.evidence, suite=view.vault.suite
+        )
+        made = holder.HolderFileRead(license_refs=self.license_refs, evidence_digest=digest)
+        seals = (("evidence", entry.stream_id, [self.salt, self.evidence]),)
+        return [Draft(fact=made, stream_id=entry.stream_id, seals=seals)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadTrail(Command):
+    """Record that a page of the trail is shown."""
+
+    subject: str
+    about: str
+    """Whom or what the auditor asked about; sealed under the auditor's own key."""
+    events: int
+    through: int
+
+    def decide(self, view: View) -> list[Draft]:
+        own = actor_stream(self.actor, view)
+        assert own is not None, "a client's organization has a stream"
+        made = audit.TrailRead(subject=self.subject, events=self.events, through=self.through)
+        return [Draft(fact=made, stream_id=own, seals=(("asked", own, self.about),))]
