@@ -1,27 +1,37 @@
 """Deterministic CBOR (RFC 8949 §4.2.1), the only encoding of anything that is hashed or signed.
 
-Gives `encode`, `decode` and `decode_strictly`. Maps have keys of one kind only, unsigned integers or
-text, so that the length-first order and the bytewise order of the RFC are the same order. Never
-knows what the bytes mean. The only door to `cbor2`.
+Gives `encode`, `decode` and `decode_strictly`. What can be written is a closed list: null, booleans,
+integers of 64 bits and a sign, bytes, text, arrays and maps. Maps have keys of one kind only, unsigned
+integers or text, so that the length-first order and the bytewise order of the RFC are the same order.
+No floats, no tags. Never knows what the bytes mean. The only door to `cbor2`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 import cbor2
 
 DEPTH_MAX = 32
-"""Containers within containers that a decoder follows; our own formats need fewer than ten."""
+"""Containers within containers, when writing and when reading; our own formats need fewer than ten."""
+_INTEGER_END = 1 << 64
+_ATOMS = frozenset({bytes, str, bool, type(None)})
 
 
 class EncodingError(ValueError):
-    """Bytes that are not well-formed, or not the one deterministic encoding of their content."""
+    """An item that is never written, or bytes that are not the one deterministic encoding of one."""
 
 
 def encode(item: Any) -> bytes:
-    """The one deterministic encoding of `item`: None, bool, int, bytes, str, list, tuple or dict."""
-    return cbor2.dumps(item, canonical=True)
+    """The one deterministic encoding of `item`: None, bool, int, bytes, str, list, tuple or dict.
+
+    Raises EncodingError for anything else, as what is written must be readable for ever.
+    """
+    _require_writable(item, DEPTH_MAX)
+    try:
+        return cbor2.dumps(item, canonical=True)
+    except UnicodeEncodeError as error:
+        raise EncodingError("text that is not Unicode: a lone surrogate") from error
 
 
 def decode(data: bytes) -> Any:
@@ -30,7 +40,14 @@ def decode(data: bytes) -> Any:
     Bytes from strangers go through `decode_strictly`: this one does not look behind the first item.
     """
     try:
-        return cbor2.loads(data, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False)
+        return cbor2.loads(
+            data,
+            max_depth=DEPTH_MAX,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            tag_hook=_refuse_tag,
+            semantic_decoders=_TAGS,
+        )
     except Exception as error:
         raise EncodingError("not well-formed CBOR") from error
 
@@ -38,10 +55,46 @@ def decode(data: bytes) -> Any:
 def decode_strictly(data: bytes) -> Any:
     """As `decode`, and raises EncodingError unless `data` is exactly what `encode` would write."""
     item = decode(data)
-    try:
-        again = encode(item)
-    except Exception as error:
-        raise EncodingError("holds a type that is never written") from error
-    if again != data:
+    if encode(item) != data:
         raise EncodingError("not the deterministic encoding")
     return item
+
+
+def _require_writable(item: Any, depth: int) -> None:
+    if type(item) in _ATOMS:
+        return
+    if type(item) is int:
+        if not -_INTEGER_END <= item < _INTEGER_END:
+            raise EncodingError("an integer of more than 64 bits")
+    elif depth == 0:
+        raise EncodingError(f"more than {DEPTH_MAX} containers within each other")
+    elif isinstance(item, list | tuple):
+        for inner in item:
+            _require_writable(inner, depth - 1)
+    elif isinstance(item, dict):
+        _require_keys(item)
+        for inner in item.values():
+            _require_writable(inner, depth - 1)
+    else:
+        raise EncodingError("a type that is never written")
+
+
+def _require_keys(item: dict[Any, Any]) -> None:
+    if all(isinstance(key, str) for key in item):
+        return
+    if not all(type(key) is int and 0 <= key < _INTEGER_END for key in item):
+        raise EncodingError("map keys are all text, or all unsigned integers")
+
+
+def _refuse_tag(*_: Any) -> NoReturn:
+    raise EncodingError("tags are never written")
+
+
+_TAGS = dict.fromkeys(
+    (
+        *(0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100),
+        *(256, 258, 260, 261, 1004, 43000, 55799),
+    ),
+    _refuse_tag,
+)
+"""Tags that `cbor2` would act on, a regular expression (35) or a number of any size (5) among them."""

@@ -6,7 +6,7 @@ shape. The position is not among them: the proof binds it. Nothing here knows wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,43 +89,54 @@ _IDS = ("ledger_id", "event_id", "stream_id", "client", "operator_ref")
 
 
 def encode(event: Event) -> bytes:
-    """The stored bytes; raises EventInvalid above EVENT_BYTES_MAX."""
+    """The stored bytes; raises EventInvalid for what `parse` would refuse: nothing unreadable is stored."""
+    values = vars(event)
+    _require_shape(values)
     content: dict[int, Any] = {1: FORMAT, 18: None}
     for key, name, _ in _SHAPE:
-        content[key] = getattr(event, name)
-    data = cbor.encode(content)
-    if len(data) > EVENT_BYTES_MAX:
-        raise EventInvalid(f"an event has at most {EVENT_BYTES_MAX} bytes")
+        content[key] = values[name]
+    try:
+        data = cbor.encode(content)
+    except cbor.EncodingError as error:
+        raise EventInvalid(str(error)) from error
+    _require_size(data)
     return data
 
 
 def parse(data: bytes) -> Event:
     """The event in bytes that this ledger stored; raises EventInvalid on a wrong shape."""
-    return _event(cbor.decode(data))
+    return _event(data, cbor.decode)
 
 
 def parse_strictly(data: bytes) -> Event:
     """As `parse`, for bytes from anywhere: they must also be the deterministic encoding."""
-    if len(data) > EVENT_BYTES_MAX:
-        raise EventInvalid(f"an event has at most {EVENT_BYTES_MAX} bytes")
+    return _event(data, cbor.decode_strictly)
+
+
+def _event(data: bytes, decode: Callable[[bytes], Any]) -> Event:
+    _require_size(data)
     try:
-        return _event(cbor.decode_strictly(data))
+        content = decode(data)
     except cbor.EncodingError as error:
         raise EventInvalid(str(error)) from error
-
-
-def _event(content: Any) -> Event:
     if not isinstance(content, dict) or content.keys() != _KEYS:
         raise EventInvalid("not the map of an event")
-    if content[1] != FORMAT or content[18] is not None:
+    if type(content[1]) is not int or content[1] != FORMAT or content[18] is not None:
         raise EventInvalid("an unknown format, or a client signature that format 1 does not have")
-    values = {}
-    for key, name, types in _SHAPE:
-        value = content[key]
-        if type(value) not in types:
+    values = {name: content[key] for key, name, _ in _SHAPE}
+    _require_shape(values)
+    return Event(**values)
+
+
+def _require_size(data: bytes) -> None:
+    if len(data) > EVENT_BYTES_MAX:
+        raise EventInvalid(f"an event has at most {EVENT_BYTES_MAX} bytes")
+
+
+def _require_shape(values: Mapping[str, Any]) -> None:
+    for _, name, types in _SHAPE:
+        if type(values[name]) not in types:
             raise EventInvalid(f"{name} has the wrong type")
-        values[name] = value
     for name in _IDS:
         if values[name] is not None and len(values[name]) != ids.ID_BYTES:
             raise EventInvalid(f"{name} has the wrong length")
-    return Event(**values)

@@ -20,7 +20,7 @@ class FieldsInvalid(ValueError):
 
 
 def digest(salt: bytes, *, name: str, value: Any, suite: suites.Suite = suites.INTL) -> bytes:
-    """The digest of one field."""
+    """The digest of one field; raises cbor.EncodingError for a value that no field has, such as a float."""
     return suite.digest(cbor.encode([salt, name, value]))
 
 
@@ -46,7 +46,12 @@ def verify(
 ) -> None:
     """Nothing when every disclosed (salt, value) belongs to `root_`; raises FieldsInvalid."""
     others = list(siblings)
-    own = list(digests(disclosed, suite=suite).values())
+    try:
+        own = list(digests(disclosed, suite=suite).values())
+    except cbor.EncodingError as error:
+        raise FieldsInvalid("a value that no field has") from error
+    if any(len(salt) != SALT_BYTES for salt, _ in disclosed.values()):
+        raise FieldsInvalid("a salt has the wrong length")
     if any(len(item) != suite.digest_bytes for item in others):
         raise FieldsInvalid("a sibling digest has the wrong length")
     if len(set(own + others)) != len(own) + len(others):

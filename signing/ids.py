@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+from signing import spelling
 
 ID_BYTES = 16
 TEXT_LENGTH = 26
@@ -16,17 +15,16 @@ class IdInvalid(ValueError):
 def text(id_: bytes) -> str:
     """The 26 characters that write `id_`."""
     assert len(id_) == ID_BYTES, "an id has 16 bytes"
-    return base64.b32encode(id_).decode().rstrip("=").lower()
+    return spelling.to_base32(id_).lower()
 
 
 def parse(text_: str) -> bytes:
     """The id that `text_` writes; raises IdInvalid unless `text` would write it so again."""
-    if len(text_) != TEXT_LENGTH or not text_.isascii():
+    if len(text_) != TEXT_LENGTH:
         raise IdInvalid("an id has 26 characters")
+    if not text_.isascii() or text_ != text_.lower():
+        raise IdInvalid("an id is written in lower case")
     try:
-        id_ = base64.b32decode(text_.upper() + "======")
-    except (binascii.Error, ValueError) as error:
-        raise IdInvalid("an id is base32") from error
-    if text(id_) != text_:
-        raise IdInvalid("an id is written in lower case, with no spare bits")
-    return id_
+        return spelling.from_base32(text_.upper())
+    except spelling.SpellingInvalid as error:
+        raise IdInvalid(str(error)) from error

@@ -164,7 +164,8 @@ class KekSet:
 
     def unwrap(self, wrap: WrappedKey, *, ledger_id: bytes) -> seal.DataKey:
         """The data key in `wrap`; raises keys.SealBroken when its bucket's key is gone."""
-        kek = dict(self.keks[wrap.bucket]).get(wrap.generation)
+        held = self.keks[wrap.bucket] if wrap.bucket == bucket(wrap.stream_id) else ()
+        kek = dict(held).get(wrap.generation)
         if kek is None:
             raise keys.SealBroken("wrapped under a key of its bucket that is not here")
         nonce, ciphertext = wrap.wrapped[: keys.NONCE_BYTES], wrap.wrapped[keys.NONCE_BYTES :]
@@ -200,12 +201,15 @@ def save_ring(ring: KeyRing, path: Path, *, secret: bytes) -> None:
 def load_ring(path: Path, *, secret: bytes) -> KeyRing:
     """The ring in its file; raises KeyRingError."""
     content = _load("ring", path, secret)
-    signing = tuple(
-        HeldKey(purpose=purpose, key_id=key_id, seed=seed, is_retired=is_retired)
-        for purpose, key_id, seed, is_retired in content.pop("signing")
-    )
-    peppers = tuple((number, pepper) for number, pepper in content.pop("peppers"))
-    return KeyRing(signing=signing, peppers=peppers, **content)
+    try:
+        signing = tuple(
+            HeldKey(purpose=purpose, key_id=key_id, seed=seed, is_retired=is_retired)
+            for purpose, key_id, seed, is_retired in content.pop("signing")
+        )
+        peppers = tuple((number, pepper) for number, pepper in content.pop("peppers"))
+        return KeyRing(signing=signing, peppers=peppers, **content)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise KeyRingError(f"{path.name} is the key ring of another version of this program") from error
 
 
 def save_keks(keks: KekSet, path: Path, *, secret: bytes) -> None:
@@ -269,10 +273,14 @@ def _load(kind: str, path: Path, secret: bytes) -> Any:
 def read_private(path: Path) -> bytes:
     """The content of a file that only its owner may read; raises KeyRingError."""
     try:
-        mode = path.stat().st_mode
-        if stat.S_IMODE(mode) & 0o077:
-            raise KeyRingError(f"{path.name} can be read by others: its mode must be 0600")
-        return path.read_bytes()
+        # Without waiting, as a pipe in the file's place would have us wait for ever.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise KeyRingError(f"{path.name} is not a file")
+            if stat.S_IMODE(mode) & 0o077:
+                raise KeyRingError(f"{path.name} is open to others: its mode must be 0600")
+            return file.read()
     except OSError as error:
         raise KeyRingError(f"{path.name} cannot be read") from error
 

@@ -69,7 +69,7 @@ class Extension:
     bases: tuple[int, ...]
     rows: tuple[tuple[bytes, ...], ...]
     edges: tuple[bytes, ...]
-    """edges[k]: the root over the leaves from the last node of level k to the end of the tree."""
+    """edges[k]: the root from the last node of level k to the end of the tree; none without new leaves."""
 
     @classmethod
     def of(
@@ -97,7 +97,7 @@ class Extension:
             root=frontier_root(new_frontier, digest=digest),
             bases=tuple(bases),
             rows=tuple(rows),
-            edges=_edges(size, bases, rows, digest),
+            edges=_edges(size, bases, rows, digest) if leaves else (),
         )
 
     def proof(self, index: int) -> list[bytes]:
@@ -125,8 +125,6 @@ def _frontier(size: int, bases: list[int], rows: list[tuple[bytes, ...]]) -> Fro
 
 
 def _edges(size: int, bases: list[int], rows: list[tuple[bytes, ...]], digest: Hash) -> tuple[bytes, ...]:
-    if size == 0:
-        return ()
     edge = rows[0][size - 1 - bases[0]]
     edges = [edge]
     last, level = size - 1, 0
@@ -220,16 +218,18 @@ def verify_consistency(
     *,
     digest: Hash = _sha256,
 ) -> None:
-    """Nothing when tree 1 is a prefix of tree 2; raises ProofInvalid (RFC 9162 §2.1.4.2)."""
-    if size1 < 0 or size2 < size1:
-        raise ProofInvalid("the first tree is larger than the second")
-    if size1 == 0 or size1 == size2:
+    """Nothing when tree 1 is a prefix of tree 2; raises ProofInvalid (RFC 9162 §2.1.4.2).
+
+    Two trees of one size are the same tree, with an empty proof. Nothing is proven from an empty tree
+    to a larger one: any tree follows it, so that a caller who holds none has nothing to ask.
+    """
+    if not 0 <= size1 <= size2 or (size1 == 0 and size2 > 0):
+        raise ProofInvalid("the first tree is empty, or larger than the second")
+    if size1 == size2:
         if proof:
             raise ProofInvalid("the proof should be empty")
-        if size1 == size2 and root1 != root2:
+        if root1 != root2 or (size1 == 0 and root1 != digest(b"")):
             raise ProofInvalid("two roots for one size")
-        if size1 == 0 and root1 != digest(b""):
-            raise ProofInvalid("not the root of the empty tree")
         return
     if not proof:
         raise ProofInvalid("the proof is empty")

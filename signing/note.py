@@ -7,12 +7,10 @@ rejects the note. Never reads a key from the note itself.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from signing import keys, suites
+from signing import keys, spelling, suites
 
 NOTE_BYTES_MAX = 64 * 1024
 SIGNATURES_MAX = 16
@@ -40,20 +38,25 @@ class VerifierKey:
     def text(self) -> str:
         """The verifier key's one line."""
         typed = bytes([self.suite.note_algorithm]) + self.public
-        return f"{self.name}+{self.hash.hex()}+{base64.b64encode(typed).decode()}"
+        return f"{self.name}+{self.hash.hex()}+{spelling.to_base64(typed)}"
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
-        """The key that `text` writes; raises NoteInvalid when name, hash and key do not agree."""
-        parts = text.strip().split("+", 2)
+        """The key that `text` writes; raises NoteInvalid unless the key would be written so again."""
+        parts = text.split("+", 2)
         if len(parts) != 3:
             raise NoteInvalid("a verifier key has three parts")
         name, hash_hex, encoded = parts
-        typed = _decode_base64(encoded)
-        if len(typed) != 33 or typed[0] != suites.INTL.note_algorithm:
+        if not _is_key_name(name):
+            raise NoteInvalid("not the name of a key")
+        try:
+            typed = spelling.from_base64(encoded)
+        except spelling.SpellingInvalid as error:
+            raise NoteInvalid(f"the verifier key: {error}") from error
+        if len(typed) != 1 + suites.INTL.public_bytes or typed[0] != suites.INTL.note_algorithm:
             raise NoteInvalid("the verifier key has an unknown type")
         key = cls(name=name, public=typed[1:])
-        if key.hash.hex() != hash_hex or not _is_key_name(name):
+        if key.hash.hex() != hash_hex:
             raise NoteInvalid("the verifier key's hash does not match")
         return key
 
@@ -69,13 +72,15 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """The three lines of tlog-checkpoint; this build writes no extension lines."""
-        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+        return f"{self.origin}\n{self.size}\n{spelling.to_base64(self.root)}\n"
 
 
 def sign(text: str, *, name: str, key: keys.SigningKey, suite: suites.Suite = suites.INTL) -> str:
     """The note over `text` (which ends in a newline), signed by `key` under `name`."""
+    assert _is_note_text(text), "a note's text can be told from its signatures"
+    assert _is_key_name(name), "a key's name can be told from its signature"
     signature = key.sign(text.encode())
-    line = base64.b64encode(_key_hash(name, key.public, suite) + signature).decode()
+    line = spelling.to_base64(_key_hash(name, key.public, suite) + signature)
     return f"{text}\n{_DASH}{name} {line}\n"
 
 
@@ -107,17 +112,18 @@ def verify(note: str, *, trusted: Iterable[VerifierKey]) -> tuple[str, VerifierK
 def parse_checkpoint(text: str) -> Checkpoint:
     """The checkpoint that a verified note's text says; raises NoteInvalid."""
     lines = text.split("\n")
-    if len(lines) < 4 or lines[-1] != "" or not all(lines[:-1]):
+    if not _is_note_text(text) or len(lines) < 4 or not all(lines[:-1]):
         raise NoteInvalid("a checkpoint has three lines or more")
-    origin, size_text, root_text = lines[:3]
-    if not _is_decimal(size_text):
-        raise NoteInvalid("the tree size is not a decimal number")
-    return Checkpoint(origin=origin, size=int(size_text), root=_decode_base64(root_text))
+    try:
+        size, root = spelling.from_decimal(lines[1]), spelling.from_base64(lines[2])
+    except spelling.SpellingInvalid as error:
+        raise NoteInvalid(f"tree size or root hash: {error}") from error
+    return Checkpoint(origin=lines[0], size=size, root=root)
 
 
 def _split(note: str) -> tuple[str, list[str]]:
-    if len(note) > NOTE_BYTES_MAX or any(ord(char) < 0x20 and char != "\n" for char in note):
-        raise NoteInvalid("too long, or control characters")
+    if len(note) > NOTE_BYTES_MAX or not _is_text(note):
+        raise NoteInvalid("too long, or not text: control characters or lone surrogates")
     text, separator, tail = note.rpartition("\n\n")
     if not separator or not tail.endswith("\n"):
         raise NoteInvalid("text and signatures are not apart")
@@ -129,7 +135,10 @@ def _split(note: str) -> tuple[str, list[str]]:
 
 def _signature(line: str) -> tuple[str, bytes, bytes]:
     name, space, encoded = line.removeprefix(_DASH).partition(" ")
-    raw = _decode_base64(encoded)
+    try:
+        raw = spelling.from_base64(encoded)
+    except spelling.SpellingInvalid as error:
+        raise NoteInvalid(f"a signature: {error}") from error
     if not line.startswith(_DASH) or not space or not _is_key_name(name) or len(raw) < 5:
         raise NoteInvalid("not a signature line")
     return name, raw[:4], raw[4:]
@@ -139,19 +148,13 @@ def _key_hash(name: str, public: bytes, suite: suites.Suite) -> bytes:
     return suite.digest(name.encode() + b"\n" + bytes([suite.note_algorithm]) + public)[:4]
 
 
+def _is_text(text: str) -> bool:
+    return not any((char < " " and char != "\n") or "\ud800" <= char <= "\udfff" for char in text)
+
+
+def _is_note_text(text: str) -> bool:
+    return text.endswith("\n") and _is_text(text)
+
+
 def _is_key_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(char.isspace() for char in name)
-
-
-def _is_decimal(text: str) -> bool:
-    return text == "0" or (text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 20)
-
-
-def _decode_base64(text: str) -> bytes:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise NoteInvalid("not base64") from error
-    if base64.b64encode(raw).decode() != text:
-        raise NoteInvalid("not the one base64 of its bytes")
-    return raw
+    return bool(name) and "+" not in name and _is_text(name) and not any(char.isspace() for char in name)

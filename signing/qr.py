@@ -7,29 +7,35 @@ alphanumeric characters a token's URL may have, and larger modules scan better t
 from __future__ import annotations
 
 import io
+import re
 
 import qrcode
 from qrcode.image.pure import PyPNGImage
-from qrcode.image.svg import SvgPathImage
+from qrcode.image.svg import SvgPathFillImage
 
 VERSION = 9
 MASK = 3
 QUIET_ZONE = 4
 """Modules of white around the symbol (ISO/IEC 18004 §6.3.8)."""
+_TEXT = re.compile(r"[0-9A-Z $%*+./:-]{1,262}")
+
+
+class QrInvalid(ValueError):
+    """Text that does not fit the one kind of symbol that is made here."""
 
 
 def svg(text: str) -> bytes:
-    """An SVG picture of `text`, which must be QR alphanumeric."""
-    return _save(text, SvgPathImage)
+    """An SVG picture of `text`, dark on white whatever lies behind it; raises QrInvalid."""
+    return _save(text, SvgPathFillImage)
 
 
 def png(text: str) -> bytes:
-    """A PNG picture of `text`, eight pixels a module."""
+    """A PNG picture of `text`, eight pixels a module; raises QrInvalid."""
     return _save(text, PyPNGImage)
 
 
 def terminal(text: str) -> str:
-    """`text` as half-block characters, dark on light, two modules a character row."""
+    """`text` as half-block characters for a dark terminal, two modules a character row; raises QrInvalid."""
     matrix = _code(text).get_matrix()
     if len(matrix) % 2:
         matrix.append([False] * len(matrix))
@@ -42,6 +48,8 @@ def terminal(text: str) -> str:
 
 
 def _code(text: str) -> qrcode.QRCode:  # type: ignore[type-arg]
+    if not _TEXT.fullmatch(text):
+        raise QrInvalid("a QR code holds 1 to 262 characters of 0-9 A-Z space $ % * + - . / :")
     code: qrcode.QRCode = qrcode.QRCode(  # type: ignore[type-arg]
         version=VERSION,
         error_correction=qrcode.ERROR_CORRECT_M,

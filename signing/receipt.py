@@ -6,11 +6,10 @@ verifier keys. Rests on c2sp.org/tlog-proof@v1 and `merkle`, `note`. Without ext
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from signing import merkle, note, suites
+from signing import merkle, note, spelling, suites
 
 HEADER = "c2sp.org/tlog-proof@v1"
 RECEIPT_BYTES_MAX = 64 * 1024
@@ -42,7 +41,7 @@ class Proven:
 
 def write(*, index: int, proof: Sequence[bytes], checkpoint: str) -> str:
     """The receipt's text; `checkpoint` is a signed note."""
-    lines = "".join(base64.b64encode(item).decode() + "\n" for item in proof)
+    lines = "".join(spelling.to_base64(item) + "\n" for item in proof)
     return f"{HEADER}\nindex {index}\n{lines}\n{checkpoint}"
 
 
@@ -58,14 +57,12 @@ def parse(text: str) -> Receipt:
         raise ReceiptInvalid("extra data is not used here")
     if len(lines) < 2 or not lines[1].startswith("index ") or len(lines) > 2 + _PROOF_MAX:
         raise ReceiptInvalid("no index line, or a proof without end")
-    index = lines[1].removeprefix("index ")
-    if not (index.isascii() and index.isdigit() and str(int(index[:20])) == index):
-        raise ReceiptInvalid("the index is not a decimal number")
     try:
-        proof = tuple(base64.b64decode(line, validate=True) for line in lines[2:])
-    except ValueError as error:
-        raise ReceiptInvalid("the proof is not base64") from error
-    return Receipt(index=int(index), proof=proof, checkpoint=checkpoint)
+        index = spelling.from_decimal(lines[1].removeprefix("index "))
+        proof = tuple(spelling.from_base64(line) for line in lines[2:])
+    except spelling.SpellingInvalid as error:
+        raise ReceiptInvalid(f"index or proof: {error}") from error
+    return Receipt(index=index, proof=proof, checkpoint=checkpoint)
 
 
 def verify(

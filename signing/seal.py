@@ -12,6 +12,9 @@ from typing import Any
 
 from signing import cbor, keys, suites
 
+_TYPES = (str, bytes, int, bytes, bytes)
+"""Suite, owner, key number, nonce, ciphertext."""
+
 
 class PartInvalid(ValueError):
     """A part that is not well-formed or does not open under this key and place."""
@@ -50,7 +53,8 @@ class DataKey:
 
 
 def seal(content: Any, *, key: DataKey, place: Place, nonce: bytes, suite: suites.Suite) -> list[Any]:
-    """The sealed part that holds `content`."""
+    """The sealed part that holds `content`; raises cbor.EncodingError for what CBOR does not write."""
+    assert len(nonce) == suite.nonce_bytes, "a nonce has the suite's length"
     ciphertext = keys.seal(
         _part_key(key, place), nonce=nonce, plaintext=cbor.encode(content), context=place.context()
     )
@@ -59,21 +63,23 @@ def seal(content: Any, *, key: DataKey, place: Place, nonce: bytes, suite: suite
 
 def unseal(part: Any, *, key: DataKey, place: Place) -> Any:
     """The content of a sealed part; raises PartInvalid."""
+    if owner(part) != (key.owner, key.number):
+        raise PartInvalid("sealed under another key")
+    suite_name, _, _, nonce, ciphertext = part
     try:
-        suite_name, owner, number, nonce, ciphertext = part
         suites.suite(suite_name)
-        if owner != key.owner or number != key.number:
-            raise PartInvalid("sealed under another key")
         plaintext = keys.unseal(
             _part_key(key, place), nonce=nonce, ciphertext=ciphertext, context=place.context()
         )
         return cbor.decode_strictly(plaintext)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise PartInvalid("the part does not open here") from error
 
 
 def owner(part: Any) -> tuple[bytes, int]:
-    """The stream whose data key seals the part, and the key's number."""
+    """The stream whose data key seals the part, and the key's number; raises PartInvalid."""
+    if not isinstance(part, list | tuple) or tuple(map(type, part)) != _TYPES:
+        raise PartInvalid("not [suite, owner, key number, nonce, ciphertext]")
     return part[1], part[2]
 
 

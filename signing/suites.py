@@ -28,6 +28,8 @@ class Suite:
     name: str
     digest_bytes: int
     nonce_bytes: int
+    public_bytes: int
+    """Length of a public key."""
     digest: Callable[[bytes], bytes]
     mac: Callable[[bytes, bytes], bytes]
     """mac(key, message)."""
@@ -49,6 +51,7 @@ INTL = Suite(
     name="intl",
     digest_bytes=32,
     nonce_bytes=keys.NONCE_BYTES,
+    public_bytes=32,
     digest=_sha256,
     mac=_hmac_sha256,
     note_algorithm=0x01,

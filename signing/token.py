@@ -7,18 +7,19 @@ base32 behind an upper-case URL so that it stays in one alphanumeric QR segment.
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from signing import cbor, keys, suites
+from signing import cbor, ids, keys, spelling, suites
 
 FORMAT = 1
 PURPOSE = "token"
 URL_LENGTH_MAX = 262
 """Alphanumeric capacity of QR version 9 at level M (ISO/IEC 18004 table 7)."""
+HOST_LENGTH_MAX = 20
+"""A host of this length fits with every token before the year 2149; a longer one with most."""
 PATH = "/V/"
 PAPER_DIGEST_BYTES = 12
 PAPER_SALT_BYTES = 8
@@ -46,18 +47,10 @@ class Token:
     paper_salt: bytes
 
 
-_TYPES: tuple[tuple[type, ...], ...] = (
-    (bytes,),
-    (int,),
-    (int,),
-    (int,),
-    (int, type(None)),
-    (int,),
-    (int,),
-    (int,),
-    (bytes,),
-    (bytes,),
-)
+_DATES = ("valid_from", "valid_to", "issued_on")
+_NUMBER_END = 1 << 31
+_SIZES = {"license_ref": ids.ID_BYTES, "paper_digest": PAPER_DIGEST_BYTES, "paper_salt": PAPER_SALT_BYTES}
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 
 
 def paper_digest(*, salt: bytes, number: str, names: Iterable[str], suite: suites.Suite) -> bytes:
@@ -67,6 +60,7 @@ def paper_digest(*, salt: bytes, number: str, names: Iterable[str], suite: suite
 
 def sign(token: Token, *, key: keys.SigningKey, suite: suites.Suite) -> bytes:
     """The COSE_Sign1 bytes of `token`."""
+    assert all(_is_item(name, value) for name, value in vars(token).items()), "what is signed can be read"
     protected = cbor.encode(
         {1: suite.cose_algorithm, 4: suites.key_id(suite, purpose=PURPOSE, public=key.public)}
     )
@@ -76,7 +70,9 @@ def sign(token: Token, *, key: keys.SigningKey, suite: suites.Suite) -> bytes:
 
 def url(signed: bytes, *, host: str) -> str:
     """The upper-case URL that a QR code shows; raises TokenInvalid when it would not fit version 9."""
-    text = f"HTTPS://{host.upper()}{PATH}{base64.b32encode(signed).decode().rstrip('=')}"
+    if not _HOST.fullmatch(host):
+        raise TokenInvalid("a host is letters, digits, dots, hyphens and perhaps a port")
+    text = f"HTTPS://{host.upper()}{PATH}{spelling.to_base32(signed)}"
     if len(text) > URL_LENGTH_MAX:
         raise TokenInvalid(f"the URL has more than {URL_LENGTH_MAX} characters: a shorter host is needed")
     return text
@@ -102,13 +98,14 @@ def parse(text: str, *, trusted: Mapping[bytes, bytes], suite: suites.Suite = su
 
 
 def _bytes(text: str) -> bytes:
-    encoded = text.strip().upper().rpartition(PATH)[2]
-    if len(encoded) > URL_LENGTH_MAX or not encoded.isascii():
-        raise TokenInvalid("too long for a token")
+    text = text.strip()
+    # Before any change of case: some letters outside ASCII have an upper case inside it.
+    if len(text) > URL_LENGTH_MAX or not text.isascii():
+        raise TokenInvalid("too long for a token, or not ASCII")
     try:
-        return base64.b32decode(encoded + "=" * (-len(encoded) % 8))
-    except (binascii.Error, ValueError) as error:
-        raise TokenInvalid("not base32") from error
+        return spelling.from_base32(text.upper().rpartition(PATH)[2])
+    except spelling.SpellingInvalid as error:
+        raise TokenInvalid(str(error)) from error
 
 
 def _cose(data: bytes, suite: suites.Suite) -> tuple[dict[int, Any], bytes, bytes]:
@@ -138,11 +135,24 @@ def _token(payload: bytes) -> Token:
         items = cbor.decode_strictly(payload)
     except ValueError as error:
         raise TokenInvalid("the payload is not deterministic CBOR") from error
-    if not isinstance(items, list) or len(items) != 1 + len(_TYPES) or items[0] != FORMAT:
+    names = tuple(Token.__dataclass_fields__)
+    if not isinstance(items, list) or len(items) != 1 + len(names):
+        raise TokenInvalid("not the array of a token")
+    if type(items[0]) is not int or items[0] != FORMAT:
         raise TokenInvalid("an unknown token format")
-    if any(type(item) not in types for item, types in zip(items[1:], _TYPES, strict=True)):
-        raise TokenInvalid("an item has the wrong type")
-    return Token(**dict(zip(Token.__dataclass_fields__, items[1:], strict=True)))
+    values = dict(zip(names, items[1:], strict=True))
+    if not all(_is_item(name, value) for name, value in values.items()):
+        raise TokenInvalid("an item has the wrong type or size")
+    return Token(**values)
+
+
+def _is_item(name: str, value: Any) -> bool:
+    if name in _SIZES:
+        return isinstance(value, bytes) and len(value) == _SIZES[name]
+    if value is None:
+        return name == "valid_to"
+    first = -_NUMBER_END if name in _DATES else 0
+    return type(value) is int and first <= value < _NUMBER_END
 
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:

@@ -1,0 +1,56 @@
+"""Bytes and numbers as text with one spelling each: base64, base32 and decimal.
+
+Gives writers and readers. A reader refuses every text that its writer would not write: other padding,
+spare bits that are not zero, white space, leading zeroes. So what is signed or compared as text has no
+second form.
+"""
+
+from __future__ import annotations
+
+import base64
+
+DECIMAL_LENGTH_MAX = 19
+
+
+class SpellingInvalid(ValueError):
+    """Text that is not the one way to write what it means."""
+
+
+def to_base64(data: bytes) -> str:
+    """Standard base64 of `data` with padding (RFC 4648 §4)."""
+    return base64.b64encode(data).decode()
+
+
+def from_base64(text: str) -> bytes:
+    """The bytes that `text` writes; raises SpellingInvalid."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise SpellingInvalid("not base64") from error
+    if to_base64(data) != text:
+        raise SpellingInvalid("not the one base64 of its bytes")
+    return data
+
+
+def to_base32(data: bytes) -> str:
+    """Upper-case base32 of `data` without padding (RFC 4648 §6)."""
+    return base64.b32encode(data).decode().rstrip("=")
+
+
+def from_base32(text: str) -> bytes:
+    """The bytes that `text` writes; raises SpellingInvalid."""
+    try:
+        data = base64.b32decode(text + "=" * (-len(text) % 8))
+    except ValueError as error:
+        raise SpellingInvalid("not base32") from error
+    if to_base32(data) != text:
+        raise SpellingInvalid("not the one base32 of its bytes")
+    return data
+
+
+def from_decimal(text: str) -> int:
+    """The number below 10^19 that `text` writes; raises SpellingInvalid."""
+    is_plain = text.isascii() and text.isdigit() and len(text) <= DECIMAL_LENGTH_MAX
+    if not is_plain or (text[0] == "0" and text != "0"):
+        raise SpellingInvalid("not a decimal number without leading zeroes")
+    return int(text)
