@@ -14,7 +14,7 @@ from pathlib import Path
 
 from psycopg import conninfo as conninfos
 
-from ledger import catalog, embedded, errors, log, migration, recorder, registry_commands
+from ledger import catalog, client, embedded, errors, log, migration, recorder, registry_commands
 from ledger.anchor import Mark
 from ledger.appender import Appender
 from ledger.command import Actor
@@ -70,7 +70,7 @@ def init(
     """A new ledger in `config.data`; raises AlreadyExists when there is one, Invalid on bad names."""
     suite = _suite(suite_name)
     check_origin(origin)
-    registry_commands.client.check_organization(operator)
+    client.check_organization(operator)
     if (config.data / "keys" / "ring").exists():
         raise errors.AlreadyExists("this data folder holds a ledger")
     with _database(config) as (ways, server):

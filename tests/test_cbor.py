@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from decimal import Decimal
 from typing import Any
 
@@ -157,6 +158,18 @@ def test_no_tag_is_read_and_none_is_acted_upon() -> None:
 def test_what_could_not_be_read_back_is_not_written(item: Any) -> None:
     with pytest.raises(cbor.EncodingError):
         cbor.encode(item)
+
+
+class Mode(enum.StrEnum):
+    HOLDER = "holder"
+
+
+class WrittenInt(int):
+    pass
+
+
+def test_a_kind_of_text_or_integer_is_written_as_what_it_is() -> None:
+    assert cbor.encode([Mode.HOLDER, WrittenInt(5)]) == cbor.encode(["holder", 5])
 
 
 def test_depth_has_one_bound_for_writing_and_reading() -> None:

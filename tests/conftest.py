@@ -1,0 +1,98 @@
+"""Fixtures: a real PostgreSQL, a template ledger made once, and a fresh clone of it for each test.
+
+The server is the embedded one, or, with LEDGER_TEST_DATABASE_URL, any PostgreSQL whose superuser or
+owner that URL names. Every test that had a ledger ends with a full check of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import conninfo as conninfos
+
+from ledger import config, embedded, opening
+from tests.world import OPERATOR, ORIGIN, World
+
+SERVICE_PASSWORD = "service-password-of-the-tests"
+
+
+class Cluster:
+    """The server of this test run and the template ledger on it."""
+
+    def __init__(self, folder: Path, server_url: str) -> None:
+        self.folder = folder
+        self.server_url = server_url
+        self.run = uuid.uuid4().hex[:8]
+        self.template = self._config(f"template_{self.run}", folder / "template")
+        self._create(f"template_{self.run}")
+        opening.init(self.template, origin=ORIGIN, operator=OPERATOR)
+
+    def _config(self, name: str, data: Path) -> config.Config:
+        owner = conninfos.make_conninfo(self.server_url, dbname=name)
+        service = conninfos.make_conninfo(owner, user=f"svc_{self.run}", password=SERVICE_PASSWORD)
+        return config.Config(data=data, database_url=service, owner_database_url=owner)
+
+    def _create(self, name: str, *, template: str = "template0") -> None:
+        with psycopg.connect(self.server_url, autocommit=True) as conn:
+            conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[arg-type]
+
+    def clone(self) -> config.Config:
+        """A fresh ledger: the template's database and files, copied."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._create(name, template=f"template_{self.run}")
+        cloned = self._config(name, self.folder / name)
+        shutil.copytree(self.template.data, cloned.data)
+        return cloned
+
+    def drop(self, cloned: config.Config) -> None:
+        """The clone's database and files are gone."""
+        name = conninfos.conninfo_to_dict(str(cloned.owner_database_url))["dbname"]
+        with psycopg.connect(self.server_url, autocommit=True) as conn:
+            conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+        shutil.rmtree(cloned.data, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The cluster of this run."""
+    folder = Path(tempfile.mkdtemp(prefix="ledger-tests-", dir="/var/tmp"))
+    folder.chmod(0o755)
+    url = os.environ.get("LEDGER_TEST_DATABASE_URL")
+    try:
+        if url:
+            yield Cluster(folder, url)
+            return
+        with embedded.Server.start(folder / "server", listen_tcp=True) as server:
+            yield Cluster(folder, server.conninfo())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def configured(cluster: Cluster) -> Iterator[config.Config]:
+    """The configuration of a fresh ledger that nobody has opened yet."""
+    cloned = cluster.clone()
+    yield cloned
+    cluster.drop(cloned)
+
+
+@pytest.fixture
+def ledger(configured: config.Config) -> Iterator[opening.Ledger]:
+    """A fresh, open ledger."""
+    with opening.opened(replace(configured), migrate=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def world(ledger: opening.Ledger) -> Iterator[World]:
+    """A fresh ledger with an appender, an issuer, a hall that uses, and an auditor."""
+    with ledger.appending() as appender:
+        yield World(ledger, appender)

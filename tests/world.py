@@ -1,0 +1,144 @@
+"""A small synthetic world for tests: clients, holders and short ways to issue, authorize and use.
+
+Every code is synthetic: people born on 1900-01-01, organizations of the published synthetic list.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from ledger import (
+    authorization,
+    authorization_commands,
+    catalog,
+    command,
+    days,
+    identifiers,
+    license_commands,
+    opening,
+    registry_commands,
+    use_commands,
+)
+from ledger.appender import Appender
+from ledger.pen import Recorded, Result
+
+ORIGIN = "demo.license-ledger.example/tests"
+OPERATOR = "11350000000000019H"
+ISSUER = "11350000000000019H"
+HALL = "12350100000000027E"
+AUDITOR = "513500000000000353"
+BUSINESS_LICENSE = "11100000MB0143028R001"
+CITIZEN_CARD = "11100000000013127D001"
+ENTERPRISE = identifiers.holder_code("001", "91350100MA0000007A")
+COUNTER = itertools.count(1)
+
+
+def citizen(number: int) -> identifiers.HolderCode:
+    """Synthetic citizen `number` (0 to 899), born on 1900-01-01."""
+    body = f"3501021900010{1:01}{number + 100:03}"
+    return identifiers.holder_code("111", body + identifiers.citizen_id_check_character(body))
+
+
+class World:
+    """A ledger with actors in it; every method appends and waits."""
+
+    def __init__(self, ledger: opening.Ledger, appender: Appender) -> None:
+        self.ledger = ledger
+        self.appender = appender
+        self.issuer = self.register(ISSUER, "license:issue", "authorization:grant", "consent:attest")
+        self.hall = self.register(HALL, "license:use", "license:verify", "file:attest")
+        self.auditor = self.register(AUDITOR, "audit:read")
+
+    def do(self, asked: command.Command) -> Result:
+        """The result of one command; raises what it was refused with."""
+        return self.appender.submit(asked).result(timeout=60)
+
+    def register(self, organization: str, *scopes: str) -> command.Actor:
+        """A new client of `organization`, as an actor with an operator and a case."""
+        number = next(COUNTER)
+        types = tuple(fact.type_code for fact in catalog.national_catalog(OPERATOR))
+        asked = registry_commands.RegisterClient(
+            actor=self.ledger.console,
+            name=f"client {number}",
+            acts_for=organization,
+            scopes=scopes,
+            license_types=types if "license:issue" in scopes else (),
+            algorithm="Ed25519",
+            keys=(f'{{"n":{number}}}',),
+        )
+        self.do(asked)
+        return command.Actor(
+            client_id=asked.client_id,
+            organization=organization,
+            generation=0,
+            operator=command.Operator(account=f"account-{number}", name=f"经办人{number}"),
+            case_number=f"CASE-{number}",
+            service_item="item-1",
+            channel="window",
+            reason="办理业务",
+        )
+
+    def issue(
+        self,
+        holder: identifiers.HolderCode = ENTERPRISE,
+        *,
+        type_code: str = BUSINESS_LICENSE,
+        valid_from: str = "2020-01-01",
+        valid_to: str | None = None,
+        **values: Any,
+    ) -> bytes:
+        """A new license of `holder`; returns its license_ref."""
+        content = license_commands.Content(
+            serial=license_commands.draw_serial(),
+            number=f"NO-{next(COUNTER)}",
+            holder_name="合成持证主体",
+            values=values or {"name": "合成持证主体"},
+            valid_from=days.parse(valid_from),
+            valid_to=None if valid_to is None else days.parse(valid_to),
+            issued_on=days.parse(valid_from),
+        )
+        asked = license_commands.IssueLicense(
+            actor=self.issuer, type_code=type_code, holder=holder, content=content
+        )
+        self.do(asked)
+        return asked.license_ref
+
+    def status(self, license_ref: bytes, verb: str) -> Result:
+        """A status change by the issuer."""
+        return self.do(license_commands.ChangeStatus(actor=self.issuer, license_ref=license_ref, verb=verb))
+
+    def grant(self, *, mode: str = "statutory", requester: str = HALL, **scope: Any) -> bytes:
+        """An authorization; returns its reference. `scope` members as `authorization.Scope`, `holder`."""
+        return self.grant_with_code(mode=mode, requester=requester, **scope)[0]
+
+    def grant_with_code(
+        self, *, mode: str = "statutory", requester: str = HALL, **scope: Any
+    ) -> tuple[bytes, str]:
+        """As `grant`, with the use code."""
+        holder = scope.pop("holder", ENTERPRISE if mode == "holder" else None)
+        members: dict[str, Any] = {
+            "license_refs": (),
+            "type_codes": (BUSINESS_LICENSE,),
+            "field_names": None,
+            "service_items": None,
+            "valid_from": 0,
+            "valid_until": None,
+            "uses_max": None,
+        }
+        asked = authorization_commands.GrantAuthorization(
+            actor=self.issuer,
+            mode=mode,
+            requester=requester,
+            holder=holder,
+            evidence="00" * 32 if mode == "holder" else None,
+            scope=authorization.Scope(**members | scope),
+        )
+        self.do(asked)
+        return asked.authorization_ref, asked.use_code
+
+    def use(self, **asked: Any) -> list[Recorded]:
+        """A use by the hall: of the enterprise's business license unless said otherwise."""
+        if not {"use_code", "license_ref", "holder"} & asked.keys():
+            asked |= {"holder": ENTERPRISE, "type_code": BUSINESS_LICENSE}
+        return list(self.do(use_commands.UseLicense(actor=asked.pop("actor", self.hall), **asked)).recorded)
