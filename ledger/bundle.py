@@ -1,0 +1,254 @@
+"""Judging a proof bundle: a use answer kept as a file, against a trust file and nothing else.
+
+`judge` proves every member of the bundle or raises BundleInvalid naming the first that does not hold.
+It opens no database, no network and no home; keys come from the trust file alone
+(`docs/formats/proof-bundle.md`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from ledger import days, fact, license, use
+from signing import event, fields, ids, receipt, spelling, trust
+
+BUNDLE_BYTES_MAX = 16 * 1024 * 1024
+_USE = {"index", "decision", "code", "reason", "license", "proof"}
+_LICENSE = {
+    "license_ref",
+    "license_id",
+    "type_code",
+    "version",
+    "status",
+    "valid_from",
+    "valid_to",
+    "issuer",
+    "fields",
+}
+_PROOF_GRANTED = {"event", "receipt", "license_event", "license_receipt", "field_siblings"}
+_PROOF_REFUSED = {"event", "receipt"}
+
+
+class BundleInvalid(ValueError):
+    """A bundle of which something is not proven."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenUse:
+    """One use of the bundle, every member of it proven."""
+
+    index: int
+    decision: str
+    reason: str | None
+    requester: str
+    recorded_at: int
+    origin: str
+    is_demonstration: bool
+    values: Mapping[str, Any]
+    """The disclosed field values, by name; empty for a refusal."""
+    license_ref: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Proven:
+    """An event whose receipt holds."""
+
+    index: int
+    about: event.Event
+    ledger: trust.Ledger
+    origin: str
+
+
+def judge(data: bytes, *, trusted: trust.TrustFile) -> tuple[ProvenUse, ...]:
+    """What a proof bundle proves, use by use; raises BundleInvalid.
+
+    1. The file is JSON of exactly the members of a bundle.
+    2. Each use event's receipt holds under a trusted key of the ledger that the event names.
+    3. Decision, reason, code and index are those of the event.
+    4. For a granted use, the license event's receipt holds, in the same ledger, at the index and for
+       the license and version that the use event names.
+    5. The fields are exactly those the use event says it disclosed; with their salts and the sibling
+       digests they lead to the license event's root.
+    6. Everything else the bundle says of the license is what its event says.
+    """
+    answer = _members(_json(data), {"index", "uses"}, "the bundle")  # 1
+    uses = _list(answer["uses"], "uses")
+    if not uses:
+        _refuse("uses", "is empty")
+    proven = tuple(_judge_use(item, trusted, f"uses[{number}]") for number, item in enumerate(uses))
+    _require(answer["index"] == proven[-1].index and type(answer["index"]) is int, "index")
+    return proven
+
+
+def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
+    said = _members(item, _USE, path)
+    is_granted = said["decision"] == "granted"
+    names = _PROOF_GRANTED if is_granted else _PROOF_REFUSED
+    proof = _members(said["proof"], names, f"{path}.proof")
+    shown = _prove(proof["event"], proof["receipt"], trusted, f"{path}.proof.receipt")  # 2
+    made = fact.from_event(shown.about)
+    _require(type(said["index"]) is int and said["index"] == shown.index, f"{path}.index")  # 3
+    values: Mapping[str, Any] = {}
+    license_ref = None
+    if is_granted:
+        if not isinstance(made, use.LicenseUsed):
+            _refuse(f"{path}.decision", "is not what the event records")
+        _require(said["reason"] is None and said["code"] == use.GRANTED_CODE, f"{path}.code")
+        values = _judge_license(said["license"], proof, shown, made, trusted, path)
+        license_ref = ids.text(made.license_ref)
+    else:
+        if not isinstance(made, use.UseRefused) or said["decision"] != "refused":
+            _refuse(f"{path}.decision", "is not what the event records")
+        _require(said["reason"] == made.reason, f"{path}.reason")
+        _require(said["code"] == made.code, f"{path}.code")
+        _require(said["license"] is None, f"{path}.license")
+    return ProvenUse(
+        index=shown.index,
+        decision=said["decision"],
+        reason=said["reason"],
+        requester=shown.about.organization,
+        recorded_at=shown.about.recorded_at,
+        origin=shown.origin,
+        is_demonstration=shown.ledger.is_demonstration,
+        values=values,
+        license_ref=license_ref,
+    )
+
+
+def _prove(encoded: Any, text: Any, trusted: trust.TrustFile, path: str) -> _Proven:
+    """The event in base64 with its receipt, proven in the ledger that it names."""
+    data = _bytes(encoded, f"{path} (event)")
+    try:
+        about = event.parse_strictly(data)
+    except event.EventInvalid as error:
+        raise BundleInvalid(f"{path}: {error}") from error
+    for ledger in trusted.ledgers:
+        if ledger.ledger_id == about.ledger_id and ledger.suite.name == about.suite:
+            break
+    else:
+        _refuse(path, "is of a ledger that is not trusted")
+    if not isinstance(text, str):
+        _refuse(path, "is not text")
+    try:
+        proven = receipt.verify(text, event=data, trusted=trust.verifier_keys(ledger), suite=ledger.suite)
+    except receipt.ReceiptInvalid as error:
+        raise BundleInvalid(f"{path}: {error}") from error
+    return _Proven(index=proven.index, about=about, ledger=ledger, origin=proven.checkpoint.origin)
+
+
+def _judge_license(
+    item: Any,
+    proof: Mapping[str, Any],
+    shown: _Proven,
+    made: use.LicenseUsed,
+    trusted: trust.TrustFile,
+    path: str,
+) -> Mapping[str, Any]:
+    version_event = _prove(
+        proof["license_event"], proof["license_receipt"], trusted, f"{path}.proof.license_receipt"
+    )  # 4
+    version = fact.from_event(version_event.about)
+    if not isinstance(version, license.LicenseIssued | license.LicenseAmended):
+        _refuse(f"{path}.proof.license_event", "is not a license's version")
+    same = (
+        version_event.ledger.ledger_id == shown.ledger.ledger_id
+        and version_event.index == made.license_index
+        and version_event.about.stream_id == shown.about.stream_id
+        and (version.license_ref, version.version) == (made.license_ref, made.version)
+    )
+    _require(same, f"{path}.proof.license_event")
+    said = _members(item, _LICENSE, f"{path}.license")
+    values = _judge_fields(said["fields"], proof["field_siblings"], made, version, shown, path)
+    expected = {  # 6
+        "license_ref": ids.text(made.license_ref),
+        "license_id": values.get("@license_id"),
+        "type_code": version.type_code,
+        "version": made.version,
+        "status": made.status,
+        "valid_from": days.text(version.valid_from),
+        "valid_to": None if version.valid_to is None else days.text(version.valid_to),
+        "issuer": version_event.about.issuer,
+    }
+    for name, value in expected.items():
+        _require(type(said[name]) is type(value) and said[name] == value, f"{path}.license.{name}")
+    return values
+
+
+def _judge_fields(
+    item: Any,
+    siblings: Any,
+    made: use.LicenseUsed,
+    version: license.LicenseIssued | license.LicenseAmended,
+    shown: _Proven,
+    path: str,
+) -> Mapping[str, Any]:
+    if not isinstance(item, dict) or tuple(sorted(item)) != made.fields:  # 5
+        _refuse(f"{path}.license.fields", "are not the fields that the event says were disclosed")
+    disclosed = {}
+    for name, pair in item.items():
+        members = _members(pair, {"value", "salt"}, f"{path}.license.fields.{name}")
+        salt = _bytes(members["salt"], f"{path}.license.fields.{name}.salt")
+        disclosed[name] = (salt, members["value"])
+    others = [_bytes(one, f"{path}.proof.field_siblings") for one in _list(siblings, "field_siblings")]
+    try:
+        fields.verify(disclosed, siblings=others, root_=version.fields_root, suite=shown.ledger.suite)
+    except fields.FieldsInvalid as error:
+        raise BundleInvalid(f"{path}.license.fields: {error}") from error
+    if len(disclosed) + len(others) != len(version.field_names):
+        _refuse(f"{path}.proof.field_siblings", "are not as many as the license has fields")
+    return {name: value for name, (_, value) in disclosed.items()}
+
+
+def _json(data: bytes) -> Any:
+    if len(data) > BUNDLE_BYTES_MAX:
+        _refuse("the bundle", f"is larger than {BUNDLE_BYTES_MAX} bytes")
+    try:
+        return json.loads(
+            data.decode(), object_pairs_hook=_object, parse_float=_no_number, parse_constant=_no_number
+        )
+    except (ValueError, RecursionError) as error:
+        raise BundleInvalid(f"the bundle is not JSON of a use answer: {type(error).__name__}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise BundleInvalid("a member appears twice")
+    return members
+
+
+def _no_number(text: str) -> NoReturn:
+    raise BundleInvalid("a number that no bundle has")
+
+
+def _members(item: Any, names: set[str], path: str) -> dict[str, Any]:
+    if not isinstance(item, dict) or item.keys() != names:
+        _refuse(path, f"has not exactly the members {', '.join(sorted(names))}")
+    return item
+
+
+def _list(item: Any, path: str) -> list[Any]:
+    if not isinstance(item, list):
+        _refuse(path, "is not an array")
+    return item
+
+
+def _bytes(text: Any, path: str) -> bytes:
+    if not isinstance(text, str):
+        _refuse(path, "is not base64 text")
+    try:
+        return spelling.from_base64(text)
+    except ValueError as error:
+        raise BundleInvalid(f"{path}: {error}") from error
+
+
+def _require(holds: bool, path: str) -> None:
+    if not holds:
+        _refuse(path, "is not what the proven event says")
+
+
+def _refuse(path: str, why: str) -> NoReturn:
+    raise BundleInvalid(f"{path} {why}")
