@@ -1,0 +1,140 @@
+"""The append path against the event store library's own recorder, in one run, without HTTP.
+
+`ordinary`: `eventsourcing`'s PostgresApplicationRecorder saves one event a transaction, on its own table.
+`ours`: uses of one authorization through the appender, each decided, sealed, idempotent, committed with
+fsync, anchored, signed and answered with a receipt. Both get the same number of calling threads, event
+bytes of the same size and one embedded server; rounds are interleaved and the median ratio is told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+from eventsourcing import persistence, postgres
+from psycopg import conninfo as conninfos
+
+from ledger import config, opening, use_commands
+from ledger.appender import Appender
+from ledger.command import Repeat
+from signing import note, receipt
+from tests.world import BUSINESS_LICENSE, ENTERPRISE, OPERATOR, World
+
+
+def main() -> None:
+    """Run the rounds and print one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--callers", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--pool", type=int, default=16, help="connections of the ordinary recorder")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
+        Path(folder).chmod(0o755)
+        configured = config.Config(data=Path(folder) / "data")
+        opening.init(configured, origin="demo.license-ledger.example/bench", operator=OPERATOR)
+        with opening.opened(configured) as ledger, ledger.appending() as appender:
+            print(json.dumps(_compare(ledger, appender, arguments), indent=2))
+
+
+def _compare(
+    ledger: opening.Ledger, appender: Appender, arguments: argparse.Namespace
+) -> dict[str, object]:
+    world = World(ledger, appender)
+    world.issue()
+    world.grant()
+    (sample,) = world.use()
+    ordinary = _ordinary(ledger, len(sample.data), arguments.pool)
+    receipts: list[tuple[str, bytes]] = []
+    ours = _ours(world, appender, receipts)
+    rates: dict[str, list[float]] = {"ordinary": [], "ours": []}
+    for _ in range(arguments.rounds):
+        for name, call in (("ordinary", ordinary), ("ours", ours)):
+            rates[name].append(_rate(call, arguments.callers, arguments.seconds))
+    key = note.VerifierKey(name=f"{ledger.vault.ring.origin}/0", public=ledger.vault.log_key.public)
+    for text, data in receipts[:: max(1, len(receipts) // 500)]:
+        receipt.verify(text, event=data, trusted=[key])
+    ratios = [own / other for own, other in zip(rates["ours"], rates["ordinary"], strict=True)]
+    return {
+        "callers": arguments.callers,
+        "event_bytes": len(sample.data),
+        "ordinary_events_per_second": round(statistics.median(rates["ordinary"])),
+        "ours_events_per_second": round(statistics.median(rates["ours"])),
+        "ratio": round(statistics.median(ratios), 2),
+        "ratios": [round(ratio, 2) for ratio in ratios],
+        "receipts_verified": len(receipts[:: max(1, len(receipts) // 500)]),
+    }
+
+
+def _ordinary(ledger: opening.Ledger, size: int, pool: int) -> Callable[[], None]:
+    """One call saves one event, as the library's own recorder does it."""
+    assert ledger.ways.owner is not None, "the benchmark owns its database"
+    parts = conninfos.conninfo_to_dict(ledger.ways.owner)
+    datastore = postgres.PostgresDatastore(
+        dbname=str(parts["dbname"]),
+        host=str(parts["host"]),
+        port=str(parts["port"]),
+        user=str(parts["user"]),
+        password=str(parts["password"]),
+        pool_size=pool,
+    )
+    recorder = postgres.PostgresApplicationRecorder(datastore, events_table_name="ordinary_events")
+    recorder.create_table()
+    state = bytes(size)
+
+    def call() -> None:
+        stored = persistence.StoredEvent(
+            originator_id=uuid4(), originator_version=1, topic="LicenseUsed", state=state
+        )
+        recorder.insert_events([stored])
+
+    return call
+
+
+def _ours(world: World, appender: Appender, receipts: list[tuple[str, bytes]]) -> Callable[[], None]:
+    """One call is one use, with its receipt."""
+    numbers = itertools.count()
+    vault = world.ledger.vault
+
+    def call() -> None:
+        number = next(numbers)
+        key = vault.suite.digest(number.to_bytes(8, "big"))
+        asked = use_commands.UseLicense(
+            actor=world.hall,
+            holder=ENTERPRISE,
+            type_code=BUSINESS_LICENSE,
+            repeat=Repeat(key=key, body_digest=key),
+        )
+        (recorded,) = appender.submit(asked).result().recorded
+        receipts.append((recorded.receipt, recorded.data))
+
+    return call
+
+
+def _rate(call: Callable[[], None], callers: int, seconds: float) -> float:
+    """Calls a second, by `callers` threads that each wait for their answer."""
+    end = time.perf_counter() + seconds
+    begun = time.perf_counter()
+
+    def work() -> int:
+        done = 0
+        while time.perf_counter() < end:
+            call()
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(callers) as threads:
+        total = sum(future.result() for future in [threads.submit(work) for _ in range(callers)])
+    return total / (time.perf_counter() - begun)
+
+
+if __name__ == "__main__":
+    main()
