@@ -61,9 +61,9 @@ def decode_strictly(data: bytes) -> Any:
 
 
 def _require_writable(item: Any, depth: int) -> None:
-    if type(item) in _ATOMS:
+    if type(item) in _ATOMS or isinstance(item, str):
         return
-    if type(item) is int:
+    if isinstance(item, int):
         if not -_INTEGER_END <= item < _INTEGER_END:
             raise EncodingError("an integer of more than 64 bits")
     elif depth == 0:

@@ -14,7 +14,21 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from signing import cbor, event, fields, ids, keys, merkle, note, receipt, seal, spelling, suites, token, trust
+from signing import (
+    cbor,
+    event,
+    fields,
+    ids,
+    keys,
+    merkle,
+    note,
+    receipt,
+    seal,
+    spelling,
+    suites,
+    token,
+    trust,
+)
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats"
 _BLOCK = re.compile(r"^```(?:json|text) ([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -196,9 +210,7 @@ TRUST = trust.TrustFile(
             suite=SUITE,
             is_demonstration=True,
             origins=(trust.Origin(origin=ORIGIN, generation=0, keys=(VERIFIER,)),),
-            token_keys=(
-                trust.TokenKey(key_id=TOKEN_KEY_ID, public=TOKEN_KEY.public, is_retired=False),
-            ),
+            token_keys=(trust.TokenKey(key_id=TOKEN_KEY_ID, public=TOKEN_KEY.public, is_retired=False),),
         ),
     ),
     made_at=datetime(2026, 2, 1, tzinfo=UTC),
@@ -308,7 +320,8 @@ def _sealed_example() -> dict[str, str]:
 
 def _fields_example() -> dict[str, str]:
     rows = {
-        name: {"salt": salt, "value": value, "digest": DIGESTS[name]} for name, (salt, value) in SALTED.items()
+        name: {"salt": salt, "value": value, "digest": DIGESTS[name]}
+        for name, (salt, value) in SALTED.items()
     }
     salt, value = SALTED["registered_capital"]
     return {
