@@ -7,37 +7,40 @@ by `check` for every use that was. `decide` chooses the authorization and the li
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ledger import authorization, errors, license
 from ledger.fact import Fact, Touched
-from ledger.state import AuthorizationRow, LicenseRow, State
+from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, State, altered
 from signing import event
 
 TOGETHER_MAX = 20
 """Effective licenses of one type that a request uses together; beyond it the answer is `ambiguous`."""
+CHOICES_MAX = 100
+"""Licenses that an `ambiguous` refusal lists to choose from."""
 ALWAYS_DISCLOSED = "@license_id"
 
 NATIONAL_CODES: dict[str, str | None] = {
     "not-authorized": "100",
-    "not-held": "10",
     "authorization-withdrawn": "100",
     "authorization-not-started": "100",
     "authorization-ended": "100",
     "item-not-covered": "100",
     "fields-not-covered": "100",
     "authorization-exhausted": "100",
-    "ambiguous": None,
-    "license-suspended": "23",
-    "license-not-yet-effective": None,
-    "license-expired": "22",
-    "license-cancelled": "21",
+    "not-held": "10",
     "license-annulled": "21",
-    "license-recalled": "21",
     "license-revoked": "21",
+    "license-recalled": "21",
+    "license-cancelled": "21",
+    "license-expired": "22",
+    "license-not-yet-effective": None,
+    "license-suspended": "23",
+    "ambiguous": None,
 }
-"""Refusal reason to the national share status code (facts of GB/T 36906 practice); None: no such code."""
+"""Refusal reason, farthest from a grant first, to the national share status code; None: no such code."""
+_REASONS = tuple(NATIONAL_CODES)
 GRANTED_CODE = "0"
 
 
@@ -124,12 +127,12 @@ class LicenseUsed(Fact):
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(AuthorizationRow, self.authorization_ref)
-        state.put(replace(row, uses=row.uses + 1))
+        state.put(altered(row, uses=row.uses + 1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class UseRefused(Fact):
-    """A refused use; names a license only where an authorization of the requester was found."""
+    """A refused use; names a license only where an authorization would otherwise have granted it."""
 
     scope: ClassVar[str | None] = "license:use"
     stream_kind: ClassVar[str] = "holder"
@@ -137,7 +140,49 @@ class UseRefused(Fact):
     code: str | None
     type_code: str | None
     license_ref: bytes | None
+    """The license whose status forbids the use."""
     authorization_ref: bytes | None
+    choices: tuple[bytes, ...]
+    """`ambiguous`: effective licenses, of which the requester may name one."""
+
+    def touches(self, about: event.Event) -> Touched:
+        yield OrganizationRow, about.organization
+        if self.authorization_ref is not None:
+            yield AuthorizationRow, self.authorization_ref
+        for license_ref in self._named():
+            yield LicenseRow, license_ref
+
+    def allow(self, about: event.Event, state: State) -> None:
+        if self.code != NATIONAL_CODES.get(self.reason, ""):
+            raise errors.Forbidden("not a reason with its code")
+        if self.authorization_ref is None:
+            own = state.get(OrganizationRow, about.organization)
+            is_blank = self.reason == "not-authorized" and not self._named()
+            if not is_blank or own is None or own.stream_id != about.stream_id:
+                raise errors.Forbidden("without an authorization a refusal names nobody")
+            return
+        row = state.get(AuthorizationRow, self.authorization_ref)
+        if row is None or row.requester != about.organization or self.reason == "not-authorized":
+            raise errors.Forbidden("the authorization is another requester's")
+        if not self._named() and row.stream_id != about.stream_id:
+            raise errors.Forbidden("the refusal stands in another stream than its authorization")
+        self._allow_named(row, about, state)
+
+    def _allow_named(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
+        names_one, names_some = self.reason.startswith("license-"), self.reason == "ambiguous"
+        if (self.license_ref is not None) != names_one or bool(self.choices) != names_some:
+            raise errors.Forbidden("not what a refusal of this reason names")
+        told = self.reason if names_one else None
+        for license_ref in self._named():
+            license_row = state.get(LicenseRow, license_ref)
+            if license_row is None or license_row.stream_id != about.stream_id:
+                raise errors.Forbidden("the license has another home stream")
+            is_true = judge_license(license_row, at=about.recorded_at) == told
+            if not is_true or not authorization.covers(row, license_row):
+                raise errors.Forbidden("not a license that this refusal may name")
+
+    def _named(self) -> tuple[bytes, ...]:
+        return self.choices if self.license_ref is None else (self.license_ref, *self.choices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +192,14 @@ class Outcome:
     reason: str | None
     authorization: AuthorizationRow | None = None
     licenses: tuple[LicenseRow, ...] = ()
-    in_holder_stream: bool = False
+    """Granted: those used. Refused: the one whose status forbids it, or those to choose from."""
+
+    @property
+    def stream_id(self) -> bytes | None:
+        """Where a refusal stands: the license's home, else the authorization's; None: the requester's own."""
+        if self.licenses:
+            return self.licenses[0].stream_id
+        return None if self.authorization is None else self.authorization.stream_id
 
 
 def decide(
@@ -160,38 +212,35 @@ def decide(
 ) -> Outcome:
     """The outcome of one request (docs/rules.md, rows in their order).
 
-    `candidates` are the requester's authorizations that may concern the request, `licenses` what the
-    holder has of the type asked for, or the one license named.
+    `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
+    type asked for, or the one license named.
     """
-    relevant = [row for row in sorted(candidates, key=_preference) if _concerns(row, licenses, type_code)]
-    if not relevant:
-        return Outcome(reason="not-authorized")
-    if not licenses:
-        reasons = [judge_authorization(row, asked, at=at) for row in relevant]
-        return Outcome(reason="not-held" if None in reasons else reasons[0])
-    refusals = [_try(row, licenses, asked, at=at) for row in relevant]
-    for outcome in refusals:
-        if outcome.reason is None:
-            return outcome
-    return max(refusals, key=lambda outcome: _progress(outcome.reason))
+    nearest = Outcome(reason="not-authorized")
+    for row in sorted(candidates, key=_preference):
+        if row.requester == asked.requester and _concerns(row, licenses, type_code):
+            outcome = _try(row, licenses, asked, at=at)
+            if outcome.reason is None:
+                return outcome
+            nearest = max(nearest, outcome, key=_progress)
+    return nearest
 
 
 def _try(row: AuthorizationRow, licenses: Sequence[LicenseRow], asked: Asked, *, at: int) -> Outcome:
     covered = [item for item in licenses if authorization.covers(row, item)]
     effective = [item for item in covered if judge_license(item, at=at) is None]
-    reason = judge_authorization(row, asked, at=at, uses=max(1, min(len(effective), TOGETHER_MAX)))
-    if reason is None and not covered:
-        reason = "not-held"
-    if reason is None and not effective:
-        reason = judge_license(_newest(covered), at=at)
-    if reason is None and len(effective) > TOGETHER_MAX:
-        reason = "ambiguous"
-    chosen = effective if reason is None else covered[:1] if len(covered) == 1 else []
-    return Outcome(reason=reason, authorization=row, licenses=tuple(chosen), in_holder_stream=bool(covered))
-
-
-def _newest(licenses: Sequence[LicenseRow]) -> LicenseRow:
-    return max(licenses, key=lambda row: (row.valid_from, row.license_ref))
+    is_ambiguous = len(effective) > TOGETHER_MAX
+    reason = judge_authorization(row, asked, at=at, uses=1 if is_ambiguous else max(1, len(effective)))
+    if reason is not None:
+        # What is held is not for a requester whose authorization does not permit to ask.
+        return Outcome(reason=reason, authorization=row)
+    if not covered:
+        return Outcome(reason="not-held", authorization=row)
+    if not effective:
+        newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
+        return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
+    if is_ambiguous:
+        return Outcome(reason="ambiguous", authorization=row, licenses=tuple(effective[:CHOICES_MAX]))
+    return Outcome(reason=None, authorization=row, licenses=tuple(effective))
 
 
 def _concerns(row: AuthorizationRow, licenses: Sequence[LicenseRow], type_code: str | None) -> bool:
@@ -204,10 +253,10 @@ def _preference(row: AuthorizationRow) -> tuple[int, bytes]:
     return authorization.MODES.index(row.mode), row.authorization_ref
 
 
-def _progress(reason: str | None) -> int:
+def _progress(outcome: Outcome) -> int:
     """How far a refused request came: the reason told is the one nearest to a grant."""
-    order = list(NATIONAL_CODES)
-    return order.index(reason) if reason is not None else len(order)
+    assert outcome.reason is not None, "a granted request came all the way"
+    return _REASONS.index(outcome.reason)
 
 
 def _fields_covered(row: AuthorizationRow, asked: Asked) -> bool:

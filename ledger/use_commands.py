@@ -1,7 +1,8 @@
 """The command behind a use, and those behind a verification, a holder's file and a trail page.
 
 A use names a use code, a license or a holder with a type. Until an authorization of the requester is
-found, every refusal looks alike and stands in the requester's own stream, naming no holder.
+found, every refusal looks alike and stands in the requester's own stream, naming no holder; a license
+is named only where the authorization permits and the license's own status does not.
 """
 
 from __future__ import annotations
@@ -69,15 +70,15 @@ class UseLicense(Command):
         )
         outcome = self._decide(view, own, asked)
         if outcome.reason is not None:
-            return [self._refusal(outcome, view, own)]
+            return [self._refusal(outcome, own)]
         return [_grant(row, outcome, asked) for row in outcome.licenses]
 
     def _target(self, view: View) -> tuple[bytes | None, tuple[str, ...], tuple[bytes, ...]]:
         """The holder's stream, the types and the licenses that the request may concern."""
         if self.use_code is not None:
             row = self._coded(view)
-            if row is None or row.mode != "holder":
-                return None, () if row is None else row.type_codes, ()
+            if row is None:
+                return None, (), ()
             return row.stream_id, row.type_codes, tuple(ids.parse(ref) for ref in row.license_refs)
         if self.license_ref is not None:
             license_row = view.state.get(LicenseRow, self.license_ref)
@@ -92,25 +93,39 @@ class UseLicense(Command):
     def _coded(self, view: View) -> AuthorizationRow | None:
         assert self.use_code is not None, "asked by use code"
         row = view.by_use_code(authorization_commands.use_code_digest(self.use_code, suite=view.vault.suite))
-        return row if row is not None and row.requester == self.actor.organization else None
+        if row is None or row.mode != "holder" or row.requester != self.actor.organization:
+            return None
+        return row
 
     def _decide(self, view: View, own: bytes, asked: Asked) -> Outcome:
         stream_id, types, refs = self._target(view)
         if stream_id is not None and view.state.need(StreamRow, stream_id).is_erased:
-            stream_id, refs = None, ()
+            # An erased holder is as one whom the ledger never knew.
+            stream_id, types, refs = None, self._asked_types(), ()
         licenses = self._licenses(view, stream_id, types, refs)
-        type_code = self.type_code
+        candidates = self._candidates(view, own, stream_id, types)
+        return use.decide(candidates, licenses, asked, type_code=self._concerned(types), at=view.at)
+
+    def _asked_types(self) -> tuple[str, ...]:
+        return () if self.type_code is None else (self.type_code,)
+
+    def _concerned(self, types: tuple[str, ...]) -> str | None:
+        """The type by which an authorization concerns the request, whatever is held."""
+        if self.use_code is not None:
+            return types[0] if types else None
+        return self.type_code
+
+    def _candidates(
+        self, view: View, own: bytes, stream_id: bytes | None, types: tuple[str, ...]
+    ) -> list[AuthorizationRow]:
         if self.use_code is not None:
             row = self._coded(view)
-            candidates = [] if row is None else [row]
-            type_code = types[0] if types else None
-        else:
-            candidates = [
-                item for code in types for item in view.candidates(own, self.actor.organization, code)
-            ]
-            if stream_id is not None:
-                candidates += view.candidates(stream_id, self.actor.organization, None)
-        return use.decide(candidates, licenses, asked, type_code=type_code, at=view.at)
+            return [] if row is None or stream_id is None else [row]
+        requester = self.actor.organization
+        candidates = [row for code in types for row in view.candidates(own, requester, code)]
+        if stream_id is not None:
+            candidates += view.candidates(stream_id, requester, None)
+        return candidates
 
     def _licenses(
         self, view: View, stream_id: bytes | None, types: tuple[str, ...], refs: tuple[bytes, ...]
@@ -126,20 +141,20 @@ class UseLicense(Command):
             found.update({row.license_ref: row for row in view.held(stream_id, type_code)})
         return list(found.values())
 
-    def _refusal(self, outcome: Outcome, view: View, own: bytes) -> Draft:
-        """The refusal; in the holder's stream, naming the license, only where the requester may know."""
+    def _refusal(self, outcome: Outcome, own: bytes) -> Draft:
+        """The refusal; it names a license only where the requester may know of it."""
         assert outcome.reason is not None, "a refusal has a reason"
+        is_ambiguous = outcome.reason == "ambiguous"
         row = outcome.licenses[0] if outcome.licenses else None
-        in_holder_stream = outcome.in_holder_stream and row is not None
         made = use.UseRefused(
             reason=outcome.reason,
             code=use.NATIONAL_CODES[outcome.reason],
             type_code=row.type_code if row is not None else self.type_code,
-            license_ref=row.license_ref if row is not None else None,
+            license_ref=row.license_ref if row is not None and not is_ambiguous else None,
             authorization_ref=outcome.authorization.authorization_ref if outcome.authorization else None,
+            choices=tuple(item.license_ref for item in outcome.licenses) if is_ambiguous else (),
         )
-        stream_id = row.stream_id if row is not None and in_holder_stream else own
-        return Draft(fact=made, stream_id=stream_id, seals=self._asked_about(own))
+        return Draft(fact=made, stream_id=outcome.stream_id or own, seals=self._asked_about(own))
 
     def _asked_about(self, own: bytes) -> tuple[tuple[str, bytes, list[str | None]], ...]:
         """What the requester asked about, sealed under its own key: it outlives a holder's erasure."""
@@ -258,3 +273,16 @@ class ReadTrail(Command):
         assert own is not None, "a client's organization has a stream"
         made = audit.TrailRead(subject=self.subject, events=self.events, through=self.through)
         return [Draft(fact=made, stream_id=own, seals=(("asked", own, self.about),))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountRefusals(Command):
+    """Record how many requests of a client were turned away beyond its refusal quota in a minute."""
+
+    count: int
+    minute: int
+
+    def decide(self, view: View) -> list[Draft]:
+        own = actor_stream(self.actor, view)
+        assert own is not None, "a client's organization has a stream"
+        return [Draft(fact=audit.RefusalsCounted(count=self.count, minute=self.minute), stream_id=own)]

@@ -33,23 +33,30 @@ SELECT {columns} FROM {table} WHERE partition = %b AND {key} = ANY(%b)
 SELECT {columns} FROM authorizations WHERE partition = %b AND use_code_digest = ANY(%b)
 
 -- held --
--- Of each holder and type, the licenses that come first: active ones, longest valid.
+-- Of each holder and type, the licenses that come first: effective on this Beijing day, then the newest.
 SELECT l.* FROM unnest(%b::bytea[], %b::text[]) AS asked (stream_id, type_code)
 CROSS JOIN LATERAL (
     SELECT {columns} FROM licenses
     WHERE partition = %b AND stream_id = asked.stream_id AND type_code = asked.type_code
-    ORDER BY (status = 'active') DESC, valid_to DESC NULLS FIRST, license_ref
-    LIMIT 40
+    ORDER BY (status = 'active'
+              AND (statement_timestamp() AT TIME ZONE 'UTC' + interval '8 hours')::date - date '1970-01-01'
+                  BETWEEN valid_from AND coalesce(valid_to, valid_from + 1000000)) DESC,
+             valid_from DESC, license_ref DESC
+    LIMIT 200
 ) AS l
 
 -- candidates --
--- Of each stream and requester, the authorizations that name the type (or, without one, all).
+-- Of each stream and requester, the authorizations that name the type (or, without one, all), usable ones first.
 SELECT a.* FROM unnest(%b::bytea[], %b::text[], %b::text[]) AS asked (stream_id, requester, type_code)
 CROSS JOIN LATERAL (
     SELECT {columns} FROM authorizations
     WHERE partition = %b AND stream_id = asked.stream_id AND requester = asked.requester
       AND (asked.type_code IS NULL OR type_codes @> to_jsonb(asked.type_code))
-    ORDER BY is_withdrawn, authorization_ref
+    ORDER BY is_withdrawn,
+             coalesce(uses >= uses_max, false),
+             coalesce(valid_until <= extract(epoch FROM statement_timestamp()) * 1000000, false),
+             valid_from > extract(epoch FROM statement_timestamp()) * 1000000,
+             authorization_ref
     LIMIT 100
 ) AS a
 
