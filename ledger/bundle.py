@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ledger import days, fact, license, use
+from ledger import days, errors, fact, license, use
 from signing import event, fields, ids, receipt, spelling, trust
 
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024
@@ -89,7 +89,7 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
     names = _PROOF_GRANTED if is_granted else _PROOF_REFUSED
     proof = _members(said["proof"], names, f"{path}.proof")
     shown = _prove(proof["event"], proof["receipt"], trusted, f"{path}.proof.receipt")  # 2
-    made = fact.from_event(shown.about)
+    made = _fact(shown, path)
     _require(type(said["index"]) is int and said["index"] == shown.index, f"{path}.index")  # 3
     values: Mapping[str, Any] = {}
     license_ref = None
@@ -139,6 +139,13 @@ def _prove(encoded: Any, text: Any, trusted: trust.TrustFile, path: str) -> _Pro
     return _Proven(index=proven.index, about=about, ledger=ledger, origin=proven.checkpoint.origin)
 
 
+def _fact(shown: _Proven, path: str) -> fact.Fact:
+    try:
+        return fact.from_event(shown.about)
+    except errors.HistoryBroken as error:
+        raise BundleInvalid(f"{path}: {error}") from error
+
+
 def _judge_license(
     item: Any,
     proof: Mapping[str, Any],
@@ -150,7 +157,7 @@ def _judge_license(
     version_event = _prove(
         proof["license_event"], proof["license_receipt"], trusted, f"{path}.proof.license_receipt"
     )  # 4
-    version = fact.from_event(version_event.about)
+    version = _fact(version_event, f"{path}.proof.license_event")
     if not isinstance(version, license.LicenseIssued | license.LicenseAmended):
         _refuse(f"{path}.proof.license_event", "is not a license's version")
     same = (

@@ -27,7 +27,7 @@ from ledger.state import (
     loaded,
 )
 from ledger.vault import Lookup, Vault
-from signing import seal
+from signing import keyring, seal
 
 RowKey = tuple[type[Row], Key]
 
@@ -58,15 +58,16 @@ class Actor:
     legal_basis: str | None = None
 
     def sealed_request(self) -> dict[str, str]:
-        """What the caller wrote, for the part `request`."""
-        texts = {
-            "legal_basis": self.legal_basis,
-            "reason": self.reason,
-            "service_item_name": self.service_item_name,
-        }
-        if self.operator is not None:
-            texts |= {"operator_account": self.operator.account, "operator_name": self.operator.name}
-        return {name: text for name, text in texts.items() if text is not None}
+        """What the caller wrote, for the part `request`; in canonical order, to be sealed as it is."""
+        operator = self.operator
+        texts = (
+            ("reason", self.reason),
+            ("legal_basis", self.legal_basis),
+            ("operator_name", None if operator is None else operator.name),
+            ("operator_account", None if operator is None else operator.account),
+            ("service_item_name", self.service_item_name),
+        )
+        return {name: text for name, text in texts if text is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +129,8 @@ class Effects:
     forgotten: list[bytes] = field(default_factory=list)
     """Streams whose directory rows and data keys go."""
     ring_version: int | None = None
+    ring: keyring.KeyRing | None = None
+    """The key ring from this batch on."""
 
 
 class Batch:
@@ -159,6 +162,7 @@ class Batch:
         self.effects.keys += view.effects.keys
         self.effects.forgotten += view.effects.forgotten
         self.effects.ring_version = view.effects.ring_version or self.effects.ring_version
+        self.effects.ring = view.effects.ring or self.effects.ring
         for entry in view.effects.entries:
             found = Entry(stream_id=entry.stream_id, target=entry.target)
             self.entries.update(dict.fromkeys(entry.lookup.digests, found))
@@ -181,6 +185,11 @@ class View:
         """Leaf index that the command's first event gets."""
         self.state = batch.state.overlay()
         self.effects = Effects()
+
+    @property
+    def ring(self) -> keyring.KeyRing:
+        """The key ring as the commands before this one leave it."""
+        return self._batch.effects.ring or self.vault.ring
 
     def entry(self, lookup: Lookup) -> Entry | None:
         """What the lookup names, under any pepper."""

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger import errors
+from signing import token
 
 DEFAULT_DATA = Path("license-ledger-data")
+DATABASE_FUNCTIONS = "POSTGRES_ENABLE_DB_FUNCTIONS"
+"""A switch of the event store's library that makes readers lose events: no ledger runs with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +32,8 @@ class Config:
     """LEDGER_KEYRING_PASSPHRASE: opens the key files; None: the random secret in the data folder."""
     public_url: str = "http://127.0.0.1:8440"
     """LEDGER_PUBLIC_URL: what clients call; audience of their assertions and tokens."""
-    qr_host: str = "v.license-ledger.example"
-    """LEDGER_QR_HOST: host in QR codes; at most 28 characters, so that version 9 holds the URL."""
+    qr_host: str = "qr.ledger.example"
+    """LEDGER_QR_HOST: host in QR codes; at most signing.token.HOST_LENGTH_MAX characters."""
     os_user: str | None = None
     """LEDGER_POSTGRES_OS_USER: account of the embedded server when started as root."""
 
@@ -45,8 +48,14 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
     chosen = data or Path(environ.get("LEDGER_DATA", "") or DEFAULT_DATA)
     passphrase = environ.get("LEDGER_KEYRING_PASSPHRASE", "")
     qr_host = environ.get("LEDGER_QR_HOST", "") or Config.qr_host
-    if len(qr_host) > 28:
-        raise errors.Invalid("LEDGER_QR_HOST has at most 28 characters", field="LEDGER_QR_HOST")
+    if environ.get(DATABASE_FUNCTIONS, "").strip().lower() not in ("", "n", "no", "f", "false", "off", "0"):
+        raise errors.Invalid(
+            f"unset {DATABASE_FUNCTIONS}: followers would lose events", field=DATABASE_FUNCTIONS
+        )
+    if len(qr_host) > token.HOST_LENGTH_MAX:
+        raise errors.Invalid(
+            f"LEDGER_QR_HOST has at most {token.HOST_LENGTH_MAX} characters", field="LEDGER_QR_HOST"
+        )
     return Config(
         data=chosen.absolute(),
         database_url=environ.get("LEDGER_DATABASE_URL") or None,
@@ -56,3 +65,8 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         qr_host=qr_host,
         os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
     )
+
+
+def _refuse_database_functions(switch: str) -> None:
+    if switch.strip().lower() not in ("", "n", "no", "f", "false", "off", "0"):
+        raise errors.Invalid("database functions make readers lose events", field=DATABASE_FUNCTIONS)

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass
 from typing import Any
 
 from ledger import command, errors, fact
@@ -45,7 +45,7 @@ def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: Vi
     return event.Event(
         suite=ring.suite_name,
         ledger_id=ring.ledger_id,
-        event_id=secrets.token_bytes(16),
+        event_id=os.urandom(16),
         topic=draft.fact.topic,
         stream_id=draft.stream_id,
         effective_at=effective_at,
@@ -69,10 +69,12 @@ def _encode(asked: Command, draft: Draft, about: event.Event, view: View) -> Enc
         owner = command.actor_stream(asked.actor, view)
         assert owner is not None, "whoever writes something has a stream"
         parts.append(("request", owner, request))
-    sealed = {name: _seal(about, name, owner, content, view) for name, owner, content in parts}
-    complete = replace(about, sealed=sealed)
+    assert isinstance(about.sealed, dict), "drafted without parts, to be filled here"
+    parts.sort(key=lambda part: (len(part[0]), part[0]))
+    for name, owner, content in parts:
+        about.sealed[name] = _seal(about, name, owner, content, view)
     try:
-        return Encoded(event=complete, data=event.encode(complete))
+        return Encoded(event=about, data=event.encode(about, is_ordered=True))
     except event.EventInvalid as error:
         raise errors.TooLarge(str(error)) from error
 
@@ -83,6 +85,7 @@ def _seal(about: event.Event, name: str, owner: bytes, content: Any, view: View)
         content,
         key=view.data_key(owner),
         place=about.place(name),
-        nonce=secrets.token_bytes(suite.nonce_bytes),
+        nonce=os.urandom(suite.nonce_bytes),
         suite=suite,
+        is_ordered=name == "request",
     )

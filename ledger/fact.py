@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 from ledger import errors
 from ledger.state import ClientRow, Key, LedgerRow, Row, State, StreamRow
-from signing import event
+from signing import cbor, event
 
 _TOPICS: dict[str, type[Fact]] = {}
+_MEMBERS: dict[type[Fact], tuple[str, ...]] = {}
 
 Touched = Iterable[tuple[type[Row], Key]]
 
@@ -58,7 +59,8 @@ def topics() -> dict[str, type[Fact]]:
 
 def to_map(fact: Fact) -> dict[str, Any]:
     """The fact as the map that event bytes hold: text keys, lists for tuples."""
-    return {field.name: _plain(getattr(fact, field.name)) for field in fields(fact)}  # type: ignore[arg-type]
+    values = vars(fact)
+    return {name: _plain(values[name]) for name in _members(type(fact))}
 
 
 def from_event(about: event.Event) -> Fact:
@@ -66,8 +68,7 @@ def from_event(about: event.Event) -> Fact:
     cls = _TOPICS.get(about.topic)
     if cls is None:
         raise errors.HistoryBroken("an event has an unknown topic")
-    names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    if about.fact.keys() != names:
+    if about.fact.keys() != set(_members(cls)):
         raise errors.HistoryBroken("a fact does not have the members of its topic")
     return cls(**{name: _frozen(value) for name, value in about.fact.items()})
 
@@ -100,8 +101,16 @@ def allow_actor(fact: Fact, about: event.Event, state: State) -> None:
         raise errors.ScopeMissing(needed_scope=scope)
 
 
+def _members(cls: type[Fact]) -> tuple[str, ...]:
+    """A fact's members in the order in which event bytes hold them."""
+    known = _MEMBERS.get(cls)
+    if known is None:
+        known = _MEMBERS[cls] = cbor.in_order(field.name for field in fields(cls))  # type: ignore[arg-type]
+    return known
+
+
 def _plain(value: Any) -> Any:
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if type(value) is tuple else value
 
 
 def _frozen(value: Any) -> Any:

@@ -199,16 +199,22 @@ Loader = Callable[[type[Row], Key], Row | None]
 
 
 class State:
-    """Rows by class and key, over a base that is a loaded batch, an earlier overlay or a replay's store."""
+    """Rows by class and key: what changed here, over earlier states, over a loaded batch or a replay."""
 
     def __init__(self, base: State | Loader) -> None:
-        self._base: Loader = base.find if isinstance(base, State) else base
         self.changed: dict[tuple[type[Row], Key], Row] = {}
+        self._loader: Loader = base._loader if isinstance(base, State) else base
+        self._layers: tuple[dict[tuple[type[Row], Key], Row], ...] = (
+            (self.changed, *base._layers) if isinstance(base, State) else (self.changed,)
+        )
 
     def find(self, cls: type[Row], key: Key) -> Row | None:
         """The row, or None when there is none; raises NotLoaded when nobody asked for it in time."""
-        row = self.changed.get((cls, key))
-        return row if row is not None else self._base(cls, key)
+        wanted = (cls, key)
+        for layer in self._layers:
+            if wanted in layer:
+                return layer[wanted]
+        return self._loader(cls, key)
 
     def get(self, cls: type[R], key: Key) -> R | None:
         """The row of `cls` under `key`, or None."""
@@ -248,6 +254,13 @@ def loaded(rows: Mapping[tuple[type[Row], Key], Row | None]) -> Loader:
             raise NotLoaded(f"{cls.__name__} was not loaded") from None
 
     return find
+
+
+def altered(row: R, **changes: Any) -> R:
+    """`row` with some columns changed: `dataclasses.replace` without its checks, on the hottest path."""
+    made = object.__new__(type(row))
+    made.__dict__.update(row.__dict__, **changes)
+    return made
 
 
 def row_values(row: Row) -> tuple[Any, ...]:

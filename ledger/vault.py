@@ -20,6 +20,7 @@ from ledger.wraps import WrapFile
 from signing import cbor, keyring, keys, seal
 
 CACHED_KEYS_MAX = 50_000
+CACHED_LOOKUPS_MAX = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Vault:
         self._secret = secret
         self._guard = threading.Lock()
         self._data_keys: OrderedDict[tuple[bytes, int], seal.DataKey] = OrderedDict()
+        self._lookups: dict[tuple[str, ...], Lookup] = {}
         self.anchor = Anchor(data / "anchor" / "anchor")
         self.wraps = WrapFile(data / "anchor" / "wraps")
         self.reload()
@@ -56,17 +58,23 @@ class Vault:
 
     def reload(self) -> None:
         """Read the files again; data keys are forgotten, since a bucket may have been renewed."""
+        # The ring first: whoever has its version has the buckets that were saved before it.
+        ring = keyring.load_ring(self._keys / "ring", secret=self._secret)
+        keks = keyring.load_keks(self._keys / "keks", secret=self._secret)
         with self._guard:
+            self.ring, self.keks = ring, keks
             self._data_keys.clear()
-        self.ring = keyring.load_ring(self._keys / "ring", secret=self._secret)
-        self.keks = keyring.load_keks(self._keys / "keks", secret=self._secret)
+            self._lookups.clear()
         self.suite = self.ring.suite
         self.log_key = self.ring.signing_key("log")
         self.token_key = self.ring.signing_key("token")
 
     def require_version(self, version: int) -> bool:
-        """Whether the ring had to be read again to have `version`; raises Unavailable when it has not."""
-        if self.ring.version == version:
+        """Whether the ring had to be read again to have `version`; raises Unavailable when it has not.
+
+        A ring that is newer stays: the batch that works with it makes its version everyone's.
+        """
+        if self.ring.version >= version:
             return False
         self.reload()
         if self.ring.version < version:
@@ -85,13 +93,23 @@ class Vault:
 
     def lookup(self, kind: str, *items: str) -> Lookup:
         """HMAC(pepper, kind ‖ items) under every pepper, the active one first."""
-        message = cbor.encode([kind, *items])
-        peppers = self.ring.peppers[::-1]
-        return Lookup(
+        known = self._lookups.get((kind, *items))
+        if known is not None:
+            return known
+        message = cbor.encode_ordered([kind, *items])
+        ring = self.ring
+        peppers = ring.peppers[::-1]
+        made = Lookup(
             kind=kind,
             digests=tuple(self.suite.mac(pepper, message) for _, pepper in peppers),
             pepper_id=peppers[0][0],
         )
+        with self._guard:
+            if len(self._lookups) >= CACHED_LOOKUPS_MAX:
+                self._lookups.clear()
+            if ring is self.ring:
+                self._lookups[kind, *items] = made
+        return made
 
     def body_digest(self, body: object) -> bytes:
         """HMAC over a request's content, to tell repeats from other requests."""
@@ -109,13 +127,19 @@ class Vault:
         """The data key when it was unwrapped before."""
         return self._data_keys.get((owner, number))
 
-    def unwrap(self, wraps: Iterable[keyring.WrappedKey]) -> None:
-        """Unwrap and remember; a key that its bucket no longer opens stays unknown."""
+    def unwrap(self, wraps: Iterable[keyring.WrappedKey]) -> dict[bytes, seal.DataKey]:
+        """The data keys in `wraps` by stream, remembered; one that its bucket no longer opens is left out."""
+        opened = {}
         for wrap in wraps:
+            if wrap.generation > self.keks.keks[wrap.bucket][-1][0]:
+                self.reload()  # another process renewed the bucket
             try:
-                self.remember(self.keks.unwrap(wrap, ledger_id=self.ring.ledger_id))
+                key = self.keks.unwrap(wrap, ledger_id=self.ring.ledger_id)
             except keys.SealBroken:
                 continue
+            self.remember(key)
+            opened[key.owner] = key
+        return opened
 
     def remember(self, key: seal.DataKey) -> None:
         """Keep `key` at hand."""

@@ -88,15 +88,20 @@ _KEYS = frozenset({1, 18}) | {key for key, _, _ in _SHAPE}
 _IDS = ("ledger_id", "event_id", "stream_id", "client", "operator_ref")
 
 
-def encode(event: Event) -> bytes:
-    """The stored bytes; raises EventInvalid for what `parse` would refuse: nothing unreadable is stored."""
+def encode(event: Event, *, is_ordered: bool = False) -> bytes:
+    """The stored bytes; raises EventInvalid for what `parse` would refuse: nothing unreadable is stored.
+
+    With `is_ordered` the maps of `fact` and `sealed` are taken to be in canonical order and of types
+    that CBOR writes, as the append path makes them.
+    """
     values = vars(event)
     _require_shape(values)
-    content: dict[int, Any] = {1: FORMAT, 18: None}
+    content: dict[int, Any] = {1: FORMAT}
     for key, name, _ in _SHAPE:
         content[key] = values[name]
+    content[18] = None
     try:
-        data = cbor.encode(content)
+        data = cbor.encode_ordered(content) if is_ordered else cbor.encode(content)
     except cbor.EncodingError as error:
         raise EventInvalid(str(error)) from error
     _require_size(data)

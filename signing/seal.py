@@ -33,7 +33,7 @@ class Place:
 
     def context(self) -> bytes:
         """format ‖ ledger ‖ stream ‖ event ‖ topic ‖ part."""
-        return cbor.encode(
+        return cbor.encode_ordered(
             [self.format, self.ledger_id, self.stream_id, self.event_id, self.topic, self.part]
         )
 
@@ -52,12 +52,16 @@ class DataKey:
         return f"DataKey(owner={self.owner.hex()}, number={self.number})"
 
 
-def seal(content: Any, *, key: DataKey, place: Place, nonce: bytes, suite: suites.Suite) -> list[Any]:
-    """The sealed part that holds `content`; raises cbor.EncodingError for what CBOR does not write."""
+def seal(
+    content: Any, *, key: DataKey, place: Place, nonce: bytes, suite: suites.Suite, is_ordered: bool = False
+) -> list[Any]:
+    """The sealed part that holds `content`; raises cbor.EncodingError for what CBOR does not write.
+
+    With `is_ordered` the maps of `content` are taken to be in canonical order.
+    """
     assert len(nonce) == suite.nonce_bytes, "a nonce has the suite's length"
-    ciphertext = keys.seal(
-        _part_key(key, place), nonce=nonce, plaintext=cbor.encode(content), context=place.context()
-    )
+    plaintext = cbor.encode_ordered(content) if is_ordered else cbor.encode(content)
+    ciphertext = keys.seal(_part_key(key, place), nonce=nonce, plaintext=plaintext, context=place.context())
     return [suite.name, key.owner, key.number, nonce, ciphertext]
 
 
@@ -84,4 +88,4 @@ def owner(part: Any) -> tuple[bytes, int]:
 
 
 def _part_key(key: DataKey, place: Place) -> bytes:
-    return keys.derive(key.secret, info=cbor.encode(["part", place.event_id, place.part]))
+    return keys.derive(key.secret, info=cbor.encode_ordered(["part", place.event_id, place.part]))
