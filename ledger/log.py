@@ -93,18 +93,22 @@ class LossDeclared(Fact):
     """The operator declares that facts the anchor had seen are lost, and opens a successor origin."""
 
     generation: int
+    """Above every generation ever anchored, also those that are lost."""
     origin: str
     anchored_size: int
     anchored_root: bytes
+    surviving_generation: int
     surviving_size: int
     surviving_root: bytes
 
     def touches(self, about: event.Event) -> Touched:
-        return ((GenerationRow, self.generation), (GenerationRow, self.generation - 1))
+        return ((GenerationRow, self.generation), (GenerationRow, self.surviving_generation))
 
     def allow(self, about: event.Event, state: State) -> None:
-        if self.generation < 1 or state.get(GenerationRow, self.generation - 1) is None:
+        if self.generation <= self.surviving_generation:
             raise errors.Conflict("generations follow one another")
+        if state.get(GenerationRow, self.surviving_generation) is None:
+            raise errors.Conflict("the surviving generation is not known")
         if state.get(GenerationRow, self.generation) is not None:
             raise errors.AlreadyExists("the generation is open")
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ledger import days, drafting, errors, log, tiling
 from ledger.anchor import Mark
-from ledger.command import Batch, Command, NewEntry, Reads, View, Wants
+from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants
 from ledger.drafting import Encoded
 from ledger.recorder import Recorder
 from ledger.state import GenerationRow
@@ -78,6 +78,8 @@ class Pen:
         self._reached = reached
         """Called at every commit point; tests crash here."""
         self._session: Session | None = None
+        self._ring_version: int | None = None
+        """What the database said under the lock."""
 
     def close(self) -> None:
         """Give the session back."""
@@ -95,7 +97,7 @@ class Pen:
         Raises Lost when nothing of the batch is stored and it can be tried again, Refused when the
         database does not take it, and a LedgerError when appending has stopped.
         """
-        session = self._session = self._session or self._recorder.session()
+        session = self._session = self._session or self._connect()
         try:
             head, decided = self._decide(session, commands)
             if not decided.events:
@@ -118,6 +120,17 @@ class Pen:
         checkpoint = self._sign(new_head)
         return _outcomes(decided, _recorded(decided.events, extension, checkpoint))
 
+    def _connect(self) -> Session:
+        """A new session; that it is on another server or timeline than the anchor is said, once."""
+        session = self._recorder.session()
+        mark, found = self._vault.anchor.read(), session.identity
+        if mark.size and (mark.system, mark.timeline) != (found.system, found.timeline):
+            _log.warning(
+                "another database server or timeline than the anchor's",
+                extra={"anchored_timeline": mark.timeline, "found_timeline": found.timeline},
+            )
+        return session
+
     def _decide(self, session: Session, commands: Sequence[Command]) -> tuple[Head, _Decided]:
         """Lock, look, load, decide. Nothing is written: a crash here leaves nothing behind."""
         mark = self._vault.anchor.read()
@@ -125,6 +138,7 @@ class Pen:
         self._reached("locked")
         if look.ring_version is not None:
             self._vault.require_version(look.ring_version)
+        self._ring_version = look.ring_version
         self._require_anchored(mark, look.anchored_root, look.anchored_generation, look.head)
         at = self._at(look.clock, look.head)
         batch = Batch(vault=self._vault, at=at, size=look.head.size)
@@ -168,12 +182,17 @@ class Pen:
             reads.rows |= further.rows - batch.rows.keys()
             reads.held |= further.held
             reads.candidates |= further.candidates
-            reads.data_keys |= {stream for stream in further.data_keys if self._vault.cached(stream) is None}
+            for stream_id in further.data_keys:
+                known = self._vault.cached(stream_id)
+                if known is None:
+                    reads.data_keys.add(stream_id)
+                else:
+                    batch.data_keys[stream_id] = known
         loaded = session.load(reads)
         batch.rows.update(loaded.rows)
         batch.held.update(loaded.held)
         batch.candidates.update(loaded.candidates)
-        self._vault.unwrap(loaded.wraps)
+        batch.data_keys.update(self._vault.unwrap(loaded.wraps))
         return found
 
     def _write(self, session: Session, head: Head, decided: _Decided) -> tuple[Head, merkle.Extension]:
@@ -203,13 +222,24 @@ class Pen:
             day=days.of_instant(decided.batch.at),
             tiles=tiling.filled(head.size, leaves, session.states, session.tile, digest),
             forgotten=effects.forgotten,
-            ring_version=effects.ring_version,
+            ring_version=self._published(effects),
         )
         session.write(write)
         self._reached("inserted")
         for key in effects.keys:
             self._vault.remember(key)
         return new_head, extension
+
+    def _published(self, effects: Effects) -> int | None:
+        """The key ring version that every appender must have from this batch on, when it changes.
+
+        A changed ring is saved before the commit: one that no batch names does no harm. A ring that is
+        newer than the database says (whoever saved it crashed) becomes everyone's with its first use.
+        """
+        if effects.ring is not None:
+            self._vault.save_ring(effects.ring)
+        version = max(self._vault.ring.version, effects.ring_version or 0)
+        return version if self._ring_version is not None and version > self._ring_version else None
 
     def _sealed_entry(
         self, entry: NewEntry, batch: Batch
@@ -251,25 +281,38 @@ class Pen:
                 time.sleep(0.1)
 
     def _anchor(self, head: Head, *, before: Head, identity: Identity) -> None:
-        """The anchor contains `head` when this returns; raises HistoryBehindAnchor when it cannot."""
-        mark = self._mark(head, identity)
-        with self._vault.anchor.held() as anchor:
-            if anchor.mark.size < head.size:
-                anchor.write(mark)
-                return
-            same = anchor.mark
-        if same.size == head.size and same.root != mark.root:
-            raise errors.HistoryBehindAnchor("two histories of one size")
-        if same.size > head.size:
-            self._require_contained(head)
+        """The anchor contains `head` when this returns; raises HistoryBehindAnchor when it cannot.
 
-    def _require_contained(self, head: Head) -> None:
-        """Another process anchored a later head: it must have grown from ours."""
-        session = self._session = self._session or self._recorder.session()
-        look = session.begin(anchor_size=head.size)
+        The mark to be replaced is one that our history contains: the head before the batch, or what
+        another process anchored meanwhile, and then the database is asked.
+        """
+        mark = self._mark(head, identity)
+        contained = {(0, ""), (before.size, before.root.hex())}
+        while True:
+            with self._vault.anchor.held() as anchor:
+                found = anchor.mark
+                is_older = found.origin == mark.origin and found.size < head.size
+                if is_older and (found.size, found.root) in contained:
+                    anchor.write(mark)
+                    return
+            if found.origin != mark.origin:
+                raise errors.HistoryBehindAnchor("the anchor belongs to another origin")
+            if found.size == head.size and found.root != mark.root:
+                raise errors.HistoryBehindAnchor("two histories of one size")
+            if found.size == head.size:
+                return
+            self._require_contained(found)
+            if found.size > head.size:
+                return
+            contained.add((found.size, found.root))
+
+    def _require_contained(self, mark: Mark) -> None:
+        """Another process anchored another head: it must be of the history that has our batch."""
+        session = self._session = self._session or self._connect()
+        look = session.begin(anchor_size=mark.size)
         session.rollback()
-        if look.anchored_root != head.root:
-            raise errors.HistoryBehindAnchor("the anchored history does not contain this batch")
+        if look.anchored_root is None or look.anchored_root.hex() != mark.root:
+            raise errors.HistoryBehindAnchor("the anchored history is another one than this batch's")
 
     def _mark(self, head: Head, identity: Identity) -> Mark:
         return Mark(

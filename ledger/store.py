@@ -302,6 +302,12 @@ class Session:
         with self._translated():
             self._conn.execute("ROLLBACK")
 
+    def run(self, statement: str, *params: Any) -> list[Any]:
+        """Rows of one statement of maintenance, in the open transaction; raises Refused or Lost."""
+        with self._translated():
+            cursor = self._conn.execute(statement, params, prepare=True, binary=True)
+            return cursor.fetchall() if cursor.description else []
+
     def end_backend(self, identity: Identity) -> None:
         """End another session of ours, if it still lives."""
         with self._translated():
