@@ -7,7 +7,8 @@ stored events and back: their state is the event's bytes, their topic the fact's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -16,9 +17,9 @@ from eventsourcing import persistence, postgres, utils
 from psycopg import conninfo as conninfos
 from psycopg.sql import SQL
 
-from ledger import fact, sql, tiling
+from ledger import errors, fact, sql, tiling
 from ledger.drafting import Encoded
-from ledger.store import EventRow, Head, Refused, Session, Write, wall_clock
+from ledger.store import EventRow, Head, Refused, Session, StoreError, Write, wall_clock
 from signing import event, merkle, suites
 
 CHANNEL = "ledger_appended"
@@ -77,7 +78,8 @@ class Recorder(postgres.PostgresApplicationRecorder):
         partition: int = 0,
         suite: suites.Suite = suites.INTL,
     ) -> None:
-        assert not datastore.enable_db_functions, "functions leave the lock out and lose events for readers"
+        if datastore.enable_db_functions:
+            raise errors.Invalid("database functions leave the lock out: readers would lose events")
         super().__init__(datastore, events_table_name="events")
         self.sql_create_statements.clear()
         self.channel_name = CHANNEL
@@ -112,19 +114,18 @@ class Recorder(postgres.PostgresApplicationRecorder):
         The whole method is our own: the library's swallows errors inside its transaction and repeats
         a COMMIT whose outcome it does not know.
         """
-        session = self.session()
+        if not stored_events:
+            return []
         try:
-            look = session.begin(anchor_size=0)
-            if not stored_events:
-                session.rollback()
-                return []
-            write = self._write(stored_events, look.head, session)
-            session.write(write)
-            session.commit()
+            with contextlib.closing(self.session()) as session:
+                look = session.begin(anchor_size=0)
+                write = self._write(stored_events, look.head, session)
+                session.write(write)
+                session.commit()
         except Refused as refused:
             raise persistence.IntegrityError(str(refused)) from refused
-        finally:
-            session.close()
+        except StoreError as lost:
+            raise persistence.OperationalError(str(lost)) from lost
         self._notify()
         return list(range(look.head.size + 1, write.head.size + 1))
 
@@ -181,6 +182,33 @@ class Recorder(postgres.PostgresApplicationRecorder):
                 )
                 for row in cursor.fetchall()
             ]
+
+    def facts(self, *, after: int, limit: int) -> list[tuple[int, StoredFact]]:
+        """The next facts after leaf index `after` (-1: from the first), with their indexes, none left out.
+
+        Raises Unavailable, and HistoryBroken when an event is missing or cannot be read.
+        """
+        with _translated():
+            notifications = self.select_notifications(start=after + 1, limit=limit, inclusive_of_start=False)
+        if [item.id - 1 for item in notifications] != list(range(after + 1, after + 1 + len(notifications))):
+            raise errors.HistoryBroken("an event is missing")
+        try:
+            return [(item.id - 1, self._mapper.to_domain_event(item)) for item in notifications]
+        except event.EventInvalid as error:
+            raise errors.HistoryBroken("an event cannot be read") from error
+
+    def newest_index(self) -> int:
+        """The leaf index of the newest fact, -1 when there is none; raises Unavailable."""
+        with _translated():
+            return (self.max_notification_id() or 0) - 1
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except persistence.PersistenceError as error:
+        raise errors.Unavailable("the database cannot be reached") from error
 
 
 def open_recorder(conninfo: str, *, partition: int = 0, pool_size: int = 2) -> Recorder:
