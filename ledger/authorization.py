@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import errors
+from ledger import client, errors, identifiers, license
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -25,6 +25,13 @@ from signing import event, ids
 MODES = ("unconditional", "statutory", "holder")
 """In order of preference: a holder's consent is not spent where law already permits."""
 SCOPE_MAX = 100
+SERVICE_ITEM_MAX = 64
+SHARING_CLASSES: dict[str, tuple[str, ...]] = {
+    "unconditional": ("unconditional",),
+    "statutory": ("unconditional", "conditional"),
+    "holder": ("unconditional", "conditional", "none"),
+}
+"""Mode to the sharing classes of types that it may name: what is not shared needs its holder's consent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,12 @@ class Scope:
             items = getattr(self, name)
             if items is not None and (len(items) > SCOPE_MAX or list(items) != sorted(set(items))):
                 raise errors.Invalid(f"at most {SCOPE_MAX} different {name}, sorted", field=f"scope.{name}")
+        for field_name in self.field_names or ():
+            if field_name not in license.RESERVED_FIELDS and not license.FIELD_NAME.fullmatch(field_name):
+                raise errors.Invalid("not the name of a field", field="scope.field_names")
+        for item in self.service_items or ():
+            if not 1 <= len(item) <= SERVICE_ITEM_MAX or identifiers.contains_citizen_id(item):
+                raise errors.Invalid("not the code of a service item", field="scope.service_items")
         if self.valid_until is not None and self.valid_until <= self.valid_from:
             raise errors.Invalid("the scope ends before it begins", field="scope.valid_until")
         if self.uses_max is not None and self.uses_max < 1:
@@ -109,6 +122,7 @@ class AuthorizationGranted(Fact):
         yield AuthorizationRow, self.authorization_ref
         yield OrganizationRow, self.requester
         yield StreamRow, self.requester_stream
+        yield StreamRow, about.stream_id
         for type_code in self.type_codes:
             yield TypeRow, type_code
         for license_ref in self.license_refs:
@@ -120,12 +134,21 @@ class AuthorizationGranted(Fact):
         if self.mode not in MODES:
             raise errors.Invalid(f"a mode is one of {', '.join(MODES)}", field="mode")
         self.granted_scope().check()
+        self._allow_requester(state)
+        if self.mode == "holder":
+            _allow_consent(self, about, state)
+        else:
+            _allow_standing(self, about)
+        _allow_targets(self, about, state)
+
+    def _allow_requester(self, state: State) -> None:
+        client.check_organization(self.requester, field="requester")
         organization = state.get(OrganizationRow, self.requester)
+        stream = state.get(StreamRow, self.requester_stream)
+        if organization is None and stream is not None:
+            raise errors.Conflict("a new requester begins with a stream of its own")
         if organization is not None and organization.stream_id != self.requester_stream:
             raise errors.Conflict("the requester has another stream")
-        if self.mode == "holder" and self.requester == about.organization:
-            raise errors.OwnOrganization(field="requester")
-        _allow_targets(self, about, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         if state.get(OrganizationRow, self.requester) is None:
@@ -214,24 +237,40 @@ def _scope_of_mode(authorization_ref: bytes, state: State) -> str:
     return scope_for(row.mode)
 
 
+def _allow_consent(fact: AuthorizationGranted, about: event.Event, state: State) -> None:
+    """Attested consent: of a holder, with evidence, by a named operator, never for one's own organization."""
+    if fact.requester == about.organization:
+        raise errors.OwnOrganization(field="requester")
+    stream = state.get(StreamRow, about.stream_id)
+    if about.stream_id == fact.requester_stream or (stream is not None and stream.kind != "holder"):
+        raise errors.Conflict("a holder's consent stands in the holder's stream")
+    if fact.evidence_digest is None:
+        raise errors.Invalid("attested consent names its evidence", field="evidence")
+    if about.client is not None and about.operator_ref is None:
+        raise errors.Invalid("attested consent names its operator", field="operator")
+
+
+def _allow_standing(fact: AuthorizationGranted, about: event.Event) -> None:
+    """Statutory and unconditional: types for one requester, in its stream, without a use code."""
+    if fact.license_refs:
+        raise errors.Invalid("a standing authorization names types", field="scope.license_refs")
+    if about.stream_id != fact.requester_stream:
+        raise errors.Conflict("a standing authorization stands in the requester's stream")
+    if fact.use_code_digest is not None:
+        raise errors.Invalid("a use code stands for a holder's consent", field="mode")
+
+
 def _allow_targets(fact: AuthorizationGranted, about: event.Event, state: State) -> None:
     for type_code in fact.type_codes:
         type_row = state.get(TypeRow, type_code)
         if type_row is None:
             raise errors.LicenseTypeUnknown(field="scope.type_codes")
-        if fact.mode == "unconditional" and type_row.sharing_class != "unconditional":
+        if type_row.sharing_class not in SHARING_CLASSES[fact.mode]:
             raise errors.SharingClassForbids(field="scope.type_codes")
-    if fact.mode == "holder":
-        for license_ref in fact.license_refs:
-            row = state.get(LicenseRow, ids.parse(license_ref))
-            if row is None or row.stream_id != about.stream_id:
-                raise errors.LicenseNotFound(field="scope.license_refs")
-        if fact.evidence_digest is None:
-            raise errors.Invalid("attested consent names its evidence", field="evidence")
-    elif fact.license_refs:
-        raise errors.Invalid("a standing authorization names types", field="scope.license_refs")
-    elif about.stream_id != fact.requester_stream:
-        raise errors.Conflict("a standing authorization stands in the requester's stream")
+    for license_ref in fact.license_refs:
+        row = state.get(LicenseRow, ids.parse(license_ref))
+        if row is None or row.stream_id != about.stream_id:
+            raise errors.LicenseNotFound(field="scope.license_refs")
 
 
 def _own_authorization(authorization_ref: bytes, about: event.Event, state: State) -> AuthorizationRow:

@@ -1,7 +1,8 @@
 """Commands that grant, narrow and withdraw authorizations.
 
 A `holder` authorization stands in the holder's stream, made on first sight; standing ones stand in the
-requester's. The use code, an unguessable capability, is answered and sealed; its digest is in clear.
+requester's. A use code, an unguessable capability, stands for a holder's consent only; it is answered
+and sealed, its digest is in clear.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class GrantAuthorization(Command):
     """Hexadecimal digest of the evidence of consent, kept by the attesting organization."""
     authorization_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     use_code: str = field(default_factory=lambda: ids.text(secrets.token_bytes(16)))
+    """用证码 of a holder's consent; a standing authorization has none."""
     new_requester_stream: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def wants(self, vault: Vault) -> Wants:
@@ -68,6 +70,8 @@ class GrantAuthorization(Command):
         return reads
 
     def decide(self, view: View) -> list[Draft]:
+        if self.mode not in authorization.MODES:
+            raise errors.Invalid(f"a mode is one of {', '.join(authorization.MODES)}", field="mode")
         if (self.mode == "holder") != (self.holder is not None):
             raise errors.Invalid("a holder is named in mode `holder` and in no other", field="holder")
         requester_stream = self._requester_stream(view)
@@ -82,10 +86,12 @@ class GrantAuthorization(Command):
             requester=self.requester,
             requester_stream=requester_stream,
             evidence_digest=digest,
-            use_code_digest=use_code_digest(self.use_code, suite=suite),
+            use_code_digest=use_code_digest(self.use_code, suite=suite) if self.holder is not None else None,
             **vars(self.scope),
         )
-        seals: list[tuple[str, bytes, Any]] = [("use-code", stream_id, self.use_code)]
+        seals: list[tuple[str, bytes, Any]] = []
+        if self.holder is not None:
+            seals.append(("use-code", stream_id, self.use_code))
         if digest is not None:
             seals.append(("evidence", stream_id, [salt, self.evidence]))
         return [Draft(fact=made, stream_id=stream_id, seals=tuple(seals))]

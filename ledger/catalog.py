@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import errors, identifiers
+from ledger import errors, identifiers, license
 from ledger.fact import Fact, Touched
 from ledger.state import State, TypeRow
 from signing import event
 
+SHARING_CLASSES = ("unconditional", "conditional", "none")
+"""无条件共享, 有条件共享, 不予共享."""
 TYPE_CODE_LENGTH = 21
 FIRST_LOCAL_SERIAL = 900
 """Types without a national code get the operator's credit code and a serial from here to 999."""
@@ -46,6 +48,13 @@ class LicenseTypeRegistered(Fact):
         if state.get(TypeRow, self.type_code) is not None:
             raise errors.AlreadyExists("the license type is registered", field="type_code")
         check_type_code(self.type_code)
+        if self.sharing_class not in SHARING_CLASSES:
+            raise errors.Invalid(
+                f"a sharing class is one of {', '.join(SHARING_CLASSES)}", field="sharing_class"
+            )
+        for name, _ in self.fields:
+            if not license.FIELD_NAME.fullmatch(name):
+                raise errors.Invalid("a field's name is snake_case", field="fields")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(

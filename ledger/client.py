@@ -59,6 +59,8 @@ class ClientRegistered(Fact):
         known = state.get(OrganizationRow, self.organization)
         if known is not None and known.stream_id != self.organization_stream:
             raise errors.Conflict("the organization has another stream")
+        if known is None and state.get(StreamRow, self.organization_stream) is not None:
+            raise errors.Conflict("a new organization begins with a stream of its own")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(OrganizationRow(organization=self.organization, stream_id=self.organization_stream))
@@ -120,12 +122,12 @@ class ClientSuspended(Fact):
         state.put(replace(row, is_suspended=True, generation=row.generation + 1))
 
 
-def check_organization(code: str) -> None:
-    """Nothing when `code` is a credit code; raises Invalid."""
+def check_organization(code: str, *, field: str = "organization") -> None:
+    """Nothing when `code` is a credit code; raises Invalid, which names `field`."""
     try:
         identifiers.credit_code(code)
     except identifiers.IdentifierError as error:
-        raise errors.Invalid(f"the organization's credit code: {error}", field="organization") from error
+        raise errors.Invalid(f"the organization's credit code: {error}", field=field) from error
 
 
 def _check_keys(algorithm: str, keys: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ledger import errors
 from ledger.fact import Fact, Touched
-from ledger.state import State, StreamRow
+from ledger.state import LicenseRow, State, StreamRow
 from signing import event
 
 
@@ -26,11 +26,20 @@ class HolderFileRead(Fact):
     evidence_digest: bytes
 
     def touches(self, about: event.Event) -> Touched:
-        return ((StreamRow, about.stream_id),)
+        yield StreamRow, about.stream_id
+        for license_ref in self.license_refs:
+            yield LicenseRow, license_ref
 
     def allow(self, about: event.Event, state: State) -> None:
-        if state.get(StreamRow, about.stream_id) is None:
-            raise errors.NotFound
+        row = state.get(StreamRow, about.stream_id)
+        if row is None or row.kind != "holder":
+            raise errors.NotFound("no such holder")
+        if about.client is not None and about.operator_ref is None:
+            raise errors.Invalid("a file is read by a named operator", field="operator")
+        for license_ref in self.license_refs:
+            license_row = state.get(LicenseRow, license_ref)
+            if license_row is None or license_row.stream_id != about.stream_id:
+                raise errors.LicenseNotFound
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -139,7 +139,7 @@ class LicenseAmended(_Version):
     def allow(self, about: event.Event, state: State) -> None:
         row = _own_license(self.license_ref, about, state)
         if row.status not in ("active", "suspended"):
-            raise errors.StatusConflict(status=row.status)
+            raise errors.StatusConflict(license_status=row.status)
         if self.version != row.version + 1 or self.version > VERSION_MAX or self.type_code != row.type_code:
             raise errors.Conflict("the version does not follow the present one")
         self._allow_version(about, state)

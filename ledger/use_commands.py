@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger import audit, authorization_commands, errors, holder, use, verification
-from ledger.command import Command, Reads, View, Wants, actor_stream
+from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup
@@ -238,7 +238,8 @@ class ReadHolderFile(Command):
     salt: bytes
 
     def wants(self, vault: Vault) -> Wants:
-        return Wants(lookups=[holder_lookup(vault, self.holder)])
+        rows: set[RowKey] = {(LicenseRow, ref) for ref in self.license_refs}
+        return Wants(rows=rows, lookups=[holder_lookup(vault, self.holder)])
 
     def reads(self, view: View) -> Reads:
         entry = view.entry(holder_lookup(view.vault, self.holder))

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from ledger import errors, license
 from ledger.fact import Fact, Touched
-from ledger.state import LicenseRow, PieceRow, State
+from ledger.state import LicenseRow, OrganizationRow, PieceRow, State
 from signing import event
 
 NATIONAL_RESULTS: dict[str, str] = {
@@ -41,13 +41,17 @@ class LicenseVerified(Fact):
     result: str
 
     def touches(self, about: event.Event) -> Touched:
+        yield OrganizationRow, about.organization
         if self.license_ref is not None:
             yield LicenseRow, self.license_ref
 
     def allow(self, about: event.Event, state: State) -> None:
         if self.license_ref is None:
-            if self.result != "unknown":
+            own = state.get(OrganizationRow, about.organization)
+            if self.result != "unknown" or (self.version, self.piece) != (None, None):
                 raise errors.Conflict("an unknown license has no status")
+            if own is None or own.stream_id != about.stream_id:
+                raise errors.Conflict("an unknown license is recorded with the verifier")
             return
         row = state.get(LicenseRow, self.license_ref)
         if row is None or self.version is None or row.stream_id != about.stream_id:
