@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ledger import days, drafting, errors, log, tiling
@@ -37,7 +37,15 @@ class Recorded:
     event: event.Event
     data: bytes
     """The stored bytes."""
-    receipt: str
+    tree: merkle.Extension = field(repr=False)
+    """The tree that the batch made; it proves each of the batch's events without reads."""
+    checkpoint: str = field(repr=False)
+    """The signed checkpoint of that tree."""
+
+    @property
+    def receipt(self) -> str:
+        """The event's receipt, written where it is asked for, off the appender's thread."""
+        return receipt.write(index=self.index, proof=self.tree.proof(self.index), checkpoint=self.checkpoint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,14 +387,10 @@ def _require_same_body(one: bytes, other: bytes) -> None:
 
 
 def _recorded(events: Sequence[Encoded], extension: merkle.Extension, checkpoint: str) -> list[Recorded]:
+    first = extension.old_size
     return [
-        Recorded(
-            index=index,
-            event=item.event,
-            data=item.data,
-            receipt=receipt.write(index=index, proof=extension.proof(index), checkpoint=checkpoint),
-        )
-        for index, item in enumerate(events, start=extension.old_size)
+        Recorded(index=index, event=item.event, data=item.data, tree=extension, checkpoint=checkpoint)
+        for index, item in enumerate(events, start=first)
     ]
 
 

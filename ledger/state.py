@@ -15,6 +15,9 @@ Key = bytes | str | int
 Keys = set[tuple[type["Row"], Key]]
 
 
+_COLUMNS: dict[type[Row], tuple[str, ...]] = {}
+
+
 class NotLoaded(LookupError):
     """A rule asked for a row that its command did not name; the command must be prepared again."""
 
@@ -32,7 +35,10 @@ class Row:
     @classmethod
     def columns(cls) -> tuple[str, ...]:
         """Column names in order, key first."""
-        return tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+        known = _COLUMNS.get(cls)
+        if known is None:
+            known = _COLUMNS[cls] = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
+        return known
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ verifier keys. Rests on c2sp.org/tlog-proof@v1 and `merkle`, `note`. Without ext
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -41,8 +42,14 @@ class Proven:
 
 def write(*, index: int, proof: Sequence[bytes], checkpoint: str) -> str:
     """The receipt's text; `checkpoint` is a signed note."""
-    lines = "".join(spelling.to_base64(item) + "\n" for item in proof)
+    lines = "".join([_line(item) for item in proof])
     return f"{HEADER}\nindex {index}\n{lines}\n{checkpoint}"
+
+
+@functools.lru_cache(maxsize=8192)
+def _line(item: bytes) -> str:
+    """One hash of a proof; remembered, since the upper path of all receipts of a batch is the same."""
+    return spelling.to_base64(item) + "\n"
 
 
 def parse(text: str) -> Receipt:
