@@ -32,9 +32,10 @@ class Table:
         texts = sql.load("append")
         self.columns = ", ".join(names)
         self.rows = texts["rows"].format(columns=self.columns, table=cls.table, key=names[0])
-        self.scan = sql.load("check")["scan_rows"].format(
-            columns=self.columns, table=cls.table, key=names[0], type=_TYPES[kinds[0]]
-        )
+        scans = sql.load("check")
+        order = f'({names[0]} COLLATE "C")' if kinds[0] == "str" else names[0]
+        self.scan_first = scans["scan_rows_first"].format(columns=self.columns, table=cls.table, order=order)
+        self.scan = scans["scan_rows"].format(columns=self.columns, table=cls.table, order=order)
         selected = (
             f"u.{name}::jsonb" if is_json else f"u.{name}"
             for name, is_json in zip(names, self._is_json, strict=True)

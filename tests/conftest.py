@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import conninfo as conninfos
 
-from ledger import config, embedded, opening
+from ledger import check, config, embedded, opening
 from tests.world import OPERATOR, ORIGIN, World
 
 SERVICE_PASSWORD = "service-password-of-the-tests"
@@ -85,10 +85,14 @@ def configured(cluster: Cluster) -> Iterator[config.Config]:
 
 
 @pytest.fixture
-def ledger(configured: config.Config) -> Iterator[opening.Ledger]:
-    """A fresh, open ledger."""
+def ledger(configured: config.Config, request: pytest.FixtureRequest) -> Iterator[opening.Ledger]:
+    """A fresh, open ledger, checked in full after its test unless the test tampers."""
     with opening.opened(replace(configured), migrate=False) as opened:
         yield opened
+        if request.node.get_closest_marker("tampers") is None:
+            identity = check.identity_of(opened.vault.ring)
+            report = check.check(opened.ways.service, identity=identity, anchor=opened.vault.anchor)
+            assert report.findings == ()
 
 
 @pytest.fixture

@@ -1,3 +1,93 @@
+-- head --
+-- The newest position and the newest tree size, which one snapshot must show alike; the ledger's id.
+SELECT (SELECT max(position) FROM events WHERE partition = %b),
+       (SELECT max(size) FROM checkpoints WHERE partition = %b),
+       (SELECT ledger_id FROM ring_state WHERE partition = %b)
+
+-- events --
+-- Every column of a run of positions, a stream as its 16 bytes.
+SELECT position, uuid_send(stream_id), version, topic, recorded_at, state FROM events
+WHERE partition = %b AND position > %b AND position <= %b ORDER BY position LIMIT %b
+
+-- next_position --
+-- The first position after one.
+SELECT position FROM events WHERE partition = %b AND position > %b ORDER BY position LIMIT 1
+
+-- first_position --
+-- The lowest position there is.
+SELECT position FROM events WHERE partition = %b ORDER BY position LIMIT 1
+
+-- checkpoints --
+-- Every column of the tree heads in a run of sizes.
+SELECT size, generation, root, frontier, at FROM checkpoints
+WHERE partition = %b AND size > %b AND size <= %b ORDER BY size LIMIT %b
+
+-- tiles --
+-- Some hash tiles.
+SELECT t.level, t.tile, t.hashes FROM unnest(%b::integer[], %b::bigint[]) AS u (level, tile)
+JOIN tiles t ON t.partition = %b AND t.level = u.level AND t.tile = u.tile
+ORDER BY t.level, t.tile LIMIT %b
+
+-- tiles_beyond --
+-- Tiles that a tree of the newest position's size cannot have filled.
+SELECT level, tile FROM tiles
+WHERE partition = %b
+  AND (level NOT BETWEEN 0 AND 6
+       OR tile < 0
+       OR tile >= (SELECT coalesce(max(position), 0) FROM events WHERE partition = %b) >> (8 * (level + 1)))
+ORDER BY level, tile LIMIT %b
+
+-- scan_rows_first --
+-- The first rows of one state table in key order.
+SELECT {columns} FROM {table} WHERE partition = %b ORDER BY {order} LIMIT %b
+
 -- scan_rows --
 -- Rows of one state table in key order, after a key.
-SELECT {columns} FROM {table} WHERE partition = %b AND (%b::{type} IS NULL OR {key} > %b) ORDER BY {key} LIMIT %b
+SELECT {columns} FROM {table} WHERE partition = %b AND {order} > %b ORDER BY {order} LIMIT %b
+
+-- directory_strays --
+-- Streams with directory rows that are not in the history, or are erased.
+SELECT DISTINCT d.stream_id FROM directory d
+WHERE d.partition = %b AND NOT EXISTS (
+    SELECT FROM streams s
+    WHERE s.partition = d.partition AND s.stream_id = d.stream_id AND NOT s.is_erased)
+ORDER BY d.stream_id LIMIT %b
+
+-- data_key_strays --
+-- Streams with data keys that are not in the history, or are erased.
+SELECT DISTINCT k.stream_id FROM data_keys k
+WHERE k.partition = %b AND NOT EXISTS (
+    SELECT FROM streams s
+    WHERE s.partition = k.partition AND s.stream_id = k.stream_id AND NOT s.is_erased)
+ORDER BY k.stream_id LIMIT %b
+
+-- keyless_streams --
+-- Streams that are not erased and whose sealed parts nobody could open again.
+SELECT s.stream_id FROM streams s
+WHERE s.partition = %b AND NOT s.is_erased AND NOT EXISTS (
+    SELECT FROM data_keys k WHERE k.partition = s.partition AND k.stream_id = s.stream_id)
+ORDER BY s.stream_id LIMIT %b
+
+-- nameless_holders --
+-- Holders that are not erased and that no code leads to.
+SELECT s.stream_id FROM streams s
+WHERE s.partition = %b AND s.kind = 'holder' AND NOT s.is_erased AND NOT EXISTS (
+    SELECT FROM directory d
+    WHERE d.partition = s.partition AND d.stream_id = s.stream_id AND d.kind = 'holder')
+ORDER BY s.stream_id LIMIT %b
+
+-- misled_licenses --
+-- Streams with a lookup of a license that is not there, or is another stream's.
+SELECT DISTINCT d.stream_id FROM directory d
+WHERE d.partition = %b AND d.kind = 'license' AND NOT EXISTS (
+    SELECT FROM licenses l
+    WHERE l.partition = d.partition AND l.license_ref = d.target AND l.stream_id = d.stream_id)
+ORDER BY d.stream_id LIMIT %b
+
+-- repeats_beyond --
+-- Idempotency keys that lead to events which do not exist.
+SELECT first_index, events FROM idempotency
+WHERE partition = %b
+  AND (first_index < 0 OR events < 0
+       OR first_index + events > (SELECT coalesce(max(position), 0) FROM events WHERE partition = %b))
+ORDER BY first_index, events LIMIT %b
