@@ -1,0 +1,273 @@
+"""The rule of a use: what the ledger decides is what docs/rules.md says, over every combination.
+
+The page is interpreted by `rules_table.py`, which shares no code with the ledger. No database.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from ledger import authorization, client, days, license, use
+from ledger.state import AuthorizationRow, LicenseRow
+from signing import ids
+from tests import rules_table
+from tests.rules_table import Held, Permission, Request
+
+RULES = rules_table.read()
+AT = days.parse_instant("2026-03-01T12:00:00+08:00")
+HALL, OTHER_HALL = "12350100000000027E", "513500000000000353"
+HOLDER, STRANGER, HALL_STREAM = b"h" * 16, b"s" * 16, b"o" * 16
+TYPE, OTHER_TYPE = "11100000MB0143028R001", "11100000000013127D001"
+RECORDED = ("suspended", "annulled", "recalled", "revoked", "cancelled")
+
+
+def held(number: int, status: str = "effective", *, type_code: str = TYPE, holder: bytes = HOLDER) -> Held:
+    """A license of a status; those with greater numbers begin later."""
+    first, last = f"2020-01-{number + 1:02}", None
+    if status == "not-yet-effective":
+        first = f"2027-01-{number + 1:02}"
+    if status == "expired":
+        last = "2026-02-28"
+    ref = bytes([number]) * 16
+    recorded = status if status in RECORDED else "active"
+    return Held(ref, ids.text(ref), holder.hex(), type_code, recorded, first, last)
+
+
+def permission(number: int, mode: str, **members: object) -> Permission:
+    """An authorization of the hall for the type, but for `members`."""
+    standing = {"types": frozenset({TYPE})}
+    owner = HOLDER.hex() if mode == "holder" else None
+    made = Permission(bytes([number]) * 16, mode, HALL, owner, **standing)  # type: ignore[arg-type]
+    for name, value in members.items():
+        assert hasattr(made, name)
+        setattr(made, name, value)
+    return made
+
+
+def license_row(item: Held) -> LicenseRow:
+    return LicenseRow(
+        license_ref=item.ref,
+        stream_id=bytes.fromhex(item.holder),
+        type_code=item.type,
+        issuer="11350000000000019H",
+        status=item.status,
+        status_since=0,
+        status_index=7,
+        version=1,
+        version_index=7,
+        valid_from=days.parse(item.first_day),
+        valid_to=None if item.last_day is None else days.parse(item.last_day),
+        field_names=("@license_id", "domicile", "name"),
+    )
+
+
+def authorization_row(item: Permission) -> AuthorizationRow:
+    return AuthorizationRow(
+        authorization_ref=item.ref,
+        stream_id=HALL_STREAM if item.holder is None else bytes.fromhex(item.holder),
+        mode=item.mode,
+        requester=item.requester,
+        grantor="11350000000000019H",
+        license_refs=tuple(sorted(item.licenses)),
+        type_codes=tuple(sorted(item.types)),
+        field_names=None if item.fields is None else tuple(sorted(item.fields)),
+        service_items=None if item.items is None else tuple(sorted(item.items)),
+        valid_from=item.begins,
+        valid_until=item.ends,
+        uses_max=item.count,
+        uses=item.spent,
+        is_withdrawn=item.is_withdrawn,
+        use_code_digest=None,
+    )
+
+
+def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Request) -> str:
+    """The outcome, on which the ledger and the page agree in every respect."""
+    said = RULES.judge(permissions, licenses, asked, at=AT)
+    decided = use.decide(
+        [authorization_row(item) for item in permissions],
+        [license_row(item) for item in licenses],
+        use.Asked(
+            requester=asked.requester,
+            service_item=asked.item,
+            field_names=None if asked.fields is None else tuple(sorted(asked.fields)),
+        ),
+        type_code=asked.type,
+        at=AT,
+    )
+    assert (decided.reason or "granted") == said.outcome
+    named = decided.authorization and decided.authorization.authorization_ref
+    assert named == (said.permission and said.permission.ref)
+    assert {row.license_ref for row in decided.licenses} == {item.ref for item in said.used}
+    streams = {
+        "requester": None,
+        "authorization": decided.authorization and decided.authorization.stream_id,
+        "holder": decided.licenses[0].stream_id if decided.licenses else b"",
+    }
+    assert decided.stream_id == streams[said.rule.recorded_in]
+    if decided.reason is not None:
+        assert use.NATIONAL_CODES[decided.reason] == said.rule.code
+    return said.outcome
+
+
+LICENSES: dict[str, list[Held]] = {
+    "none": [],
+    "one of another type": [held(1, type_code=OTHER_TYPE)],
+    **{status: [held(1, status)] for status in ("effective", "not-yet-effective", "expired", *RECORDED)},
+    "two": [held(1), held(2)],
+    "twenty": [held(number) for number in range(20)],
+    "twenty-one": [held(number) for number in range(21)],
+    "one effective among ended ones": [held(1, "revoked"), held(2), held(3, "expired")],
+    "a revoked one after an expired one": [held(1, "expired"), held(2, "revoked")],
+    "an expired one after a revoked one": [held(1, "revoked"), held(2, "expired")],
+}
+TIMES = {"runs": (0, None), "later": (AT + 1, None), "ends now": (0, AT), "ends soon": (AT, AT + 1)}
+COUNTS = {"no limit": (None, 9), "used up": (3, 3), "one left": (3, 2), "twenty left": (20, 0)}
+ASKED = {
+    "everything": Request(HALL, TYPE, "item-1"),
+    "an open field": Request(HALL, TYPE, "item-1", frozenset({"name", "@license_id"})),
+    "a closed field": Request(HALL, TYPE, "item-1", frozenset({"domicile"})),
+    "another item": Request(HALL, TYPE, "item-2"),
+    "another item and a closed field": Request(HALL, TYPE, "item-2", frozenset({"domicile"})),
+    "by another hall": Request(OTHER_HALL, TYPE, "item-1"),
+    "another type": Request(HALL, OTHER_TYPE, "item-1"),
+}
+
+
+def single() -> Iterator[tuple[str, Permission]]:
+    """Every kind of authorization."""
+    for mode, withdrawn, time, count in itertools.product(
+        rules_table.MODES_TRIED, (False, True), TIMES, COUNTS
+    ):
+        begins, ends = TIMES[time]
+        limit, spent = COUNTS[count]
+        for is_limited in (False, True):
+            yield (
+                mode,
+                permission(
+                    1,
+                    mode,
+                    is_withdrawn=withdrawn,
+                    begins=begins,
+                    ends=ends,
+                    count=limit,
+                    spent=spent,
+                    fields=frozenset({"name"}) if is_limited else None,
+                    items=frozenset({"item-1"}) if is_limited else None,
+                ),
+            )
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_the_ledger_decides_what_the_page_says_for_one_authorization(asked: str) -> None:
+    seen = {agree([made], licenses, ASKED[asked]) for _, made in single() for licenses in LICENSES.values()}
+    assert "not-authorized" in seen or asked not in ("by another hall", "another type")
+
+
+def test_every_row_of_the_page_is_reached() -> None:
+    reached = set()
+    for _, made in single():
+        for licenses in LICENSES.values():
+            for asked in ASKED.values():
+                reached.add(RULES.judge([made], licenses, asked, at=AT).rule.row)
+    assert reached == {rule.row for rule in RULES.table}
+
+
+def test_the_ledger_decides_what_the_page_says_for_two_and_three_authorizations() -> None:
+    kinds: list[dict[str, object]] = [
+        {},
+        {"is_withdrawn": True},
+        {"count": 1},
+        {"count": 1, "spent": 1},
+        {"items": frozenset({"item-9"})},
+        {"fields": frozenset({"name"})},
+        {"types": frozenset(), "licenses": frozenset({held(1).name})},
+        {"requester": OTHER_HALL},
+    ]
+    made = [
+        (mode, kind)
+        for mode, kind in itertools.product(rules_table.MODES_TRIED, kinds)
+        if mode == "holder" or "licenses" not in kind
+    ]
+    asked = ASKED["a closed field"]
+    outcomes = set()
+    for chosen in itertools.combinations(made, 2):
+        permissions = [permission(5 - at, mode, **kind) for at, (mode, kind) in enumerate(chosen)]
+        for licenses in LICENSES.values():
+            outcomes.add(agree(permissions, licenses, asked))
+            outcomes.add(agree(permissions[::-1], licenses, ASKED["everything"]))
+    for chosen in itertools.combinations(made[::3], 3):
+        permissions = [permission(5 - at, mode, **kind) for at, (mode, kind) in enumerate(chosen)]
+        outcomes |= {agree(permissions, licenses, asked) for licenses in LICENSES.values()}
+    assert {"granted", "not-authorized", "fields-not-covered", "license-expired", "ambiguous"} <= outcomes
+
+
+def test_a_consent_is_not_spent_where_law_permits() -> None:
+    consent = permission(1, "holder", count=1)
+    law = permission(9, "statutory", count=1)
+    decided = use.decide(
+        [authorization_row(consent), authorization_row(law)],
+        [license_row(held(1))],
+        use.Asked(requester=HALL, service_item="item-1", field_names=None),
+        type_code=TYPE,
+        at=AT,
+    )
+    assert decided.authorization is not None
+    assert decided.authorization.mode == "statutory"
+
+
+def test_a_consent_covers_no_other_holder() -> None:
+    consent = permission(1, "holder", holder=STRANGER.hex())
+    assert agree([consent], [held(1)], Request(HALL, None, "item-1")) == "not-authorized"
+
+
+def test_an_authorization_that_does_not_permit_tells_nothing_of_what_is_held() -> None:
+    """Rows 2 to 7: the outcome is the same whatever the holder has, but for the count of several."""
+    for mode, made in single():
+        alone = RULES.judge([made], [], ASKED["everything"], at=AT)
+        if alone.outcome in ("not-held", "granted"):
+            continue
+        for licenses in LICENSES.values():
+            asked = ASKED["everything"]
+            decided = use.decide(
+                [authorization_row(made)],
+                [license_row(item) for item in licenses],
+                use.Asked(requester=HALL, service_item=asked.item, field_names=None),
+                type_code=TYPE,
+                at=AT,
+            )
+            assert decided.reason == alone.outcome
+            assert decided.licenses == ()
+            assert decided.stream_id == (HOLDER if mode == "holder" else HALL_STREAM)
+
+
+def test_the_codes_and_the_order_of_the_page_are_the_ledgers() -> None:
+    outcomes = list(dict.fromkeys(rule.outcome for rule in RULES.table))
+    assert [*use.NATIONAL_CODES, "granted"] == outcomes
+    assert {rule.outcome: rule.code for rule in RULES.table} == {
+        **use.NATIONAL_CODES,
+        "granted": use.GRANTED_CODE,
+    }
+    assert [rule.row for rule in RULES.table] == list(range(1, len(RULES.table) + 1))
+
+
+def test_the_other_tables_of_the_page_are_the_ledgers() -> None:
+    assert set(RULES.scopes) == set(client.SCOPES)
+    assert {mode: frozenset(classes) for mode, classes in authorization.SHARING_CLASSES.items()} == (
+        RULES.sharing_classes
+    )
+    assert RULES.status_changes == {
+        verb: (frozenset(cls.before), cls.after) for verb, cls in license.STATUS_CHANGES.items()
+    }
+    assert rules_table.TOGETHER == use.TOGETHER_MAX
+    assert rules_table.MODES_TRIED == authorization.MODES
+
+
+def test_each_row_says_what_the_officer_sees_in_both_languages() -> None:
+    for rule in RULES.table:
+        chinese, english = rule.shown.split(" · ")
+        assert any("\u4e00" <= character <= "\u9fff" for character in chinese)
+        assert english.isascii()
