@@ -8,13 +8,15 @@ does not cancel its command. Without timers: an idle appender waits for the firs
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ledger import errors
 from ledger.command import Command
@@ -29,12 +31,16 @@ RETRY_FOR_S = 20.0
 _log = logging.getLogger(__name__)
 
 
+Outcome = Result | errors.LedgerError
+
+
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """A command and whoever waits for it."""
+    """A command and whoever waits for it: a thread, or a task of an event loop."""
 
     asked: Command
-    future: Future[Result] = field(default_factory=Future)
+    future: Future[Result] | asyncio.Future[Result]
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 class Appender:
@@ -64,17 +70,27 @@ class Appender:
         self._pen.close()
 
     def submit(self, asked: Command) -> Future[Result]:
-        """The future of `asked`; raises QueueFull, and then nothing was done."""
-        waiting = Waiting(asked=asked)
+        """The future of `asked`, for a thread to wait on; raises QueueFull, and then nothing was done."""
+        future: Future[Result] = Future()
+        self._enqueue(Waiting(asked=asked, future=future))
+        return future
+
+    def submit_soon(self, asked: Command) -> asyncio.Future[Result]:
+        """As `submit`, for a task to await: a loop is woken once for all its answers of a batch."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._enqueue(Waiting(asked=asked, future=future, loop=loop))
+        return future
+
+    def _enqueue(self, waiting: Waiting) -> None:
         with self._wake:
             if self._is_stopping:
                 raise errors.Unavailable("the service is stopping")
             if self._waiting >= self._queue_max:
                 raise errors.QueueFull
-            self._queues.setdefault(asked.actor.client_id, deque()).append(waiting)
+            self._queues.setdefault(waiting.asked.actor.client_id, deque()).append(waiting)
             self._waiting += 1
             self._wake.notify()
-        return waiting.future
 
     def _run(self) -> None:
         while batch := self._take():
@@ -116,13 +132,9 @@ class Appender:
         except errors.LedgerError as error:
             _fail(batch, error)
             return
-        for waiting, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, errors.LedgerError):
-                _settle(waiting.future, error=outcome)
-            else:
-                _settle(waiting.future, result=outcome)
+        _answer(list(zip(batch, outcomes, strict=True)))
 
-    def _persistently(self, batch: Sequence[Waiting]) -> list[Result | errors.LedgerError]:
+    def _persistently(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One outcome a command; a session lost before COMMIT, or without effect, is tried again."""
         give_up_at = time.monotonic() + RETRY_FOR_S
         while True:
@@ -136,18 +148,31 @@ class Appender:
 
 
 def _fail(batch: Sequence[Waiting], error: errors.LedgerError) -> None:
-    for waiting in batch:
-        _settle(waiting.future, error=error)
+    _answer([(waiting, error) for waiting in batch])
 
 
-def _settle(
-    future: Future[Result], *, result: Result | None = None, error: errors.LedgerError | None = None
-) -> None:
-    """Answer, unless the caller hung up or was answered."""
-    if future.done() or not future.set_running_or_notify_cancel():
-        return
-    if error is not None:
-        future.set_exception(error)
-    else:
-        assert result is not None, "a settled command has a result or an error"
-        future.set_result(result)
+def _answer(told: Sequence[tuple[Waiting, Outcome]]) -> None:
+    """Answer everybody, each event loop by one call; a loop that has ended waits for nothing."""
+    by_loop: dict[asyncio.AbstractEventLoop | None, list[tuple[Waiting, Outcome]]] = {}
+    for waiting, outcome in told:
+        by_loop.setdefault(waiting.loop, []).append((waiting, outcome))
+    for loop, own in by_loop.items():
+        if loop is None:
+            _settle_all(own)
+        else:
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(_settle_all, own)
+
+
+def _settle_all(told: Sequence[tuple[Waiting, Outcome]]) -> None:
+    """Settle futures, but those whose caller hung up or was answered."""
+    for waiting, outcome in told:
+        future = waiting.future
+        if future.done():
+            continue
+        if isinstance(future, Future) and not future.set_running_or_notify_cancel():
+            continue
+        if isinstance(outcome, errors.LedgerError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

@@ -7,11 +7,12 @@ is the suite's choice (`suites.py`); this module has the primitives of suite `in
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+
 from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 SYMMETRIC_KEY_BYTES = 32
@@ -65,9 +66,19 @@ def unseal(key: bytes, *, nonce: bytes, ciphertext: bytes, context: bytes) -> by
         raise SealBroken("the sealed bytes do not open") from error
 
 
+def extract(key: bytes) -> bytes:
+    """The pseudo-random key of HKDF-SHA-256 with empty salt (RFC 5869 §2.2)."""
+    return hmac.digest(bytes(hashlib.sha256().digest_size), key, "sha256")
+
+
+def expand(extracted: bytes, *, info: bytes) -> bytes:
+    """A 32-byte key from an extracted one: HKDF-SHA-256, one block (RFC 5869 §2.3)."""
+    return hmac.digest(extracted, info + b"\x01", "sha256")
+
+
 def derive(key: bytes, *, info: bytes) -> bytes:
     """A 32-byte key: HKDF-SHA-256 with empty salt (RFC 5869)."""
-    return HKDF(algorithm=hashes.SHA256(), length=SYMMETRIC_KEY_BYTES, salt=b"", info=info).derive(key)
+    return expand(extract(key), info=info)
 
 
 def stretch(passphrase: bytes, *, salt: bytes) -> bytes:

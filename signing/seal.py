@@ -7,6 +7,7 @@ The nonce is passed in; the same part of the same event is never sealed twice wi
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,11 @@ class DataKey:
     """0 for the first key of a stream."""
     secret: bytes
 
+    @functools.cached_property
+    def extracted(self) -> bytes:
+        """The secret after HKDF's extraction, which every part of the stream begins with."""
+        return keys.extract(self.secret)
+
     def __repr__(self) -> str:
         return f"DataKey(owner={self.owner.hex()}, number={self.number})"
 
@@ -88,4 +94,4 @@ def owner(part: Any) -> tuple[bytes, int]:
 
 
 def _part_key(key: DataKey, place: Place) -> bytes:
-    return keys.derive(key.secret, info=cbor.encode_ordered(["part", place.event_id, place.part]))
+    return keys.expand(key.extracted, info=cbor.encode_ordered(["part", place.event_id, place.part]))
