@@ -18,7 +18,7 @@ from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants
 from ledger.drafting import Encoded
 from ledger.recorder import Recorder
 from ledger.state import GenerationRow
-from ledger.store import Head, Identity, Loaded, Lost, Session, Unknown, Write, wall_clock
+from ledger.store import Head, Identity, Loaded, Look, Lost, Session, Unknown, Write, wall_clock
 from ledger.vault import Vault
 from signing import event, merkle, note, receipt
 
@@ -147,21 +147,14 @@ class Pen:
         if look.ring_version is not None:
             self._vault.require_version(look.ring_version)
         self._ring_version = look.ring_version
-        self._require_anchored(mark, look.anchored_root, look.anchored_generation, look.head)
+        self._require_anchored(mark, look)
         at = self._at(look.clock, look.head)
         batch = Batch(vault=self._vault, at=at, size=look.head.size)
         answered = self._resolve(session, batch, commands)
         return look.head, _decide_all(batch, commands, answered)
 
-    def _require_anchored(self, mark: Mark, root: bytes | None, generation: int | None, head: Head) -> None:
-        """The history must contain what the anchor has seen, under the origin that it has seen."""
-        if mark.size == 0:
-            return
-        origin = log.origin_line(self._vault.ring.origin, partition=0, generation=generation or 0)
-        if mark.size > head.size or root is None or root.hex() != mark.root:
-            raise errors.HistoryBehindAnchor(anchored_size=mark.size, found_size=head.size)
-        if generation is not None and origin != mark.origin:
-            raise errors.HistoryBehindAnchor("the anchor belongs to another origin")
+    def _require_anchored(self, mark: Mark, look: Look) -> None:
+        require_anchored(self._vault, mark, look)
 
     def _at(self, clock: int, head: Head) -> int:
         """The moment of recording: the database's clock, never behind the head."""
@@ -336,6 +329,20 @@ class Pen:
         origin = log.origin_line(self._vault.ring.origin, partition=0, generation=head.generation)
         checkpoint = note.Checkpoint(origin=origin, size=head.size, root=head.root)
         return note.sign(checkpoint.text, name=origin, key=self._vault.log_key, suite=self._vault.suite)
+
+
+def require_anchored(vault: Vault, mark: Mark, look: Look) -> None:
+    """Nothing when the history contains what the anchor has seen, under the origin that it has seen.
+
+    Raises HistoryBehindAnchor.
+    """
+    if mark.size == 0:
+        return
+    root, generation = look.anchored_root, look.anchored_generation or 0
+    if mark.size > look.head.size or root is None or root.hex() != mark.root:
+        raise errors.HistoryBehindAnchor(anchored_size=mark.size, found_size=look.head.size)
+    if log.origin_line(vault.ring.origin, partition=0, generation=generation) != mark.origin:
+        raise errors.HistoryBehindAnchor("the anchor belongs to another origin")
 
 
 def _generation(batch: Batch, head: Head) -> int:

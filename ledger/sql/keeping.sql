@@ -1,0 +1,30 @@
+-- ring_version --
+-- The key ring version that appenders must have.
+SELECT ring_version FROM ring_state WHERE partition = %b
+
+-- old_lookups --
+-- Directory rows under peppers before the active one.
+SELECT lookup, kind, stream_id, sealed FROM directory
+WHERE partition = %b AND pepper_id < %b ORDER BY pepper_id, lookup LIMIT %b
+
+-- move_lookups --
+-- Directory rows as they are under the active pepper.
+UPDATE directory d SET lookup = u.fresh, pepper_id = %b
+FROM unnest(%b::bytea[], %b::bytea[]) AS u (lookup, fresh)
+WHERE d.partition = %b AND d.lookup = u.lookup
+
+-- old_wraps --
+-- Data keys of a bucket wrapped under a key before its newest.
+SELECT stream_id, number, bucket, generation, wrapped FROM data_keys
+WHERE partition = %b AND bucket = %b AND generation < %b ORDER BY stream_id, number LIMIT %b
+
+-- move_wraps --
+-- Data keys under the newest key of their bucket.
+UPDATE data_keys k SET generation = u.generation, wrapped = u.wrapped
+FROM unnest(%b::bytea[], %b::integer[], %b::integer[], %b::bytea[]) AS u (stream_id, number, generation, wrapped)
+WHERE k.partition = %b AND k.stream_id = u.stream_id AND k.number = u.number
+
+-- erased_streams --
+-- Streams whose holder was erased, in order, after one of them.
+SELECT stream_id FROM streams
+WHERE partition = %b AND is_erased AND stream_id > %b ORDER BY stream_id LIMIT %b

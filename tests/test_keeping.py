@@ -1,0 +1,319 @@
+"""Keys change, buckets are renewed and holders erased beside a ledger in use."""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from ledger import config, errors, identifiers, keeping, opening, pen, registry_commands, wraps
+from ledger.holder import HolderErased
+from ledger.state import KeyRow
+from signing import keyring, receipt, seal, trust
+from tests.world import CITIZEN_CARD, World, citizen
+
+MADE_AT = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
+
+
+def stored(ledger: opening.Ledger) -> list[tuple[int, bytes]]:
+    """Every event's position and bytes."""
+    return rows(ledger, "SELECT position, state FROM events ORDER BY position")
+
+
+def rows(ledger: opening.Ledger, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(str(ledger.ways.owner)) as conn:
+        return conn.execute(statement).fetchall()  # type: ignore[arg-type]
+
+
+def issue(world: World, holder: identifiers.HolderCode) -> bytes:
+    return world.issue(holder, type_code=CITIZEN_CARD, name="合成")
+
+
+def require_valid(ledger: opening.Ledger, issued: list[pen.Recorded]) -> None:
+    """Every receipt verifies by the trust file as it is now."""
+    data = trust.write(keeping.trust_file(ledger, made_at=MADE_AT))
+    (trusted,) = trust.parse(data).ledgers
+    for item in issued:
+        receipt.verify(item.receipt, event=item.data, trusted=trust.verifier_keys(trusted))
+
+
+@contextlib.contextmanager
+def load(configured: config.Config, *, first: int) -> Iterator[list[pen.Recorded]]:
+    """Another service process: issues to new holders and uses, until the block ends."""
+    recorded: list[pen.Recorded] = []
+    failures: list[BaseException] = []
+    stop = threading.Event()
+
+    def run() -> None:
+        try:
+            with opening.opened(replace(configured), migrate=False) as ledger, ledger.appending() as appender:
+                world = World(ledger, appender)
+                world.grant(type_codes=(CITIZEN_CARD,))
+                number = first
+                while not stop.is_set():
+                    issue(world, citizen(number))
+                    recorded.extend(world.use(holder=citizen(number), type_code=CITIZEN_CARD))
+                    number += 1
+                    started.set()
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+        finally:
+            started.set()
+
+    started = threading.Event()
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        started.wait()
+        yield recorded
+    finally:
+        stop.set()
+        thread.join()
+    assert not failures, failures
+    assert {item.event.topic for item in recorded} == {"LicenseUsed"}
+
+
+def test_a_pepper_rotates_under_load_and_no_event_changes(world: World, configured: config.Config) -> None:
+    ledger = world.ledger
+    refs = {number: issue(world, citizen(number)) for number in range(20)}
+    world.grant(type_codes=(CITIZEN_CARD,))
+    before = stored(ledger)
+    first = world.use(holder=citizen(3), type_code=CITIZEN_CARD)
+    told: list[int] = []
+    with load(configured, first=400) as recorded:
+        moved = keeping.rotate_pepper(ledger, progress=told.append)
+        during = world.use(holder=citizen(5), type_code=CITIZEN_CARD)
+        keeping.rotate_pepper(ledger)
+    assert moved >= 40
+    assert told[-1] == moved
+    assert stored(ledger)[: len(before)] == before
+    for number, ref in refs.items():
+        (used,) = world.use(holder=citizen(number), type_code=CITIZEN_CARD)
+        assert used.event.fact["license_ref"] == ref
+    require_valid(ledger, [*first, *during, *recorded])
+    assert [number for number, _ in ledger.vault.ring.peppers] == [3]
+    assert rows(ledger, "SELECT DISTINCT pepper_id FROM directory") == [(3,)]
+    holders = "SELECT count(*), count(DISTINCT stream_id) FROM directory WHERE kind = 'holder'"
+    ((lookups, streams),) = rows(ledger, holders)
+    assert lookups == streams
+
+
+def test_a_serial_and_an_operator_are_found_after_a_rotation(world: World) -> None:
+    world.grant()
+    world.issue()
+    (before,) = world.use()
+    keeping.rotate_pepper(world.ledger)
+    (after,) = world.use()
+    assert before.event.operator_ref == after.event.operator_ref
+    assert rows(world.ledger, "SELECT count(*) FROM directory WHERE kind = 'license'") == [(1,)]
+
+
+def test_a_rotation_that_crashed_after_saving_the_ring_is_finished(world: World) -> None:
+    ledger = world.ledger
+    ref = issue(world, citizen(1))
+    world.grant(type_codes=(CITIZEN_CARD,))
+    path = ledger.config.data / "keys" / "ring"
+    secret = opening.file_secret(ledger.config)
+    keyring.save_ring(ledger.vault.ring.add_pepper(), path, secret=secret)
+    assert keeping.rotate_pepper(ledger) > 0
+    assert [number for number, _ in ledger.vault.ring.peppers] == [2]
+    (used,) = world.use(holder=citizen(1), type_code=CITIZEN_CARD)
+    assert used.event.fact["license_ref"] == ref
+
+
+def test_a_ring_saved_by_a_process_that_crashed_is_everyones_once_it_is_used(
+    world: World, configured: config.Config
+) -> None:
+    ledger = world.ledger
+    path = ledger.config.data / "keys" / "ring"
+    keyring.save_ring(ledger.vault.ring.add_pepper(), path, secret=opening.file_secret(ledger.config))
+    with opening.opened(replace(configured), migrate=False) as other, other.appending() as appender:
+        neighbor = World(other, appender)
+        ref = issue(neighbor, citizen(7))
+    world.grant(type_codes=(CITIZEN_CARD,))
+    (used,) = world.use(holder=citizen(7), type_code=CITIZEN_CARD)
+    assert used.event.fact["license_ref"] == ref
+
+
+def test_an_erased_holder_cannot_be_read_and_all_others_can(world: World) -> None:
+    ledger = world.ledger
+    for number in range(12):
+        issue(world, citizen(number))
+    world.grant(type_codes=(CITIZEN_CARD,))
+    (used,) = world.use(holder=citizen(4), type_code=CITIZEN_CARD)
+    known = {key.owner: key for key in keys_of(ledger)}
+    result = keeping.erase_holder(ledger, world.appender, citizen(4), ledger.console)
+    (erased,) = result.recorded
+    stream_id = erased.event.stream_id
+    assert erased.event.topic == HolderErased.__name__
+    assert stream_id in known
+    assert stream_id not in {key.owner for key in keys_of(ledger)}
+    assert {key.owner for key in keys_of(ledger)} == known.keys() - {stream_id}
+    outside = ledger.config.data / "anchor" / "wraps"
+    assert stream_id not in outside.read_bytes()
+    (refused,) = world.use(holder=citizen(4), type_code=CITIZEN_CARD)
+    assert refused.event.topic == "UseRefused"
+    (granted,) = world.use(holder=citizen(5), type_code=CITIZEN_CARD)
+    assert granted.event.topic == "LicenseUsed"
+    require_valid(ledger, [used, erased])
+
+
+def keys_of(ledger: opening.Ledger) -> list[seal.DataKey]:
+    """Every data key that opens now, from the wraps outside; they are those inside too."""
+    vault = ledger.vault
+    vault.reload()
+    outside = {wrap.stream_id: wrap for wrap in vault.wraps.load().values()}
+    inside = rows(ledger, "SELECT stream_id, number, bucket, generation, wrapped FROM data_keys")
+    assert {stream_id: outside[stream_id] for stream_id, *_ in inside} == {  # type: ignore[index]
+        row[0]: keyring.WrappedKey(**dict(zip(vars(outside[row[0]]), row, strict=True)))  # type: ignore[index]
+        for row in inside
+    }
+    return list(vault.unwrap(outside.values()).values())
+
+
+def test_a_bucket_is_renewed_while_other_processes_write_to_it(
+    world: World, configured: config.Config
+) -> None:
+    ledger = world.ledger
+    issue(world, citizen(1))
+    with load(configured, first=200) as recorded:
+        for wrap in list(ledger.vault.wraps.load().values()):
+            keeping.renew_bucket(ledger, wrap.bucket)
+    assert recorded
+    assert {wrap.generation for wrap in ledger.vault.wraps.load().values()} >= {2}
+    keys_of(ledger)
+    issue(world, citizen(1))
+
+
+class Crash(Exception):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("step", range(5))
+def test_an_erasure_cut_short_is_finished(world: World, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    ledger = world.ledger
+    issue(world, citizen(1))
+    issue(world, citizen(2))
+    count = 0
+
+    def crash_at(real: object) -> object:
+        def maybe(*args: object, **kwargs: object) -> object:
+            nonlocal count
+            count += 1
+            if count == step + 1:
+                raise Crash
+            return real(*args, **kwargs)  # type: ignore[operator]
+
+        return maybe
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keyring, "save_keks", crash_at(keyring.save_keks))
+        patch.setattr(keyring, "save_ring", crash_at(keyring.save_ring))
+        patch.setattr(wraps.WrapFile, "forget", crash_at(wraps.WrapFile.forget))
+        with pytest.raises(Crash):
+            keeping.erase_holder(ledger, world.appender, citizen(1), ledger.console)
+    ledger.vault.reload()
+    finished = keeping.finish_erasures(ledger)
+    assert len(finished) <= 1
+    ledger.vault.reload()
+    assert all(len(held) == 1 for held in ledger.vault.keks.keks)
+    keys_of(ledger)
+    ((stream_id,),) = rows(ledger, "SELECT stream_id FROM streams WHERE is_erased")
+    assert stream_id not in {owner for owner, _ in ledger.vault.wraps.load()}
+    assert keeping.finish_erasures(ledger) == ()
+    issue(world, citizen(2))
+
+
+def test_signing_keys_rotate_under_load_and_everything_before_verifies(
+    world: World, configured: config.Config
+) -> None:
+    ledger = world.ledger
+    world.issue()
+    world.grant()
+    issued = world.use()
+    old = ledger.vault.ring.active("log").key_id
+    with load(configured, first=300) as recorded:
+        fresh = [keeping.rotate_signing_key(ledger, world.appender, "log")]
+        issued += world.use()
+        keeping.rotate_signing_key(ledger, world.appender, "token")
+        fresh.append(keeping.rotate_signing_key(ledger, world.appender, "log"))
+        issued += world.use()
+    issued += world.use()
+    require_valid(ledger, [*issued, *recorded])
+    assert ledger.vault.ring.active("log").key_id == fresh[-1]
+    with contextlib.closing(ledger.recorder.session()) as session:
+        held = {row.key_id: row for row in keeping._rows(session, KeyRow)}
+    assert held[old].retired_index is not None
+    assert (
+        held[fresh[0]].retired_index == held[fresh[1]].introduced_index + -1 or held[fresh[0]].retired_index
+    )
+    assert held[fresh[1]].retired_index is None
+    (described,) = keeping.trust_file(ledger, made_at=MADE_AT).ledgers
+    assert len(described.origins[0].keys) == 3
+    assert [key.is_retired for key in described.token_keys] == [True, False]
+
+
+def test_a_key_saved_before_a_crash_is_in_the_log_after_the_next_rotation(world: World) -> None:
+    ledger = world.ledger
+    orphan = keyring.new_key(ledger.vault.suite, "log")
+    ledger.vault.save_ring(keeping.with_key(ledger.vault.ring, orphan))
+    world.issue()
+    fresh = keeping.rotate_signing_key(ledger, world.appender, "log")
+    held = {row[0]: row[1] for row in rows(ledger, "SELECT key_id, retired_index FROM signing_keys")}
+    assert held[orphan.key_id] is not None
+    assert held[fresh] is None
+
+
+def test_every_key_file_and_wrap_file_is_private(world: World) -> None:
+    issue(world, citizen(1))
+    keeping.erase_holder(world.ledger, world.appender, citizen(1), world.ledger.console)
+    data = world.ledger.config.data
+    for name in ("keys", "anchor", "secrets"):
+        for path in (data / name).iterdir():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+
+
+def test_a_record_cut_short_hides_none_that_come_after_it(tmp_path: Path) -> None:
+    made = [
+        keyring.WrappedKey(stream_id=bytes([n]) * 16, number=0, bucket=n, generation=1, wrapped=bytes(60))
+        for n in range(1, 4)
+    ]
+    path = tmp_path / "wraps"
+    wraps.WrapFile(path).append(made[:2])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    file = wraps.WrapFile(path)
+    assert len(file.load()) == 1
+    file.append(made[2:])
+    assert [wrap.bucket for wrap in file.load().values()] == [1, 3]
+    wraps.WrapFile(path).append(made[1:2])
+    file.append([replace(made[0], generation=2)])
+    assert [wrap.generation for wrap in file.load().values()] == [2, 1, 1]
+    file.forget(made[0].stream_id)
+    assert [wrap.bucket for wrap in file.load().values()] == [3, 2]
+    assert made[0].stream_id not in path.read_bytes()
+
+
+def test_a_bucket_is_a_number_of_the_set(ledger: opening.Ledger) -> None:
+    with pytest.raises(errors.Invalid):
+        keeping.renew_bucket(ledger, keyring.BUCKETS)
+
+
+def test_only_a_purpose_of_the_ring_has_a_key(world: World) -> None:
+    with pytest.raises(errors.Invalid):
+        keeping.rotate_signing_key(world.ledger, world.appender, "other")
+
+
+def test_an_unknown_holder_cannot_be_erased(world: World) -> None:
+    with pytest.raises(errors.NotFound):
+        keeping.erase_holder(world.ledger, world.appender, citizen(9), world.ledger.console)
+    asked = registry_commands.EraseHolder(actor=world.issuer, holder=citizen(9))
+    with pytest.raises(errors.NotFound):
+        world.do(asked)
