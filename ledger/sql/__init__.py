@@ -16,9 +16,9 @@ _HEADING = re.compile(r"^-- (\w+) --\n", re.MULTILINE)
 
 
 @functools.cache
-def load(name: str) -> Statements:
-    """The statements of `<name>.sql`, in their order."""
-    text = (importlib.resources.files(__name__) / f"{name}.sql").read_text(encoding="utf-8")
+def load(name: str, *, package: str = __name__) -> Statements:
+    """The statements of `<name>.sql` in `package`, in their order."""
+    text = (importlib.resources.files(package) / f"{name}.sql").read_text(encoding="utf-8")
     pieces = _HEADING.split(text)[1:]
     return MappingProxyType(
         {heading: _without_comment(body) for heading, body in zip(pieces[::2], pieces[1::2], strict=True)}

@@ -1,0 +1,303 @@
+"""The holder's file 一人一档/一企一档: licenses of a party, who may use them, and who did.
+
+Status stands as recorded; whether a license is effective at an instant is said by `ledger.license`.
+Fields are sealed in their events and are not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ledger import authorization, license, state, tables, use
+from projections import db, paging, sql
+from projections.projection import Happened
+from signing import event
+
+_FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseRow(state.Row):
+    """A license, as it is recorded now."""
+
+    table = "holder_licenses"
+    license_ref: bytes
+    stream_id: bytes
+    """The home stream."""
+    type_code: str
+    issuer: str
+    status: str
+    """As recorded; see `ledger.license.status`."""
+    status_since: int
+    status_index: int
+    version: int
+    version_index: int
+    """Leaf index of the event that holds the present version's fields."""
+    valid_from: int
+    valid_to: int | None
+    issued_index: int
+    uses: int
+    used_index: int | None
+    """Leaf index of the last use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationRow(state.Row):
+    """An authorization, as it is now."""
+
+    table = "holder_authorizations"
+    authorization_ref: bytes
+    stream_id: bytes
+    mode: str
+    requester: str
+    grantor: str
+    license_refs: tuple[str, ...]
+    type_codes: tuple[str, ...]
+    field_names: tuple[str, ...] | None
+    service_items: tuple[str, ...] | None
+    valid_from: int
+    valid_until: int | None
+    uses_max: int | None
+    uses: int
+    used_index: int | None
+    is_withdrawn: bool
+    granted_index: int
+    changed_index: int
+    """Leaf index of the event that granted, last narrowed or withdrew it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A license in somebody's file, and in which roles they are a party to it."""
+
+    roles: tuple[str, ...]
+    license: LicenseRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsesRow(state.Row):
+    """How often a license was used under one authorization."""
+
+    table = "holder_uses"
+    license_ref: bytes
+    authorization_ref: bytes
+    requester: str
+    mode: str
+    uses: int
+    first_index: int
+    last_index: int
+
+
+class Holder:
+    """The projection `holder`."""
+
+    name: ClassVar[str] = "holder"
+    version: ClassVar[int] = db.VERSIONS["holder"]
+    tables: ClassVar[tuple[str, ...]] = (
+        "holder_licenses",
+        "holder_parties",
+        "holder_authorizations",
+        "holder_uses",
+    )
+
+    def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
+        """Change the rows that the facts name."""
+        changes = _Changes(work, happened)
+        for item in happened:
+            changes.take(item)
+        changes.save()
+
+
+class _Changes:
+    """The rows that some facts change."""
+
+    def __init__(self, work: db.Work, happened: Sequence[Happened]) -> None:
+        self._work = work
+        refs = {ref for item in happened if (ref := getattr(item.fact, "license_ref", None)) is not None}
+        grants = {
+            ref for item in happened if (ref := getattr(item.fact, "authorization_ref", None)) is not None
+        }
+        self._licenses = work.rows(LicenseRow, refs)
+        self._authorizations = work.rows(AuthorizationRow, grants)
+        self._parties: dict[bytes, tuple[tuple[str, bytes], ...]] = {}
+        self._uses: dict[tuple[bytes, bytes], UsesRow] = {}
+
+    def take(self, item: Happened) -> None:
+        """Change rows by one fact."""
+        made = item.fact
+        if isinstance(made, license.LicenseIssued | license.LicenseAmended):
+            self._version(made, item.about, item.index)
+        elif isinstance(made, license.StatusChange):
+            self._licenses[made.license_ref] = replace(
+                self._licenses[made.license_ref],
+                status=made.after,
+                status_since=item.about.effective_at,
+                status_index=item.index,
+            )
+        elif isinstance(made, authorization.AuthorizationGranted):
+            self._authorizations[made.authorization_ref] = _granted(made, item)
+        elif isinstance(made, authorization.AuthorizationNarrowed):
+            scope = {name: getattr(made, name) for name in authorization.Scope.__dataclass_fields__}
+            self._authorizations[made.authorization_ref] = replace(
+                self._authorizations[made.authorization_ref], changed_index=item.index, **scope
+            )
+        elif isinstance(made, authorization.AuthorizationWithdrawn):
+            self._authorizations[made.authorization_ref] = replace(
+                self._authorizations[made.authorization_ref], changed_index=item.index, is_withdrawn=True
+            )
+        elif isinstance(made, use.LicenseUsed):
+            self._use(made, item)
+
+    def save(self) -> None:
+        """Store what changed."""
+        work, texts = self._work, sql.load("holder")
+        work.save(list(self._licenses.values()))
+        work.save(list(self._authorizations.values()))
+        if self._parties:
+            work.run(texts["forget_parties"], (work.partition, list(self._parties)))
+            parties = [
+                (stream_id, self._licenses[ref].issued_index, ref, role)
+                for ref, named in self._parties.items()
+                for role, stream_id in named
+            ]
+            work.run(texts["set_parties"], (work.partition, *_columns(parties)))
+        if self._uses:
+            counted = [state.row_values(row) for row in self._uses.values()]
+            work.run(texts["count_uses"], (work.partition, *_columns(counted)))
+
+    def _version(
+        self, made: license.LicenseIssued | license.LicenseAmended, about: event.Event, index: int
+    ) -> None:
+        self._parties[made.license_ref] = made.parties
+        version = {
+            "version": made.version,
+            "version_index": index,
+            "valid_from": made.valid_from,
+            "valid_to": made.valid_to,
+        }
+        if isinstance(made, license.LicenseAmended):
+            row = self._licenses[made.license_ref]
+            self._licenses[made.license_ref] = replace(row, **version)  # type: ignore[arg-type]
+            return
+        assert about.issuer is not None, "the rule saw an issuer"
+        self._licenses[made.license_ref] = LicenseRow(
+            license_ref=made.license_ref,
+            stream_id=about.stream_id,
+            type_code=made.type_code,
+            issuer=about.issuer,
+            status="active",
+            status_since=about.effective_at,
+            status_index=index,
+            issued_index=index,
+            uses=0,
+            used_index=None,
+            **version,  # type: ignore[arg-type]
+        )
+
+    def _use(self, made: use.LicenseUsed, item: Happened) -> None:
+        held = self._licenses[made.license_ref]
+        self._licenses[made.license_ref] = replace(held, uses=held.uses + 1, used_index=item.index)
+        granted = self._authorizations[made.authorization_ref]
+        self._authorizations[made.authorization_ref] = replace(
+            granted, uses=granted.uses + 1, used_index=item.index
+        )
+        before = self._uses.get((made.license_ref, made.authorization_ref))
+        self._uses[made.license_ref, made.authorization_ref] = UsesRow(
+            license_ref=made.license_ref,
+            authorization_ref=made.authorization_ref,
+            requester=item.about.organization,
+            mode=made.mode,
+            uses=1 if before is None else before.uses + 1,
+            first_index=item.index if before is None else before.first_index,
+            last_index=item.index,
+        )
+
+
+class Files:
+    """Reads the holder's file."""
+
+    def __init__(self, database: db.Database, *, cursor_key: bytes) -> None:
+        self._database = database
+        self._cursors = paging.Cursors(cursor_key)
+
+    def licenses(self, stream_id: bytes, *, limit: int = 100, cursor: str | None = None) -> paging.Page[Held]:
+        """Licenses to which the holder of `stream_id` is a party, in the order of their issue."""
+        table = tables.table(LicenseRow)
+
+        def held(values: Sequence[Any]) -> Held:
+            row = table.row(values[1:])
+            assert isinstance(row, LicenseRow), "a table gives its own rows"
+            return Held(roles=tuple(values[0]), license=row)
+
+        return self._page(
+            "licenses", LicenseRow, stream_id, limit, cursor, held, lambda item: item.license.issued_index
+        )
+
+    def authorizations(
+        self, stream_id: bytes, *, limit: int = 100, cursor: str | None = None
+    ) -> paging.Page[AuthorizationRow]:
+        """Authorizations that stand in `stream_id`, in the order in which they were granted."""
+        row = _reads(AuthorizationRow)
+        return self._page(
+            "authorizations", AuthorizationRow, stream_id, limit, cursor, row, lambda item: item.granted_index
+        )
+
+    def uses(
+        self, license_ref: bytes, *, limit: int = 100, cursor: str | None = None
+    ) -> paging.Page[UsesRow]:
+        """Who used a license, by authorization, in the order of their first use."""
+        row = _reads(UsesRow)
+        return self._page("uses", UsesRow, license_ref, limit, cursor, row, lambda item: item.first_index)
+
+    def _page(
+        self,
+        name: str,
+        cls: type[state.Row],
+        value: bytes,
+        limit: int,
+        cursor: str | None,
+        read: Callable[[Sequence[Any]], paging.R],
+        index: Callable[[paging.R], int],
+    ) -> paging.Page[paging.R]:
+        columns = ", ".join(f"t.{column}" for column in cls.columns())
+        text = sql.load("holder")[name].format(columns=columns)
+
+        def fetch(bounds: paging.Bounds, count: int) -> tuple[int, list[tuple[int, paging.R]]]:
+            params = {
+                "partition": self._database.partition,
+                "value": value,
+                "since": bounds.since,
+                "until": bounds.until,
+                "limit": count,
+            }
+            through, rows = db.page_of(self._database.read(text, params), read)
+            return through, [(index(row), row) for row in rows]
+
+        of = ["holder", name, value]
+        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
+
+
+def _reads(cls: type[state.R]) -> Callable[[Sequence[Any]], state.R]:
+    return tables.table(cls).row  # type: ignore[return-value]
+
+
+def _granted(made: authorization.AuthorizationGranted, item: Happened) -> AuthorizationRow:
+    return AuthorizationRow(
+        authorization_ref=made.authorization_ref,
+        stream_id=item.about.stream_id,
+        mode=made.mode,
+        requester=made.requester,
+        grantor=item.about.organization,
+        uses=0,
+        used_index=None,
+        is_withdrawn=False,
+        granted_index=item.index,
+        changed_index=item.index,
+        **vars(made.granted_scope()),
+    )
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,33 @@
+"""What a projection is: a name, a version, tables, and how facts in their order change them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from ledger import fact
+from projections import db
+from signing import event
+
+
+@dataclass(frozen=True)
+class Happened:
+    """One fact, at its place."""
+
+    index: int
+    about: event.Event
+    fact: fact.Fact
+
+
+class Projection(Protocol):
+    """A read model that follows the facts."""
+
+    name: ClassVar[str]
+    """Also the name of its SQL file."""
+    version: ClassVar[int]
+    """Rises when its tables, or what stands in them, change: then it must be rebuilt."""
+    tables: ClassVar[tuple[str, ...]]
+
+    def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
+        """Change the tables by facts that follow those applied before; called again after a failure."""

@@ -1,0 +1,13 @@
+"""Every projection of this build."""
+
+from __future__ import annotations
+
+from projections import holder, trail
+from projections.projection import Projection
+
+ALL: tuple[Projection, ...] = (trail.Trail(), holder.Holder())
+
+
+def named(name: str) -> Projection:
+    """The projection called `name`; raises KeyError."""
+    return {projection.name: projection for projection in ALL}[name]
