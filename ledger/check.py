@@ -19,7 +19,7 @@ from ledger.anchor import Anchor
 from ledger.check_facts import Walk, Watch
 from ledger.check_report import Enough, Finding, Findings, Report
 from ledger.check_source import Source
-from signing import keyring, keys, note, suites
+from signing import keyring, keys, note, receipt, suites
 
 __all__ = ["Finding", "Identity", "Report", "check", "identity_of"]
 
@@ -58,9 +58,9 @@ def check(
 ) -> Report:
     """What holds and what does not, of the ledger that `conninfo` (service or owner) leads to.
 
-    `since` is the text of a signed checkpoint that the history must contain. `facts_only` leaves out
-    rules and state. `progress` is told events done and in all. Raises Unavailable when the database
-    cannot be read; whatever it holds becomes a finding.
+    `since` is the text of a signed checkpoint, or of a receipt with one, that the history must contain.
+    `facts_only` leaves out rules and state. `progress` is told events done and in all. Raises
+    Unavailable when the database cannot be read; whatever it holds becomes a finding.
     """
     started = time.monotonic()
     findings = Findings()
@@ -150,6 +150,11 @@ class _Check:
     def _kept(self, since: str | None) -> list[Watch]:
         """The checkpoint that somebody kept, when a key of this ledger signed it."""
         if since is None:
+            return []
+        try:
+            since = receipt.parse(since).checkpoint if since.startswith(receipt.HEADER) else since
+        except receipt.ReceiptInvalid as error:
+            self._findings.add("since", f"the given receipt cannot be used: {error}")
             return []
         first = since.partition("\n")[0]
         own = re.escape(log.origin_line(self._identity.origin, partition=0, generation=0))

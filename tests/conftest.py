@@ -44,20 +44,25 @@ class Cluster:
         with psycopg.connect(self.server_url, autocommit=True) as conn:
             conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')  # type: ignore[arg-type]
 
-    def clone(self) -> config.Config:
-        """A fresh ledger: the template's database and files, copied."""
+    def clone(self, source: config.Config | None = None) -> config.Config:
+        """A ledger's database and files, copied: a fresh one's, or those of one that nobody has open."""
+        source = source or self.template
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._create(name, template=f"template_{self.run}")
+        self._create(name, template=_database_of(source))
         cloned = self._config(name, self.folder / name)
-        shutil.copytree(self.template.data, cloned.data)
+        shutil.copytree(source.data, cloned.data)
         return cloned
 
     def drop(self, cloned: config.Config) -> None:
         """The clone's database and files are gone."""
-        name = conninfos.conninfo_to_dict(str(cloned.owner_database_url))["dbname"]
+        name = _database_of(cloned)
         with psycopg.connect(self.server_url, autocommit=True) as conn:
             conn.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]
         shutil.rmtree(cloned.data, ignore_errors=True)
+
+
+def _database_of(configured: config.Config) -> str:
+    return str(conninfos.conninfo_to_dict(str(configured.owner_database_url))["dbname"])
 
 
 @pytest.fixture(scope="session")

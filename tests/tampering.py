@@ -1,0 +1,140 @@
+"""A ledger with a history of some hundred events, and the ways of somebody who may change anything.
+
+`Case` is a copy of that ledger which nobody has open: its database as owner, its check. `Copy` holds
+its log in memory, so that a test can rewrite it with tree heads and tiles that fit.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import psycopg
+
+from ledger import check, config, opening, use_commands
+from ledger.vault import Vault
+from signing import event, merkle
+from tests.world import BUSINESS_LICENSE, ENTERPRISE, World, citizen
+
+ROUNDS = 12
+
+
+def tell(world: World) -> None:
+    """A history: licenses, authorizations of two modes, uses counted and refused, changes of status."""
+    refs = [world.issue(citizen(number)) for number in range(ROUNDS)]
+    refs += [world.issue() for _ in range(3)]
+    counted = world.grant(mode="holder", license_refs=(), uses_max=500)
+    world.grant()
+    for number in range(ROUNDS):
+        uses = [
+            world.appender.submit(
+                use_commands.UseLicense(actor=world.hall, holder=holder, type_code=BUSINESS_LICENSE)
+            )
+            for holder in (ENTERPRISE, citizen(number), citizen(100 + number))
+            for _ in range(4)
+        ]
+        for used in uses:
+            used.result(timeout=60)
+        world.status(refs[number], "suspend")
+    assert counted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One event as the database has it."""
+
+    stream_id: bytes
+    topic: str
+    recorded_at: int
+    state: bytes
+
+
+class Case:
+    """A copy of the ledger, to be tampered with."""
+
+    def __init__(self, configured: config.Config) -> None:
+        self.config = configured
+        self.vault = Vault(configured.data, secret=opening.file_secret(configured))
+        self.identity = check.identity_of(self.vault.ring)
+
+    def sql(self, statement: str, *params: object) -> list[Any]:
+        """What the database's owner, in one statement, does or reads."""
+        with psycopg.connect(str(self.config.owner_database_url), autocommit=True) as conn:
+            cursor = conn.execute(cast("Any", statement), params)
+            return cursor.fetchall() if cursor.description else []
+
+    def report(self, *, with_anchor: bool = True, **options: Any) -> check.Report:
+        """A check's report."""
+        anchor = self.vault.anchor if with_anchor else None
+        return check.check(str(self.config.database_url), identity=self.identity, anchor=anchor, **options)
+
+    def told(self, **options: Any) -> list[str]:
+        """The texts of a check's findings."""
+        return [finding.text for finding in self.report(**options).findings]
+
+    def size(self) -> int:
+        """How many events there are."""
+        return int(self.sql("SELECT max(position) FROM events")[0][0])
+
+    def index_of(self, topic: str, *, last: bool = False) -> int:
+        """The index of the first event with this topic, or of the last."""
+        order = "DESC" if last else "ASC"
+        return int(
+            self.sql(f"SELECT position FROM events WHERE topic = %s ORDER BY position {order}", topic)[0][0]
+            - 1
+        )
+
+    def parsed(self, index: int) -> event.Event:
+        """The event at an index."""
+        return event.parse(self.sql("SELECT state FROM events WHERE position = %s", index + 1)[0][0])
+
+    def rewrite_bytes(self, index: int, change: Callable[[event.Event], event.Event]) -> None:
+        """Other bytes for one event, well-formed; nothing else is touched."""
+        changed = event.encode(change(self.parsed(index)))
+        self.sql("UPDATE events SET state = %s WHERE position = %s", changed, index + 1)
+
+    def head_of(self, index: int) -> int:
+        """The size of the tree head whose batch holds the event."""
+        return int(self.sql("SELECT min(size) FROM checkpoints WHERE size > %s", index)[0][0])
+
+    def stored(self) -> list[Stored]:
+        """The whole log."""
+        rows = self.sql(
+            "SELECT uuid_send(stream_id), topic, recorded_at, state FROM events ORDER BY position"
+        )
+        return [Stored(stream_id=row[0], topic=row[1], recorded_at=row[2], state=row[3]) for row in rows]
+
+    def rewrite_log(self, log: list[Stored], *, shifted_from: int | None = None) -> None:
+        """Replace the log by another, with tree heads and tiles that fit it.
+
+        Where an event was put in at `shifted_from`, later heads are one larger.
+        """
+        heads = self.sql("SELECT size FROM checkpoints ORDER BY size")
+        sizes = [size + (shifted_from is not None and size > shifted_from) for (size,) in heads]
+        leaves = [merkle.leaf_hash(item.state) for item in log]
+        with psycopg.connect(str(self.config.owner_database_url)) as conn:
+            for table in ("events", "checkpoints", "tiles"):
+                conn.execute(cast("Any", f"DELETE FROM {table}"))
+            for position, item in enumerate(log, start=1):
+                conn.execute(
+                    "INSERT INTO events VALUES (0, %s, encode(%s, 'hex')::uuid, %s, %s, %s, %s)",
+                    (position, item.stream_id, position, item.topic, item.recorded_at, item.state),
+                )
+            frontier: merkle.Frontier = ()
+            for before, size in itertools.pairwise([0, *sizes]):
+                extension = merkle.Extension.of(frontier, before, leaves[before:size])
+                frontier = extension.frontier
+                conn.execute(
+                    "INSERT INTO checkpoints VALUES (0, %s, 0, %s, %s, %s)",
+                    (size, extension.root, b"".join(frontier), log[size - 1].recorded_at),
+                )
+            for number in range(len(log) // 256):
+                hashes = b"".join(leaves[number * 256 : (number + 1) * 256])
+                conn.execute("INSERT INTO tiles VALUES (0, 0, %s, %s)", (number, hashes))
+
+
+def with_fact(about: event.Event, **members: Any) -> event.Event:
+    """The event with other members in its fact."""
+    return replace(about, fact={**about.fact, **members})
