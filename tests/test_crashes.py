@@ -1,0 +1,182 @@
+"""Workers are killed, stopped and cut off, and the server is: what was answered stays, others go on.
+
+Each fault is done at every commit point of the append path, under batches of 8 commands and more. The
+campaigns do each often enough to count on (`-m faults`, seed printed); without the marker each kind
+runs once.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.campaign import PATIENCE_S, Campaign, Worker, campaign, seed
+from tests.wire import Cut, Proxy
+
+STAGES = ("locked", "inserted", "committing", "committed", "anchored")
+ROUNDS = 5
+Fault = Callable[[Campaign, str], None]
+
+
+def reach(attacked: Campaign, worker: Worker, stage: str) -> None:
+    """The worker waits at `stage` of one of its next batches."""
+    worker.tell(f"arm {stage} {attacked.rng.randint(1, 6)}")
+    worker.await_line("reached")
+
+
+def kill(attacked: Campaign, stage: str) -> None:
+    """kill -9 of one of two workers; another takes its place."""
+    victim, other = attacked.workers[-1], attacked.workers[0]
+    reach(attacked, victim, stage)
+    victim.kill()
+    attacked.await_progress(other, since=time.monotonic())
+    attacked.start_worker()
+
+
+def stop_and_continue(attacked: Campaign, stage: str) -> None:
+    """SIGSTOP of one of two workers until the other went on, then SIGCONT."""
+    victim, other = attacked.workers[-1], attacked.workers[0]
+    reach(attacked, victim, stage)
+    victim.signal(signal.SIGSTOP)
+    attacked.await_progress(other, since=time.monotonic())
+    victim.signal(signal.SIGCONT)
+    victim.tell("go")
+    attacked.await_progress(victim, since=time.monotonic())
+
+
+def halt_server(attacked: Campaign, stage: str) -> None:
+    """`pg_ctl stop -m immediate`; workers go on by themselves once the server is back."""
+    victim, other = attacked.workers[-1], attacked.workers[0]
+    reach(attacked, victim, stage)
+    attacked.halt_server()
+    if attacked.rng.random() < 0.5:
+        victim.tell("go")  # it meets a server that is gone
+        attacked.restart_server()
+    else:
+        attacked.restart_server()
+        victim.tell("go")
+    since = time.monotonic()
+    attacked.await_progress(other, since=since)
+    attacked.await_progress(victim, since=since)
+
+
+def faulty(attacked: Campaign, fault: Fault, *, rounds: int) -> None:
+    """`fault` at every stage, `rounds` times, against one of two workers; judged after every stage."""
+    attacked.start_worker()
+    attacked.start_worker()
+    for stage in STAGES:
+        for _ in range(rounds):
+            fault(attacked, stage)
+        attacked.judge()
+    attacked.finish()
+
+
+def stop_anywhere(attacked: Campaign) -> None:
+    """SIGSTOP of one of two workers wherever it happens to be, amid a statement or a file lock."""
+    victim, other = attacked.workers[-1], attacked.workers[0]
+    threading.Event().wait(attacked.rng.random() / 10)
+    victim.signal(signal.SIGSTOP)
+    attacked.await_progress(other, since=time.monotonic())
+    victim.signal(signal.SIGCONT)
+    attacked.await_progress(victim, since=time.monotonic())
+
+
+def cut(attacked: Campaign, proxy: Proxy, kind: Cut) -> None:
+    """The connection of one of two workers is cut at a COMMIT; both go on."""
+    victim, other = attacked.workers[-1], attacked.workers[0]
+    proxy.arm(kind)
+    proxy.await_cut(PATIENCE_S)
+    since = time.monotonic()
+    attacked.await_progress(other, since=since)
+    attacked.await_progress(victim, since=since)
+
+
+def at_every_point(attacked: Campaign, fault: Fault, *, rounds: int) -> None:
+    """`fault` at every stage, `rounds` times, against one of two workers; judged after every stage."""
+    attacked.start_worker()
+    attacked.start_worker()
+    for stage in STAGES:
+        for _ in range(rounds):
+            fault(attacked, stage)
+        attacked.judge()
+
+
+def at_every_commit(attacked: Campaign, *, rounds: int) -> None:
+    """Every kind of cut, `rounds` times; judged after every kind."""
+    attacked.start_worker()
+    with Proxy(attacked.server.port, is_patient=True) as proxy:
+        attacked.start_worker(port=proxy.port)
+        assert proxy.made_patient, "a held COMMIT meets a session that still waits for it"
+        for kind in Cut:
+            for _ in range(rounds):
+                cut(attacked, proxy, kind)
+            attacked.judge()
+        attacked.finish()
+    assert proxy.cuts_done == rounds * len(Cut)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("fault", [kill, stop_and_continue, halt_server])
+def test_what_was_answered_survives_every_crash_at_every_point(fault: Fault) -> None:
+    with campaign(seed()) as attacked:
+        at_every_point(attacked, fault, rounds=ROUNDS)
+        attacked.finish()
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(240)
+def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
+    with campaign(seed()) as attacked:
+        attacked.start_worker()
+        attacked.start_worker()
+        for _ in range(4 * ROUNDS):
+            stop_anywhere(attacked)
+        attacked.finish()
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_a_commit_whose_connection_is_cut_is_settled() -> None:
+    with campaign(seed()) as attacked:
+        at_every_commit(attacked, rounds=ROUNDS)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(120)
+def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again() -> None:
+    with campaign(seed(), uses_max=300) as attacked:
+        attacked.start_worker()
+        end_at = time.monotonic() + 20
+        while time.monotonic() < end_at:
+            victim = attacked.start_worker()
+            threading.Event().wait(attacked.rng.random())
+            since = time.monotonic()
+            victim.kill()
+            attacked.await_progress(attacked.workers[0], since=since)
+        attacked.judge()
+        attacked.finish()
+        assert attacked.granted() == attacked.uses_max, (
+            "the counted authorization was used up, and no further"
+        )
+
+
+@pytest.mark.timeout(120)
+def test_each_fault_once() -> None:
+    with campaign(seed()) as attacked:
+        attacked.start_worker()
+        attacked.start_worker()
+        for stage in STAGES[2:4]:
+            kill(attacked, stage)
+        stop_and_continue(attacked, "committed")
+        halt_server(attacked, "committed")
+        with Proxy(attacked.server.port) as proxy:
+            attacked.workers[-1].stop()
+            attacked.start_worker(port=proxy.port)
+            for kind in (Cut.BEFORE, Cut.AFTER):
+                cut(attacked, proxy, kind)
+            attacked.finish()
