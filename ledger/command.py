@@ -148,6 +148,8 @@ class Batch:
         self.data_keys: dict[bytes, seal.DataKey] = {}
         self.state = State(loaded(self.rows))
         self.effects = Effects()
+        self.unfit: dict[int, errors.LedgerError] = {}
+        """Commands, by their number, that could not even say what they want."""
         self.new_licenses: dict[bytes, list[LicenseRow]] = {}
         self.new_authorizations: dict[bytes, list[AuthorizationRow]] = {}
 

@@ -6,15 +6,16 @@ keeps no truth: head and state are read under the lock for every batch.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ledger import days, drafting, errors, log, tiling
 from ledger.anchor import Mark
-from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants
+from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants, require_current_client
 from ledger.drafting import Encoded
 from ledger.recorder import Recorder
 from ledger.state import GenerationRow
@@ -167,8 +168,11 @@ class Pen:
     def _resolve(self, session: Session, batch: Batch, commands: Sequence[Command]) -> Loaded:
         """Load what the commands want, then what they read once they know what their lookups name."""
         wants = Wants()
-        for asked in commands:
-            more = asked.all_wants(self._vault)
+        for number, asked in enumerate(commands):
+            with _costing_one(batch, number):
+                more = asked.all_wants(self._vault)
+            if number in batch.unfit:
+                continue
             wants.rows |= more.rows
             wants.lookups += more.lookups
             wants.use_codes += more.use_codes
@@ -178,8 +182,13 @@ class Pen:
         batch.entries.update(found.entries)
         batch.use_codes.update(found.use_codes)
         reads = Reads()
-        for asked in commands:
-            further = asked.all_reads(View(batch))
+        for number, asked in enumerate(commands):
+            if number in batch.unfit:
+                continue
+            with _costing_one(batch, number):
+                further = asked.all_reads(View(batch))
+            if number in batch.unfit:
+                continue
             reads.rows |= further.rows - batch.rows.keys()
             reads.held |= further.held
             reads.candidates |= further.candidates
@@ -357,6 +366,11 @@ def _decide_all(batch: Batch, commands: Sequence[Command], answered: Loaded) -> 
     for number, asked in enumerate(commands):
         repeat = asked.repeat
         try:
+            if number in batch.unfit:
+                raise batch.unfit[number]
+            if repeat is not None:
+                # A client that was suspended is told nothing again either.
+                require_current_client(asked.actor, batch.view())
             if repeat is not None and repeat.key in first_of:
                 original, body_digest = first_of[repeat.key]
                 _require_same_body(repeat.body_digest, body_digest)
@@ -386,6 +400,18 @@ def _decide_all(batch: Batch, commands: Sequence[Command], answered: Loaded) -> 
         decided.events.extend(events)
         decided.outcomes.append(events)
     return decided
+
+
+@contextlib.contextmanager
+def _costing_one(batch: Batch, number: int) -> Iterator[None]:
+    """Whatever a command raises before it is decided costs that command, never the batch."""
+    try:
+        yield
+    except errors.LedgerError as error:
+        batch.unfit[number] = error
+    except Exception as error:  # noqa: BLE001
+        _log.error("a command failed", extra={"error_type": type(error).__name__}, exc_info=True)
+        batch.unfit[number] = errors.LedgerError()
 
 
 def _require_same_body(one: bytes, other: bytes) -> None:
