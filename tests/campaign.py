@@ -274,10 +274,8 @@ class Campaign:
         said = collections.Counter(
             line for worker in self.workers for line in worker.said if line.startswith("unavailable")
         )
-        longest = max(self.waits_s, default=0.0)
-        say(
-            f"{size} facts, {len(self.answered)} answered, {dict(said)}; others waited {longest:.1f} s at most"
-        )
+        waited_s = max(self.waits_s, default=0.0)
+        say(f"{size} facts, {len(self.answered)} answered, {dict(said)}; waited {waited_s:.1f} s at most")
 
     def _check(self) -> None:
         """The ledger's own check finds nothing."""

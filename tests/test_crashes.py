@@ -110,12 +110,12 @@ def at_every_commit(attacked: Campaign, *, rounds: int) -> None:
     attacked.start_worker()
     with Proxy(attacked.server.port, is_patient=True) as proxy:
         attacked.start_worker(port=proxy.port)
-        assert proxy.made_patient, "a held COMMIT meets a session that still waits for it"
         for kind in Cut:
             for _ in range(rounds):
                 cut(attacked, proxy, kind)
             attacked.judge()
         attacked.finish()
+    assert proxy.made_patient, "a held COMMIT meets a session that still waits for it"
     assert proxy.cuts_done == rounds * len(Cut)
 
 
