@@ -211,6 +211,11 @@ def locked(ledger: Ledger, session: Session) -> Iterator[Vault]:
         with contextlib.suppress(Lost):
             session.rollback()
         raise
+    commit(session)
+
+
+def commit(session: Session) -> None:
+    """COMMIT; raises OutcomeUnknown, and then the command is to be run again."""
     try:
         session.commit()
     except Unknown as unknown:
@@ -240,7 +245,7 @@ def _move_lookups(ledger: Ledger, session: Session) -> int:
         active = vault.ring.peppers[-1][0]
         rows = session.run(texts["old_lookups"], PARTITION, active, ROWS_PER_LOCK)
         if rows:
-            moved = move_lookups(vault, rows, read_wraps(session, {row[2] for row in rows}))
+            moved = move_lookups(vault, rows, read_wraps(session.run, {row[2] for row in rows}))
             session.run(texts["move_lookups"], active, [row[0] for row in rows], moved, PARTITION)
     return len(rows)
 
@@ -270,10 +275,10 @@ def entry_lookup(vault: Vault, kind: str, content: list[str]) -> Lookup:
     return vault.lookup("operator", content[0], content[1])
 
 
-def read_wraps(session: Session, stream_ids: set[bytes]) -> list[keyring.WrappedKey]:
+def read_wraps(run: Callable[..., list[Any]], stream_ids: set[bytes]) -> list[keyring.WrappedKey]:
     """The wrapped data keys of some streams."""
-    rows = session.run(sql.load("append")["data_keys"], PARTITION, list(stream_ids))
-    return [_wrap(row) for row in rows]
+    rows = run(sql.load("append")["data_keys"], PARTITION, list(stream_ids))
+    return [wrap_of(row) for row in rows]
 
 
 def _move_wraps(ledger: Ledger, session: Session, bucket: int) -> int:
@@ -283,7 +288,7 @@ def _move_wraps(ledger: Ledger, session: Session, bucket: int) -> int:
         newest = vault.keks.keks[bucket][-1][0]
         rows = session.run(texts["old_wraps"], PARTITION, bucket, newest, ROWS_PER_LOCK)
         if rows:
-            moved = [_rewrapped(vault, _wrap(row)) for row in rows]
+            moved = [_rewrapped(vault, wrap_of(row)) for row in rows]
             vault.wraps.append(moved)
             columns = [(w.stream_id, w.number, w.generation, w.wrapped) for w in moved]
             session.run(texts["move_wraps"], *map(list, zip(*columns, strict=True)), PARTITION)
@@ -311,7 +316,8 @@ def _rows(session: Session, cls: type[R]) -> list[R]:
     return sorted(rows, key=lambda row: getattr(row, "introduced_index", row.key))
 
 
-def _wrap(row: Any) -> keyring.WrappedKey:
+def wrap_of(row: Any) -> keyring.WrappedKey:
+    """The wrap in a row (stream, number, bucket, generation, wrapped)."""
     return keyring.WrappedKey(
         stream_id=row[0], number=row[1], bucket=row[2], generation=row[3], wrapped=row[4]
     )

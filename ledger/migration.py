@@ -43,7 +43,7 @@ def migrate(owner_conninfo: str, *, logins: tuple[Login, ...] = ()) -> int:
                 raise errors.Unavailable("PostgreSQL 15 or newer is needed")
             conn.execute(texts["lock_migration"])
             version = _apply(conn, texts)
-            _add_ranges(conn, texts)
+            add_ranges(conn)
             _turn_days(conn, texts, days.of_instant(wall_clock()))
             for login in logins:
                 _login(conn, texts, login)
@@ -78,8 +78,9 @@ def _apply(conn: psycopg.Connection, texts: sql.Statements) -> int:
     return len(VERSIONS)
 
 
-def _add_ranges(conn: psycopg.Connection, texts: sql.Statements) -> None:
+def add_ranges(conn: psycopg.Connection) -> None:
     """Two range tables are always ahead of the newest position."""
+    texts = sql.load("maintenance")
     row = conn.execute(texts["newest_range"]).fetchone()
     assert row is not None, "an aggregate always answers"
     first, newest = row

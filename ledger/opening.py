@@ -73,7 +73,7 @@ def init(
     client.check_organization(operator)
     if (config.data / "keys" / "ring").exists():
         raise errors.AlreadyExists("this data folder holds a ledger")
-    with _database(config) as (ways, server):
+    with database(config) as (ways, server):
         assert ways.owner is not None, "init works as owner"
         ring = keyring.create(origin=origin, operator=operator, suite=suite)
         vault = Vault.create(config.data, ring, secret=file_secret(config))
@@ -93,10 +93,17 @@ def opened(config: Config, *, migrate: bool = True) -> Iterator[Ledger]:
     """The ledger in `config.data`; an embedded database is started, joined and brought up to date."""
     if not (config.data / "keys" / "ring").exists():
         raise errors.NotFound("no ledger in this data folder: run `license-ledger init` first")
-    with _database(config, migrate=migrate) as (ways, server):
+    with database(config, migrate=migrate) as (ways, server):
         vault = Vault(config.data, secret=file_secret(config))
         with _ledger(config, ways, server, vault) as ledger:
             yield ledger
+
+
+def password_apart(way: str) -> tuple[str, str]:
+    """A connection string without its password, and the password: it must not stand in a command line."""
+    parts = conninfos.conninfo_to_dict(way)
+    password = str(parts.pop("password", ""))
+    return conninfos.make_conninfo("", **parts), password
 
 
 def check_origin(origin: str) -> None:
@@ -133,7 +140,7 @@ def _ledger(config: Config, ways: Ways, server: embedded.Server | None, vault: V
 
 
 @contextlib.contextmanager
-def _database(config: Config, *, migrate: bool = True) -> Iterator[tuple[Ways, embedded.Server | None]]:
+def database(config: Config, *, migrate: bool = True) -> Iterator[tuple[Ways, embedded.Server | None]]:
     """The database by role, migrated when its owner is known."""
     if not config.is_embedded:
         yield _external(config, migrate=migrate), None

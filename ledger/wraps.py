@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ledger import errors
 from signing import cbor, keyring
 
 _LENGTH = struct.Struct(">I")
@@ -51,7 +52,7 @@ class WrapFile:
         with self._held() as descriptor:
             for _, record in _records(descriptor, start=0):
                 if record[0]:
-                    wrap = keyring.WrappedKey(**cbor.decode_strictly(record))
+                    wrap = _wrap(record)
                     wraps[wrap.stream_id, wrap.number] = wrap
         return wraps
 
@@ -91,6 +92,13 @@ def _record(wrap: keyring.WrappedKey) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
+def _wrap(record: bytes) -> keyring.WrappedKey:
+    try:
+        return keyring.WrappedKey(**cbor.decode_strictly(record))
+    except (TypeError, ValueError) as error:
+        raise errors.HistoryBroken("the wraps outside are damaged") from error
+
+
 def _records(descriptor: int, *, start: int) -> Iterator[tuple[int, bytes]]:
     """Every whole record with its offset; one that a crash cut short ends the file."""
     buffer, offset = b"", start
@@ -99,8 +107,10 @@ def _records(descriptor: int, *, start: int) -> Iterator[tuple[int, bytes]]:
         buffer, at = buffer + more, 0
         while at + _LENGTH.size <= len(buffer):
             (length,) = _LENGTH.unpack_from(buffer, at)
-            if not 0 < length <= _RECORD_MAX:
+            if not length:
                 return
+            if length > _RECORD_MAX:
+                raise errors.HistoryBroken("the wraps outside are damaged")
             end = at + _LENGTH.size + length
             if end > len(buffer):
                 break

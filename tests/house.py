@@ -21,7 +21,7 @@ FLOORS = ("signing", "ledger", "projections", "api")
 
 CODE_AT_TOP = {*FLOORS, "tests", "benchmarks"}
 
-PSYCOPG_ALSO = ("ledger/recorder.py", "ledger/check_source.py")
+PSYCOPG_ALSO = ("ledger/recorder.py", "ledger/check_source.py", "ledger/rebuilding.py", "ledger/backup.py")
 """Files of `ledger` that speak to the database besides the store and the embedded server."""
 
 EVERY_API_FILE = ("api/*",)

@@ -28,3 +28,10 @@ WHERE k.partition = %b AND k.stream_id = u.stream_id AND k.number = u.number
 -- Streams whose holder was erased, in order, after one of them.
 SELECT stream_id FROM streams
 WHERE partition = %b AND is_erased AND stream_id > %b ORDER BY stream_id LIMIT %b
+
+-- keyless_holders --
+-- Holders whose data key is gone and whom the history does not call erased.
+SELECT s.stream_id FROM streams s
+WHERE s.partition = %b AND s.kind = 'holder' AND NOT s.is_erased AND NOT EXISTS (
+    SELECT FROM data_keys k WHERE k.partition = s.partition AND k.stream_id = s.stream_id)
+ORDER BY s.stream_id LIMIT 1000000

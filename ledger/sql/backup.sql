@@ -1,0 +1,80 @@
+-- begin --
+-- One snapshot for the whole backup.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+
+-- head --
+-- The newest tree head.
+SELECT size, generation, root FROM checkpoints WHERE partition = %s ORDER BY size DESC LIMIT 1
+
+-- checkpoint_at --
+-- The tree head at one size.
+SELECT generation, root FROM checkpoints WHERE partition = %s AND size = %s
+
+-- is_empty --
+-- Whether nothing was ever appended here.
+SELECT NOT EXISTS (SELECT FROM events) AND NOT EXISTS (SELECT FROM checkpoints)
+   AND NOT EXISTS (SELECT FROM directory) AND NOT EXISTS (SELECT FROM data_keys)
+
+-- save_checkpoints --
+-- Every tree head.
+COPY (SELECT partition, size, generation, root, frontier, at FROM checkpoints ORDER BY partition, size)
+TO STDOUT (FORMAT binary)
+
+-- load_checkpoints --
+-- The tree heads of a backup.
+COPY checkpoints (partition, size, generation, root, frontier, at) FROM STDIN (FORMAT binary)
+
+-- save_events --
+-- Every fact in its order.
+COPY (SELECT partition, position, stream_id, version, topic, recorded_at, state
+      FROM events ORDER BY partition, position) TO STDOUT (FORMAT binary)
+
+-- load_events --
+-- The facts of a backup.
+COPY events (partition, position, stream_id, version, topic, recorded_at, state) FROM STDIN (FORMAT binary)
+
+-- save_tiles --
+-- Every full hash tile.
+COPY (SELECT partition, level, tile, hashes FROM tiles ORDER BY partition, level, tile) TO STDOUT (FORMAT binary)
+
+-- load_tiles --
+-- The hash tiles of a backup.
+COPY tiles (partition, level, tile, hashes) FROM STDIN (FORMAT binary)
+
+-- save_directory --
+-- Every lookup with its sealed content.
+COPY (SELECT partition, lookup, kind, pepper_id, stream_id, target, sealed
+      FROM directory ORDER BY partition, lookup) TO STDOUT (FORMAT binary)
+
+-- load_directory --
+-- The lookups of a backup.
+COPY directory (partition, lookup, kind, pepper_id, stream_id, target, sealed) FROM STDIN (FORMAT binary)
+
+-- save_idempotency --
+-- Keys of the last days and what they led to.
+COPY (SELECT partition, day, key, body_digest, first_index, events
+      FROM idempotency ORDER BY partition, day, key) TO STDOUT (FORMAT binary)
+
+-- load_idempotency --
+-- The idempotency keys of a backup.
+COPY idempotency (partition, day, key, body_digest, first_index, events) FROM STDIN (FORMAT binary)
+
+-- drop_data_keys --
+-- The wraps of an older copy of the database: those outside take their place.
+DELETE FROM data_keys
+
+-- drop_stray_keys --
+-- Data keys of streams that the restored history does not have, or has as erased.
+DELETE FROM data_keys k WHERE NOT EXISTS (
+    SELECT FROM streams s
+    WHERE s.partition = k.partition AND s.stream_id = k.stream_id AND NOT s.is_erased)
+
+-- drop_stray_entries --
+-- Directory rows of streams without a data key: their holders were erased after the backup.
+DELETE FROM directory d WHERE NOT EXISTS (
+    SELECT FROM data_keys k WHERE k.partition = d.partition AND k.stream_id = d.stream_id)
+
+-- keyless_streams --
+-- How many streams that the history does not call erased have no data key.
+SELECT count(*) FROM streams s WHERE NOT s.is_erased AND NOT EXISTS (
+    SELECT FROM data_keys k WHERE k.partition = s.partition AND k.stream_id = s.stream_id)
