@@ -103,7 +103,7 @@ class _Check:
         if facts_only:
             self._facts(self._new_walk(watches), watches)
             return
-        with scratch.opened() as rows:
+        with scratch.opened(cached_rows_max=scratch.CACHED_ROWS_MAX) as rows:
             replay = check_rules.Replay(rows, self._findings)
             walk = self._new_walk(watches, visit=replay.visit)
             self._facts(walk, watches)

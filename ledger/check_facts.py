@@ -7,18 +7,20 @@ named, and the walk goes on with what the database says, so that one change is o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger import check_source, log
 from ledger.check_report import Findings
-from ledger.check_source import CheckpointColumns, Ends, EventColumns, Source
+from ledger.check_source import CheckpointColumns, Ends, EventColumns, Source, TileKey
 from signing import event, merkle, suites
 
 Visit = Callable[[event.Event, int], None]
 """visit(event, index)."""
 Leaf = bytes | None
 """A leaf's hash; None where the event is missing."""
+StoredTiles = Callable[[Sequence[TileKey]], Mapping[TileKey, bytes]]
+"""stored(keys): those that there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +67,7 @@ class Walk:
         self._frontiers: list[merkle.Frontier] = [()]
         """Of the tree: normally one; two after a checkpoint that differs; none after a missing event."""
         self._checked_size = 0
-        self._tiles = _Tiles(source, findings, suite)
+        self._tiles = Tiles(source.tiles, findings, suite)
 
     def advance(self, ends: Ends) -> None:
         """Go through the events up to the end of a snapshot."""
@@ -121,12 +123,18 @@ class Walk:
                 self._findings.event(position - 1, " was recorded before the event before it")
             self._recorded_at = about.recorded_at
             if about.topic == log.LossDeclared.__name__:
-                self._generations.append((position, self._generations[-1][1] + 1))
+                self._declared(about, position)
             if self._visit is not None:
                 self._visit(about, position - 1)
         while base + len(leaves) < through:
             self._missing(leaves, times)
         return leaves, times
+
+    def _declared(self, about: event.Event, position: int) -> None:
+        """A declared loss opens another generation, for every tree head that holds it."""
+        opened, present = about.fact.get("generation"), self._generations[-1][1]
+        if isinstance(opened, int) and opened > present:
+            self._generations.append((position, opened))
 
     def _missing(self, leaves: list[Leaf], times: list[int]) -> None:
         self._findings.event(self.size + len(leaves), " is missing")
@@ -209,11 +217,11 @@ class Walk:
         return next(number for first, number in reversed(self._generations) if first <= size)
 
 
-class _Tiles:
+class Tiles:
     """Hash tiles as the leaves fill them, each compared with the stored one."""
 
-    def __init__(self, source: Source, findings: Findings, suite: suites.Suite) -> None:
-        self._source = source
+    def __init__(self, stored: StoredTiles, findings: Findings, suite: suites.Suite) -> None:
+        self._stored = stored
         self._findings = findings
         self._digest = suite.digest
         self._width = suite.digest_bytes
@@ -229,7 +237,7 @@ class _Tiles:
             full = self._full(level)
             if not full:
                 return
-            stored = self._source.tiles([(level, number) for number, _ in full])
+            stored = self._stored([(level, number) for number, _ in full])
             above = [self._root(level, number, row, stored.get((level, number))) for number, row in full]
             if level + 1 == len(self._rows):
                 self._rows.append([])
