@@ -99,7 +99,7 @@ def peek_client_id(assertion: str) -> str:
     try:
         return ids.text(ids.parse(subject if isinstance(subject, str) else ""))
     except ids.IdInvalid as error:
-        raise _refusal("client") from error
+        raise refusal("client") from error
 
 
 def verify_assertion(assertion: str, *, client: ClientKeys, audience: str, now: int) -> str:
@@ -111,15 +111,15 @@ def verify_assertion(assertion: str, *, client: ClientKeys, audience: str, now: 
     """
     parts = _read(assertion)  # 1
     if "crit" in parts.header or "b64" in parts.header:  # 2: none is understood here
-        raise _refusal("critical")
+        raise refusal("critical")
     if parts.header.get("alg") != client.algorithm:  # 3
-        raise _refusal("algorithm")
+        raise refusal("algorithm")
     _check_signature(assertion, client, parts.header)  # 4
     # From here the client wrote what we read.
     if (parts.claims.get("iss"), parts.claims.get("sub")) != (client.client_id, client.client_id):  # 5
-        raise _refusal("client")
+        raise refusal("client")
     if parts.claims.get("aud") not in (audience, [audience]):  # 6
-        raise _refusal("audience")
+        raise refusal("audience")
     _check_times(parts.claims, now)  # 7
     return _jti(parts.claims)  # 8
 
@@ -129,14 +129,14 @@ def spend(store: JtiStore, *, client_id: str, jti: str, now: int) -> None:
     # No assertion accepted at `now` lives beyond this.
     expires_at = now + LIFE_S_MAX + LEEWAY_S
     if not store.spend(client_id, hashlib.sha256(jti.encode()).digest(), expires_at):
-        raise _refusal("replayed")
+        raise refusal("replayed")
 
 
 def _read(assertion: str) -> compact.Compact:
     try:
         return compact.read(assertion, size_max=_ASSERTION_CHARS_MAX)
     except compact.CompactInvalid as error:
-        raise _refusal("malformed") from error
+        raise refusal("malformed") from error
 
 
 def _check_signature(assertion: str, client: ClientKeys, header: Mapping[str, Any]) -> None:
@@ -144,9 +144,9 @@ def _check_signature(assertion: str, client: ClientKeys, header: Mapping[str, An
     if "kid" in header:
         candidates = tuple(key for key in client.keys if key.get("kid") == header["kid"])
         if not candidates:
-            raise _refusal("unknown-key")
+            raise refusal("unknown-key")
     if not any(_is_signed_by(assertion, key, client.algorithm) for key in candidates):
-        raise _refusal("signature")
+        raise refusal("signature")
 
 
 def _is_signed_by(assertion: str, key: Mapping[str, Any], algorithm: str) -> bool:
@@ -162,23 +162,23 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
     if not {"exp", "iat"} <= times.keys() or not all(
         type(time) is edge.WrittenInt for time in times.values()
     ):
-        raise _refusal("time")
+        raise refusal("time")
     if not 0 < times["exp"] - times["iat"] <= LIFE_S_MAX:
-        raise _refusal("life")
+        raise refusal("life")
     if now >= times["exp"]:
-        raise _refusal("expired")
+        raise refusal("expired")
     if max(times["iat"], times.get("nbf", 0)) > now + LEEWAY_S:
-        raise _refusal("not-yet")
+        raise refusal("not-yet")
 
 
 def _jti(claims: Mapping[str, Any]) -> str:
     jti = claims.get("jti")
     if not isinstance(jti, str) or len(jti) not in _JTI_CHARS or not all("!" <= char <= "~" for char in jti):
-        raise _refusal("jti")
+        raise refusal("jti")
     return jti
 
 
-def _refusal(reason: str) -> errors.ClientAssertionInvalid:
+def refusal(reason: str) -> errors.ClientAssertionInvalid:
     """`error` is what an OAuth client looks for (RFC 6749 §5.2)."""
     return errors.ClientAssertionInvalid(REASONS[reason], reason=reason, error="invalid_client")
 

@@ -166,8 +166,13 @@ def _known(error: Exception) -> errors.LedgerError:
 
 async def _validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError), "registered for RequestValidationError"
-    found = [{"field": _field(flaw["loc"]), "message": _message(flaw)} for flaw in error.errors()]
-    return response(errors.Invalid(field=found[0]["field"] if found else None, errors=found))
+    return response(invalid(error.errors()))
+
+
+def invalid(flaws: Sequence[Any]) -> errors.Invalid:
+    """What pydantic found, without what it found it in."""
+    found = [{"field": _field(flaw["loc"]), "message": _message(flaw)} for flaw in flaws]
+    return errors.Invalid(field=found[0]["field"] if found else None, errors=found)
 
 
 async def _http_exception(_: Request, error: Exception) -> Response:

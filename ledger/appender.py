@@ -69,6 +69,11 @@ class Appender:
         self._thread.join()
         self._pen.close()
 
+    @property
+    def is_running(self) -> bool:
+        """Whether commands are taken."""
+        return self._thread.is_alive() and not self._is_stopping
+
     def submit(self, asked: Command) -> Future[Result]:
         """The future of `asked`, for a thread to wait on; raises QueueFull, and then nothing was done."""
         future: Future[Result] = Future()

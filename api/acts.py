@@ -1,0 +1,183 @@
+"""From what a request says to what commands take: actors, holders, scopes, days, idempotency.
+
+Refuses what shapes cannot: codes whose check character is wrong, case numbers with a citizen ID
+inside. Decides nothing about the ledger's state.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import Header
+from starlette.requests import Request
+
+from api import access, edge, models, service
+from ledger import authorization, command, days, errors, identifiers, license_commands
+from signing import cbor, ids
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
+"""Checked by `repeat`, so that the refusal is the ledger's own."""
+AtLeast = Annotated[
+    str | None, Header(alias="Ledger-At-Least", description="Index that the answer must have come through")
+]
+_KEY = re.compile(r"[!-~]{1,255}")
+
+
+def actor(asking: access.Access, act: models.Act, *, service_item_name: str | None = None) -> command.Actor:
+    """The actor of a request; raises CaseNumberUnfit or Invalid for a citizen ID in clear."""
+    refuse_citizen_id(act.case_number, act.service_item_code)
+    return command.Actor(
+        client_id=asking.client_id,
+        organization=asking.organization,
+        generation=asking.generation,
+        operator=command.Operator(account=act.operator.account, name=act.operator.name),
+        case_number=act.case_number,
+        service_item=act.service_item_code,
+        channel=act.channel,
+        service_item_name=service_item_name,
+        reason=act.reason,
+        legal_basis=act.legal_basis,
+    )
+
+
+def using(asking: access.Access, asked: models.Use) -> command.Actor:
+    """The actor of a use."""
+    purpose = asked.purpose
+    refuse_citizen_id(purpose.case_number, purpose.service_item_code, within="purpose.")
+    return command.Actor(
+        client_id=asking.client_id,
+        organization=asking.organization,
+        generation=asking.generation,
+        operator=command.Operator(account=asked.operator.account, name=asked.operator.name),
+        case_number=purpose.case_number,
+        service_item=purpose.service_item_code,
+        channel=asked.channel,
+        service_item_name=purpose.service_item_name,
+        reason=purpose.reason,
+    )
+
+
+def refuse_citizen_id(case_number: str | None, item: str | None, *, within: str = "") -> None:
+    """Nothing when neither text, both in clear in the log, contains a citizen ID."""
+    if case_number is not None and identifiers.contains_citizen_id(case_number):
+        raise errors.CaseNumberUnfit(field=f"{within}case_number")
+    if item is not None and identifiers.contains_citizen_id(item):
+        raise errors.Invalid("a service item code contains a citizen ID", field=f"{within}service_item_code")
+
+
+def holder(said: models.Holder, *, field: str = "holder") -> identifiers.HolderCode:
+    """The normalized holder code; raises InvalidHolderCode with its `fault`."""
+    try:
+        return identifiers.holder_code(said.code_type, said.code)
+    except identifiers.IdentifierError as error:
+        member = "code_type" if error.fault == "code-type-unknown" else "code"
+        raise errors.InvalidHolderCode(field=f"{field}.{member}", fault=error.fault) from error
+
+
+def organization(code: str, *, field: str) -> str:
+    """`code` when it is a credit code; raises Invalid with its `fault`."""
+    try:
+        return identifiers.credit_code(code).code
+    except identifiers.IdentifierError as error:
+        raise errors.Invalid("not a valid credit code", field=field, fault=error.fault) from error
+
+
+def content(said: models.Issue | models.Amend, *, serial: str) -> license_commands.Content:
+    """What an issuer says of a version; raises FieldUnknown for a reserved or telling field name."""
+    for name in said.fields:
+        if name.startswith("@") or identifiers.contains_citizen_id(name):
+            raise errors.FieldUnknown(field="fields")
+    return license_commands.Content(
+        serial=serial,
+        number=said.number,
+        holder_name=said.holder.name,
+        values=said.fields,
+        valid_from=days.parse(said.valid_from),
+        valid_to=None if said.valid_to is None else days.parse(said.valid_to),
+        issued_on=days.parse(said.issued_on),
+    )
+
+
+def instant(text: str | None) -> int | None:
+    """Microseconds UTC, or None."""
+    return None if text is None else days.parse_instant(text)
+
+
+def scope(said: models.Scope) -> authorization.Scope:
+    """A whole scope; it begins with its recording unless it says when."""
+    return authorization.Scope(**{**_DEFAULTS, **scope_members(said)})
+
+
+_DEFAULTS: dict[str, Any] = {
+    "license_refs": (),
+    "type_codes": (),
+    "field_names": None,
+    "service_items": None,
+    # No use is recorded before its authorization, so that the earliest instant is "at once".
+    "valid_from": 0,
+    "valid_until": None,
+    "uses_max": None,
+}
+_MEMBERS = {"license_types": "type_codes", "fields": "field_names"}
+
+
+def scope_members(said: models.Scope) -> dict[str, Any]:
+    """The members that were said, as the ledger names them; lists sorted, each item once."""
+    members: dict[str, Any] = {}
+    for name in said.model_fields_set:
+        value = getattr(said, name)
+        if isinstance(value, list):
+            value = _once(value)
+        elif name in ("valid_from", "valid_until"):
+            value = instant(value)
+        members[_MEMBERS.get(name, name)] = value
+    if members.get("valid_from", 0) is None:
+        del members["valid_from"]
+    for item in members.get("service_items") or ():
+        if identifiers.contains_citizen_id(item):
+            raise errors.Invalid("a service item code contains a citizen ID", field="scope.service_items")
+    return members
+
+
+def _once(items: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(items)))
+
+
+def ref(text: str, *, absent: type[errors.NotFound]) -> bytes:
+    """The id in a path; raises `absent`, since nothing can be there."""
+    try:
+        return ids.parse(text)
+    except ids.IdInvalid as error:
+        raise absent from error
+
+
+async def repeat(
+    request: Request, asking: access.Access, *, operation: str, key: str | None
+) -> command.Repeat:
+    """What makes this request recognizable; raises IdempotencyKeyMissing.
+
+    `operation` is the route with its references: the same key on another license is another request.
+    """
+    return repeat_of(service.of(request), asking, operation=operation, key=key, body=await request.json())
+
+
+def repeat_of(
+    served: service.Service, asking: access.Access, *, operation: str, key: str | None, body: Any
+) -> command.Repeat:
+    """As `repeat`, for a body that is at hand."""
+    if key is None or not _KEY.fullmatch(key):
+        raise errors.IdempotencyKeyMissing
+    digest = hashlib.sha256(cbor.encode([asking.client_id, operation, key])).digest()
+    return command.Repeat(key=digest, body_digest=served.ledger.vault.body_digest(edge.as_field_value(body)))
+
+
+def at_least(text: str | None) -> int | None:
+    """The index in Ledger-At-Least; raises Invalid."""
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise errors.Invalid("an index is a whole number from 0", field="header.Ledger-At-Least")
+    return int(text)

@@ -1,0 +1,192 @@
+"""Answers, derived from events: so that a repeated request is told the same, from what is stored.
+
+Nothing here decides. What a fact no longer lets us open, because its holder was erased, is null.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api import service
+from ledger import authorization, days, disclosure, fact, license, use, verification
+from ledger.state import AuthorizationRow, LicenseRow
+from signing import ids, spelling, token
+
+Json = dict[str, Any]
+
+
+async def used(served: service.Service, recorded: list[service.Recorded]) -> Json:
+    """The answer to a use, which kept as a file is a proof bundle (`docs/formats/proof-bundle.md`)."""
+    uses = [await _use(served, item) for item in recorded]
+    return {"index": recorded[-1].index, "uses": uses}
+
+
+async def _use(served: service.Service, item: service.Recorded) -> Json:
+    made = fact.from_event(item.event)
+    proof: Json = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
+    if isinstance(made, use.UseRefused):
+        decided: Json = {"decision": "refused", "code": made.code, "reason": made.reason}
+        return {"index": item.index, **decided, "license": None, "proof": proof}
+    assert isinstance(made, use.LicenseUsed), "a use is granted or refused"
+    granted: Json = {"decision": "granted", "code": use.GRANTED_CODE, "reason": None}
+    version = served.disclosure.known(made.license_index)
+    if version is None or item.is_repeat:
+        version = await served.read(_fresh_version, served, item, made)
+    if version is None:
+        return {"index": item.index, **granted, "license": None, "proof": proof}
+    proof |= {
+        "license_event": version.text,
+        "license_receipt": version.receipt,
+        "field_siblings": version.siblings(made.fields),
+    }
+    return {"index": item.index, **granted, "license": _disclosed(made, version), "proof": proof}
+
+
+def _fresh_version(
+    served: service.Service, item: service.Recorded, made: use.LicenseUsed
+) -> disclosure.Version | None:
+    """The used version; None when it is asked for again and its holder was erased in between."""
+    if item.is_repeat and served.disclosure.forget_erased(item.event.stream_id):
+        return None
+    return served.disclosure.version(made.license_index)
+
+
+def _disclosed(made: use.LicenseUsed, version: disclosure.Version) -> Json:
+    dates = version.valid_days()
+    return {
+        "license_ref": ids.text(made.license_ref),
+        "license_id": version.license_id,
+        "type_code": version.fact.type_code,
+        "version": made.version,
+        "status": made.status,
+        "valid_from": dates["valid_from"],
+        "valid_to": dates["valid_to"],
+        "issuer": version.about.issuer,
+        "fields": version.fields(made.fields),
+    }
+
+
+def proven(item: service.Recorded) -> Json:
+    """What every answer to a command says."""
+    return {
+        "index": item.index,
+        "recorded_at": days.instant_text(item.event.recorded_at),
+        "effective_at": days.instant_text(item.event.effective_at),
+        "event": spelling.to_base64(item.data),
+        "receipt": item.receipt,
+    }
+
+
+def issued(served: service.Service, item: service.Recorded) -> Json:
+    """The answer to an issue or an amendment, with what the printed piece shows."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, license.LicenseIssued | license.LicenseAmended), "a version"
+    version = served.disclosure.open_version(item.index, item.data, item.event)
+    vault, config = served.ledger.vault, served.ledger.config
+    return {
+        **proven(item),
+        "license_ref": ids.text(made.license_ref),
+        "license_id": None if version is None else version.license_id,
+        "version": made.version,
+        "qr": None if version is None else disclosure.qr_url(version, vault, host=config.qr_host),
+    }
+
+
+def changed(item: service.Recorded) -> Json:
+    """The answer to a change of status."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, license.StatusChange), "a change of status"
+    return {**proven(item), "license_ref": ids.text(made.license_ref), "status": made.after}
+
+
+def granted(served: service.Service, item: service.Recorded) -> Json:
+    """The answer to a grant; the use code is given again while it can be opened."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, authorization.AuthorizationGranted), "a grant"
+    return {
+        **proven(item),
+        "authorization_ref": ids.text(made.authorization_ref),
+        "use_code": served.disclosure.part(item.event, "use-code"),
+    }
+
+
+def authorization_changed(item: service.Recorded) -> Json:
+    """The answer to narrowing or withdrawal."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, authorization.AuthorizationNarrowed | authorization.AuthorizationWithdrawn), (
+        "a change of an authorization"
+    )
+    return {**proven(item), "authorization_ref": ids.text(made.authorization_ref)}
+
+
+def verified(item: service.Recorded) -> Json:
+    """The answer to a verification; nothing sealed."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, verification.LicenseVerified), "a verification"
+    return {
+        **proven(item),
+        "result": made.result,
+        "national_result": verification.NATIONAL_RESULTS[made.result],
+        "license_ref": None if made.license_ref is None else ids.text(made.license_ref),
+        "version": made.version,
+        "piece": made.piece,
+    }
+
+
+def license_now(row: LicenseRow, *, at: int) -> Json:
+    """A license as decision state has it at `at`: nothing sealed."""
+    return {
+        "license_ref": ids.text(row.license_ref),
+        "license_type": row.type_code,
+        "issuer": row.issuer,
+        "status": license.status(row, at),
+        "recorded_status": row.status,
+        "status_since": days.instant_text(row.status_since),
+        "status_index": row.status_index,
+        "version": row.version,
+        "version_index": row.version_index,
+        "valid_from": days.text(row.valid_from),
+        "valid_to": None if row.valid_to is None else days.text(row.valid_to),
+        "at": days.instant_text(at),
+    }
+
+
+def authorization_now(row: AuthorizationRow, *, at: int) -> Json:
+    """An authorization as decision state has it: nothing sealed, no use code."""
+    return {
+        "authorization_ref": ids.text(row.authorization_ref),
+        "mode": row.mode,
+        "requester": row.requester,
+        "grantor": row.grantor,
+        "is_withdrawn": row.is_withdrawn,
+        "uses": row.uses,
+        "scope": {
+            "license_types": list(row.type_codes),
+            "license_refs": list(row.license_refs),
+            "fields": None if row.field_names is None else list(row.field_names),
+            "service_items": None if row.service_items is None else list(row.service_items),
+            "valid_from": days.instant_text(row.valid_from) if row.valid_from else None,
+            "valid_until": None if row.valid_until is None else days.instant_text(row.valid_until),
+            "uses_max": row.uses_max,
+        },
+        "at": days.instant_text(at),
+    }
+
+
+def looked_at(said: token.Token, *, result: str, row: LicenseRow, at: int) -> Json:
+    """What a QR code says and what is true of it now; the page behind it says no more."""
+    return {
+        "result": result,
+        "national_result": verification.NATIONAL_RESULTS[result],
+        "license_ref": ids.text(said.license_ref),
+        "license_type": row.type_code,
+        "issuer": row.issuer,
+        "version": said.version,
+        "piece": said.piece,
+        "valid_from": days.text(said.valid_from),
+        "valid_to": None if said.valid_to is None else days.text(said.valid_to),
+        "issued_on": days.text(said.issued_on),
+        "paper_digest": said.paper_digest.hex(),
+        "paper_salt": said.paper_salt.hex(),
+        "at": days.instant_text(at),
+    }

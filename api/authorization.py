@@ -1,0 +1,136 @@
+"""Authorizations over HTTP: grant, look at, narrow, withdraw."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import access, acts, answers, examples, models_answers, routes, service
+from ledger import authorization as authorizations
+from ledger import authorization_commands, errors
+from ledger.state import AuthorizationRow
+
+router = routes.router()
+_SCOPES = ("authorization:grant", "consent:attest")
+_REFUSALS = (
+    errors.InvalidHolderCode,
+    errors.CaseNumberUnfit,
+    errors.LicenseTypeUnknown,
+    errors.SharingClassForbids,
+    errors.OwnOrganization,
+    errors.LicenseNotFound,
+    errors.HolderErasedConflict,
+)
+_CHANGES = (
+    errors.AuthorizationNotFound,
+    errors.AuthorizationWithdrawnConflict,
+    errors.ScopeWidened,
+    errors.CaseNumberUnfit,
+)
+
+
+@router.post(
+    "/v1/authorizations",
+    summary="Grant an authorization 授权",
+    **routes.secured(
+        *_SCOPES, model=models_answers.Granted, refusals=_REFUSALS, **examples.AUTHORIZATION_LINKS
+    ),
+)
+async def grant(request: Request, body: examples.GrantBody, key: acts.IdempotencyKey = None) -> Response:
+    """One requester may use what the scope names: by attested consent, by law, or unconditionally."""
+    served, asking = service.of(request), routes.asking(request)
+    routes.require_any(asking, (authorizations.scope_for(body.mode),))
+    asked = authorization_commands.GrantAuthorization(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation="grant", key=key),
+        mode=body.mode,
+        requester=acts.organization(body.requester, field="requester"),
+        holder=None if body.holder is None else acts.holder(body.holder),
+        evidence=body.evidence,
+        scope=acts.scope(body.scope),
+    )
+    (item,) = await served.record(asked)
+    return routes.answer(await served.read(answers.granted, served, item))
+
+
+@router.get(
+    "/v1/authorizations/{authorization_ref}",
+    summary="An authorization now",
+    **routes.secured(
+        model=models_answers.AuthorizationNow, refusals=(errors.AuthorizationNotFound,), appends=False
+    ),
+)
+async def get_authorization(request: Request, authorization_ref: str) -> Response:
+    """Its scope and count, for its requester and its grantor; nothing sealed, no use code."""
+    served, asking = service.of(request), routes.asking(request)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        row = _row(served, authorization_ref)
+        if asking.organization not in (row.requester, row.grantor):
+            raise errors.AuthorizationNotFound
+        return answers.authorization_now(row, at=served.moment())
+
+    return routes.answer(await served.read(look))
+
+
+@router.post(
+    "/v1/authorizations/{authorization_ref}/narrow",
+    summary="Narrow an authorization 缩小授权",
+    **routes.secured(*_SCOPES, model=models_answers.AuthorizationChanged, refusals=_CHANGES),
+)
+async def narrow(
+    request: Request, authorization_ref: str, body: examples.NarrowBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """Members of the scope that are given replace those that stood; nothing is ever widened."""
+    asking = routes.asking(request)
+    asked = authorization_commands.NarrowAuthorization(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation=f"narrow {authorization_ref}", key=key),
+        authorization_ref=acts.ref(authorization_ref, absent=errors.AuthorizationNotFound),
+        changes=acts.scope_members(body.scope),
+    )
+    return await _record(request, asked, authorization_ref)
+
+
+@router.post(
+    "/v1/authorizations/{authorization_ref}/withdraw",
+    summary="Withdraw an authorization 撤回授权",
+    **routes.secured(*_SCOPES, model=models_answers.AuthorizationChanged, refusals=_CHANGES),
+)
+async def withdraw(
+    request: Request, authorization_ref: str, body: examples.WithdrawBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """Nothing is granted under it once this is answered."""
+    asking = routes.asking(request)
+    asked = authorization_commands.WithdrawAuthorization(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation=f"withdraw {authorization_ref}", key=key),
+        authorization_ref=acts.ref(authorization_ref, absent=errors.AuthorizationNotFound),
+    )
+    return await _record(request, asked, authorization_ref)
+
+
+async def _record(
+    request: Request,
+    asked: authorization_commands.NarrowAuthorization | authorization_commands.WithdrawAuthorization,
+    ref: str,
+) -> Response:
+    """Record a change, when the token has the scope that the authorization's mode asks for."""
+    served = service.of(request)
+    await served.read(_require_scope, served, routes.asking(request), ref)
+    (item,) = await served.record(asked)
+    return routes.answer(answers.authorization_changed(item))
+
+
+def _require_scope(served: service.Service, asking: access.Access, ref: str) -> None:
+    # The mode never changes, so that this holds under the lock too.
+    routes.require_any(asking, (authorizations.scope_for(_row(served, ref).mode),))
+
+
+def _row(served: service.Service, ref: str) -> AuthorizationRow:
+    """The authorization as committed now; raises AuthorizationNotFound."""
+    row = served.reader.row(AuthorizationRow, acts.ref(ref, absent=errors.AuthorizationNotFound))
+    if row is None:
+        raise errors.AuthorizationNotFound
+    return row

@@ -1,0 +1,133 @@
+"""The API description: OpenAPI 3.1 with security, required headers, links and examples; and its page.
+
+The page at `/docs` is made here from the description, in plain HTML without scripts, so that it needs
+no other host.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api import models, problems
+
+TITLE = "License Ledger 电子证照账本"
+SUMMARY = "Issue licenses, authorize and use them, and prove every answer."
+SCOPES = {
+    "license:issue": "Issue, amend and change the status of licenses of the client's types",
+    "license:use": "Use licenses under authorizations",
+    "license:verify": "Verify licenses, with a receipt",
+    "authorization:grant": "Grant and change statutory and unconditional authorizations",
+    "consent:attest": "Attest holders' consent",
+    "file:attest": "Read a holder's file on an operator's attestation",
+    "audit:read": "Read the trail",
+}
+_KEY = {"type": "string", "pattern": "^[!-~]{1,255}$"}
+_REF = {"type": "string", "pattern": "^[a-z2-7]{25}[aeimquy4]$"}
+_PATTERNS = {"Idempotency-Key": _KEY, "license_ref": _REF, "authorization_ref": _REF}
+_TEXTS = ("/v1/receipts/{partition}/{index}", "/log/{partition}/checkpoint")
+
+
+def install(app: FastAPI) -> None:
+    """`app.openapi()` gives the whole description, made once."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = describe(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The description of `app`."""
+    said = get_openapi(
+        title=TITLE, version=app.version, summary=SUMMARY, routes=app.routes, openapi_version="3.1.0"
+    )
+    schemas = said["components"]["schemas"]
+    item = models.BatchItem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= {**item.pop("$defs", {}), "BatchItem": item}
+    schemas["Problem"] = problems.Problem.model_json_schema()
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    said["components"]["securitySchemes"] = {
+        "client": {
+            "type": "oauth2",
+            "description": "private_key_jwt (RFC 7523) at the token endpoint",
+            "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": SCOPES}},
+        }
+    }
+    for path, methods in said["paths"].items():
+        for operation in methods.values():
+            _complete(path, operation)
+    return said
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    """What the framework does not say of an operation."""
+    examples = operation.pop("x-examples", {})
+    for parameter in operation.get("parameters", ()):
+        name = parameter["name"]
+        if name in _PATTERNS:
+            parameter["schema"] = _PATTERNS[name]
+        if name == "Idempotency-Key":
+            parameter["required"] = True
+            parameter["description"] = "Fresh for each intended act; the same when it is repeated"
+            parameter["example"] = "3f6c1b52-6c36-4c1e-9d0c-2f1c7d1f2a10"
+        if name in examples:
+            parameter["example"] = examples[name]
+    for described in operation["responses"].values():
+        if (problem := described.get("content", {}).get(problems.MEDIA_TYPE)) is not None:
+            problem["schema"] = {"$ref": "#/components/schemas/Problem"}
+    links = operation.pop("x-links", None)
+    if links:
+        operation["responses"]["200"]["links"] = links
+    if path in _TEXTS:
+        content = {"text/plain": {"schema": {"type": "string"}}}
+        operation["responses"]["200"] = {"description": "Done", "content": content}
+
+
+def page(said: dict[str, Any]) -> str:
+    """The description as one HTML page."""
+    operations = [
+        (path, method, operation)
+        for path, methods in said["paths"].items()
+        for method, operation in methods.items()
+    ]
+    contents = "".join(
+        f'<li><a href="#{operation["operationId"]}"><code>{method.upper()} {html.escape(path)}</code></a> '
+        f"{html.escape(operation['summary'])}</li>"
+        for path, method, operation in operations
+    )
+    body = "".join(_section(path, method, operation) for path, method, operation in operations)
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f"<title>{html.escape(TITLE)}</title><h1>{html.escape(TITLE)}</h1>"
+        f"<p>{html.escape(SUMMARY)} The machine-readable description is at "
+        f'<a href="openapi.json">openapi.json</a>.</p><ul>{contents}</ul>{body}</html>'
+    )
+
+
+def _section(path: str, method: str, operation: dict[str, Any]) -> str:
+    scopes = [scope for way in operation.get("security", ()) for scope in way.get("client", ())]
+    needed = f"<p>Scope: <code>{html.escape(' or '.join(scopes))}</code></p>" if scopes else ""
+    statuses = ", ".join(sorted(operation["responses"]))
+    return (
+        f'<h2 id="{operation["operationId"]}"><code>{method.upper()} {html.escape(path)}</code></h2>'
+        f"<p><b>{html.escape(operation['summary'])}</b>. {html.escape(operation.get('description', ''))}</p>"
+        f"{needed}<p>Answers: {statuses}</p>{_bodies(operation)}"
+    )
+
+
+def _bodies(operation: dict[str, Any]) -> str:
+    """The example bodies."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    return "".join(
+        f"<p>{html.escape(example['summary'])}</p>"
+        f"<pre>{html.escape(json.dumps(example['value'], ensure_ascii=False, indent=2))}</pre>"
+        for example in content.get("examples", {}).values()
+    )

@@ -1,0 +1,196 @@
+"""Examples of the API description; each works when pasted on a ledger prepared like this:
+
+1. `license-ledger init` with the national catalog.
+2. A client with every scope and every license type, registered for 12350100000000027E; its access
+   token is in the header Authorization.
+3. The examples of a path that names a license or an authorization follow the one that made it: put
+   the `license_ref` or `authorization_ref` of its answer into the path.
+
+All codes are synthetic. A test posts every example to a live ledger (`tests/test_openapi.py`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Body
+
+from api import models
+
+ORGANIZATION = "12350100000000027E"
+"""Whom the example client acts for."""
+REQUESTER = "513500000000000353"
+LICENSE_TYPE = "11100000MB0143028R001"
+HOLDER = {"code_type": "001", "code": "91350100MA0000007A"}
+ITEM = "113501000000000351C4000112001000"
+OPERATOR = {"account": "window-7", "name": "李某"}
+_ACT = {"operator": OPERATOR, "case_number": "2026-0202-0042", "channel": "window"}
+_CHANGE = {**_ACT, "reason": "检查发现问题", "legal_basis": "行政许可法第六十九条"}
+
+_ISSUE = {
+    **_ACT,
+    "license_type": LICENSE_TYPE,
+    "holder": {**HOLDER, "name": "榕城示例有限公司"},
+    "number": "91350100MA0000007A",
+    "fields": {"name": "榕城示例有限公司", "registered_capital": 1000000.00},
+    "valid_from": "2026-01-31",
+    "valid_to": None,
+    "issued_on": "2026-01-31",
+}
+_AMEND = {
+    **{name: value for name, value in _ISSUE.items() if name != "license_type"},
+    "fields": {"name": "榕城示例有限公司", "registered_capital": 2000000.00},
+    "reason": "注册资本变更",
+}
+_PURPOSE = {
+    "service_item_code": ITEM,
+    "service_item_name": "投标报名",
+    "case_number": "2026-0202-0042",
+    "reason": "招标资格核验",
+}
+_USE = {"holder": HOLDER, "license_type": LICENSE_TYPE, "purpose": _PURPOSE, "operator": OPERATOR}
+_EVIDENCE = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+def _examples(**values: Any) -> dict[str, Any]:
+    return {name: {"summary": name.replace("_", " "), "value": value} for name, value in values.items()}
+
+
+IssueBody = Annotated[models.Issue, Body(openapi_examples=_examples(business_license=_ISSUE))]
+AmendBody = Annotated[models.Amend, Body(openapi_examples=_examples(new_capital=_AMEND))]
+ChangeBody = Annotated[models.ChangeStatus, Body(openapi_examples=_examples(after_an_inspection=_CHANGE))]
+GrantBody = Annotated[
+    models.Grant,
+    Body(
+        openapi_examples=_examples(
+            unconditional={
+                **_ACT,
+                "mode": "unconditional",
+                "requester": ORGANIZATION,
+                "scope": {"license_types": [LICENSE_TYPE]},
+            },
+            consent_of_the_holder={
+                **_ACT,
+                "mode": "holder",
+                "requester": REQUESTER,
+                "holder": HOLDER,
+                "evidence": _EVIDENCE,
+                "scope": {
+                    "license_types": [LICENSE_TYPE],
+                    "fields": ["name"],
+                    "service_items": [ITEM],
+                    "valid_until": "2199-12-31T16:00:00Z",
+                    "uses_max": 10,
+                },
+            },
+        )
+    ),
+]
+NarrowBody = Annotated[
+    models.Narrow, Body(openapi_examples=_examples(fewer_uses={**_ACT, "scope": {"uses_max": 5}}))
+]
+WithdrawBody = Annotated[models.Act, Body(openapi_examples=_examples(at_the_holders_wish=_ACT))]
+UseBody = Annotated[
+    models.Use,
+    Body(
+        openapi_examples=_examples(
+            by_holder_and_type=_USE,
+            some_fields={**_USE, "fields": ["name"], "channel": "web"},
+            by_reference={
+                "license_ref": "a" * 26,
+                "purpose": _PURPOSE,
+                "operator": OPERATOR,
+            },
+        )
+    ),
+]
+BatchBody = Annotated[
+    models.Batch,
+    Body(
+        openapi_examples=_examples(
+            two_uses={
+                "items": [
+                    {**_USE, "idempotency_key": "batch-1-row-1"},
+                    {**_USE, "fields": ["name"], "idempotency_key": "batch-1-row-2"},
+                ]
+            }
+        )
+    ),
+]
+VerifyBody = Annotated[
+    models.Verify,
+    Body(
+        openapi_examples=_examples(
+            by_reference={**_ACT, "license_ref": "a" * 26},
+            by_token={**_ACT, "token": "HTTPS://V.LICENSE-LEDGER.EXAMPLE/V/AAAA"},
+        )
+    ),
+]
+SearchBody = Annotated[
+    models.SearchHolder,
+    Body(
+        openapi_examples=_examples(
+            first_page={
+                **_ACT,
+                "reason": "本人申请查询",
+                "holder": HOLDER,
+                "evidence": _EVIDENCE,
+                "limit": 20,
+            }
+        )
+    ),
+]
+TrailBody = Annotated[
+    models.ReadTrail,
+    Body(
+        openapi_examples=_examples(
+            of_a_requester={
+                "operator": OPERATOR,
+                "reason": "年度审计",
+                "filter": {"requester": ORGANIZATION},
+                "limit": 20,
+            },
+            of_a_holder={"operator": OPERATOR, "reason": "信访核查", "filter": {"holder": HOLDER}},
+            of_everything={"operator": OPERATOR, "reason": "年度审计"},
+        )
+    ),
+]
+
+
+def _link(operation: str, parameter: str) -> dict[str, Any]:
+    return {"operationId": operation, "parameters": {parameter: f"$response.body#/{parameter}"}}
+
+
+_OF_LICENSE = ("get_license", "amend", "suspend", "reinstate", "annul", "recall", "revoke", "cancel")
+LICENSE_LINKS: dict[str, Any] = {"x-links": {name: _link(name, "license_ref") for name in _OF_LICENSE}}
+AUTHORIZATION_LINKS: dict[str, Any] = {
+    "x-links": {
+        name: _link(name, "authorization_ref") for name in ("get_authorization", "narrow", "withdraw")
+    }
+}
+RECEIPT_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "index": "0"}}
+LOG_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0"}}
+TOKEN_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type", "client_assertion_type", "client_assertion"],
+                    "properties": {
+                        "grant_type": {"const": "client_credentials"},
+                        "client_assertion_type": {
+                            "const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+                        },
+                        "client_assertion": {
+                            "type": "string",
+                            "description": "A JWT signed by the client, good for once and at most 60 s",
+                        },
+                        "scope": {"type": "string", "description": "Some of the registered scopes"},
+                    },
+                }
+            }
+        },
+    }
+}

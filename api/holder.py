@@ -1,0 +1,127 @@
+"""The holder's file over HTTP 一人一档/一企一档: a page is recorded before it is opened.
+
+Until holders log in, an operator attests for them; the event names the operator and the evidence.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import acts, answers, examples, models_answers, routes, service
+from ledger import authorization_commands, command, errors, fact, license_commands, sql, use_commands
+from ledger import holder as holders
+from ledger.identifiers import HolderCode
+from ledger.state import LicenseRow
+from projections import holder as files
+from projections import paging
+
+router = routes.router()
+_REFUSALS = (
+    errors.NotFound,
+    errors.InvalidHolderCode,
+    errors.CaseNumberUnfit,
+    errors.HolderErasedConflict,
+    errors.BehindIndex,
+)
+
+
+@router.post(
+    "/v1/holders/search",
+    summary="A page of a holder's file 一人一档",
+    **routes.secured("file:attest", model=models_answers.HolderFile, refusals=_REFUSALS),
+)
+async def search(
+    request: Request,
+    body: examples.SearchBody,
+    key: acts.IdempotencyKey = None,
+    at_least: acts.AtLeast = None,
+) -> Response:
+    """What the holder of this code holds, fields opened; every page is a fact in the holder's stream."""
+    served, asking = service.of(request), routes.asking(request)
+    actor, code = acts.actor(asking, body), acts.holder(body.holder)
+    repeat = await acts.repeat(request, asking, operation="search", key=key)
+    wanted = acts.at_least(at_least)
+
+    def find() -> paging.Page[files.Held]:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="holder")
+        stream_id = _stream(served, code)
+        return served.views.files.licenses(stream_id, limit=body.limit, cursor=body.cursor)
+
+    page = await served.read(find)
+    asked = _command(actor, repeat, code, body.evidence, page)
+    (item,) = await served.record(asked)
+    return routes.answer(await served.read(_answer, served, item, page, body.limit))
+
+
+def _command(
+    actor: command.Actor,
+    repeat: command.Repeat,
+    code: HolderCode,
+    evidence: str,
+    page: paging.Page[files.Held],
+) -> use_commands.ReadHolderFile:
+    return use_commands.ReadHolderFile(
+        actor=actor,
+        repeat=repeat,
+        holder=code,
+        evidence=evidence,
+        license_refs=tuple(held.license.license_ref for held in page.rows),
+        salt=secrets.token_bytes(authorization_commands.EVIDENCE_SALT_BYTES),
+    )
+
+
+def _stream(served: service.Service, code: HolderCode) -> bytes:
+    """The holder's stream; raises NotFound."""
+    lookup = license_commands.holder_lookup(served.ledger.vault, code)
+    found = entry(served, lookup.digests)
+    if found is None:
+        raise errors.NotFound("no file under this code")
+    stream_id: bytes = found[1]
+    return stream_id
+
+
+def entry(served: service.Service, digests: tuple[bytes, ...]) -> Any:
+    """The directory row (lookup, stream, target) of a lookup, or None."""
+    rows = served.reader.run(sql.load("append")["directory_entries"], (0, list(digests)))
+    return rows[0] if rows else None
+
+
+def _answer(
+    served: service.Service, item: service.Recorded, page: paging.Page[files.Held], limit: int
+) -> answers.Json:
+    """The page as it was recorded: of a repeat, what the first one showed and no more."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, holders.HolderFileRead), "a file read"
+    at = served.moment()
+    shown = [held for held in page.rows if held.license.license_ref in made.license_refs]
+    is_same = len(shown) == len(page.rows) and len(made.license_refs) == limit
+    return {
+        "index": item.index,
+        "receipt": item.receipt,
+        "through": page.through,
+        "licenses": [_license(served, held, at) for held in shown],
+        "cursor": page.cursor if is_same else None,
+    }
+
+
+def _license(served: service.Service, held: files.Held, at: int) -> answers.Json:
+    """A license with its fields, opened; null once the holder was erased."""
+    version = served.disclosure.version(held.license.version_index)
+    opened = None if version is None else {name: value for name, (_, value) in version.salted.items()}
+    return {
+        **answers.license_now(_as_state(held.license), at=at),
+        "roles": list(held.roles),
+        "license_id": None if version is None else version.license_id,
+        "fields": opened,
+    }
+
+
+def _as_state(row: files.LicenseRow) -> LicenseRow:
+    """The row as decision state has it, but for the names of its fields."""
+    names = (name for name in LicenseRow.columns() if name != "field_names")
+    return LicenseRow(**{name: getattr(row, name) for name in names}, field_names=())

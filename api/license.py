@@ -1,0 +1,151 @@
+"""Licenses over HTTP: issue, amend, change of status, and what is true of one now."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import acts, answers, examples, models, models_answers, routes, service
+from ledger import command, disclosure, errors, license_commands
+from ledger import license as licenses
+from ledger.state import LicenseRow
+
+router = routes.router()
+_REFUSALS = (
+    errors.InvalidHolderCode,
+    errors.CaseNumberUnfit,
+    errors.LicenseTypeUnknown,
+    errors.FieldUnknown,
+    errors.NotTheIssuer,
+    errors.AlreadyExists,
+    errors.HolderErasedConflict,
+)
+_CHANGES = (errors.LicenseNotFound, errors.StatusConflict, errors.NotTheIssuer, errors.CaseNumberUnfit)
+
+
+@router.post(
+    "/v1/licenses",
+    summary="Issue a license 颁发",
+    **routes.secured(
+        "license:issue", model=models_answers.Issued, refusals=_REFUSALS, **examples.LICENSE_LINKS
+    ),
+)
+async def issue(request: Request, body: examples.IssueBody, key: acts.IdempotencyKey = None) -> Response:
+    """Issues a license of a registered type to a holder, in its first version."""
+    served, asking = service.of(request), routes.asking(request)
+    asked = license_commands.IssueLicense(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation="issue", key=key),
+        type_code=body.license_type,
+        holder=acts.holder(body.holder),
+        content=acts.content(body, serial=body.serial or license_commands.draw_serial()),
+        effective_at=acts.instant(body.effective_at),
+    )
+    (item,) = await served.record(asked)
+    return routes.answer(await served.read(answers.issued, served, item))
+
+
+@router.get(
+    "/v1/licenses/{license_ref}",
+    summary="A license now",
+    **routes.secured(model=models_answers.LicenseNow, refusals=(errors.LicenseNotFound,), appends=False),
+)
+async def get_license(request: Request, license_ref: str) -> Response:
+    """Status, type, dates and issuer from decision state; nothing sealed."""
+    served, asking = service.of(request), routes.asking(request)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        row = _row(served, acts.ref(license_ref, absent=errors.LicenseNotFound))
+        return answers.license_now(row, at=served.moment())
+
+    return routes.answer(await served.read(look))
+
+
+@router.post(
+    "/v1/licenses/{license_ref}/amend",
+    summary="Amend a license 变更",
+    **routes.secured("license:issue", model=models_answers.Issued, refusals=(*_CHANGES, *_REFUSALS)),
+)
+async def amend(
+    request: Request, license_ref: str, body: examples.AmendBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """Records the next version: every field again, under the same serial."""
+    served, asking = service.of(request), routes.asking(request)
+    ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
+    actor = acts.actor(asking, body)
+    serial = await served.read(_serial, served, ref, actor)
+    if body.serial not in (None, serial):
+        raise errors.Invalid("a license keeps its serial", field="serial")
+    asked = license_commands.AmendLicense(
+        actor=actor,
+        repeat=await acts.repeat(request, asking, operation=f"amend {license_ref}", key=key),
+        license_ref=ref,
+        holder=acts.holder(body.holder),
+        content=acts.content(body, serial=serial),
+        effective_at=acts.instant(body.effective_at),
+    )
+    (item,) = await served.record(asked)
+    return routes.answer(await served.read(answers.issued, served, item))
+
+
+def _serial(served: service.Service, ref: bytes, actor: command.Actor) -> str:
+    """The serial of a license's identifier, for its own issuer."""
+    row = _row(served, ref)
+    if row.issuer != actor.organization:
+        raise errors.NotTheIssuer
+    version = served.disclosure.version(row.version_index)
+    if version is None:
+        raise errors.HolderErasedConflict
+    return disclosure.serial(version)
+
+
+def _row(served: service.Service, ref: bytes) -> LicenseRow:
+    """The license as committed now; raises LicenseNotFound."""
+    row = served.reader.row(LicenseRow, ref)
+    if row is None:
+        raise errors.LicenseNotFound
+    return row
+
+
+async def _change(
+    request: Request, license_ref: str, body: models.ChangeStatus, key: str | None, verb: str
+) -> Response:
+    served, asking = service.of(request), routes.asking(request)
+    asked = license_commands.ChangeStatus(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation=f"{verb} {license_ref}", key=key),
+        license_ref=acts.ref(license_ref, absent=errors.LicenseNotFound),
+        verb=verb,
+        effective_at=acts.instant(body.effective_at),
+    )
+    (item,) = await served.record(asked)
+    return routes.answer(answers.changed(item))
+
+
+def _add_change(verb: str, title: str) -> None:
+    async def change(
+        request: Request, license_ref: str, body: examples.ChangeBody, key: acts.IdempotencyKey = None
+    ) -> Response:
+        return await _change(request, license_ref, body, key, verb)
+
+    router.add_api_route(
+        f"/v1/licenses/{{license_ref}}/{verb}",
+        change,
+        methods=["POST"],
+        name=verb,
+        summary=f"{verb.capitalize()} a license {title}",
+        description=licenses.STATUS_CHANGES[verb].__doc__ or "",
+        **routes.secured("license:issue", model=models_answers.StatusChanged, refusals=_CHANGES),
+    )
+
+
+for _verb, _title in (
+    ("suspend", "暂扣"),
+    ("reinstate", "发还"),
+    ("annul", "撤销"),
+    ("recall", "撤回"),
+    ("revoke", "吊销"),
+    ("cancel", "注销"),
+):
+    _add_change(_verb, _title)

@@ -1,0 +1,118 @@
+"""The application: the floors put together. `create_app(config)` is what a server runs.
+
+Nothing is opened before the lifespan begins, and everything is closed when it ends: appender, reader,
+followers, database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from api import (
+    audit,
+    authorization,
+    client,
+    description,
+    headers,
+    health,
+    holder,
+    license,
+    log,
+    logs,
+    problems,
+    routes,
+    service,
+    use,
+    verification,
+    views,
+)
+from ledger import config as configs
+from ledger import opening, reading
+
+VERSION = "0.1.0"
+_ROUTERS = (
+    client.router,
+    license.router,
+    authorization.router,
+    use.batch_router,
+    use.router,
+    verification.router,
+    holder.router,
+    audit.router,
+    log.router,
+    health.router,
+)
+
+
+def create_app(
+    config: configs.Config, *, settings: service.Settings | None = None, migrate: bool = True
+) -> FastAPI:
+    """The application of the ledger in `config.data`; it opens the ledger when it is started.
+
+    `migrate`: bring the database up to date first, where its owner is known.
+    """
+    chosen = settings or service.Settings()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with opened(config, chosen, migrate=migrate) as served:
+            app.state.service = served
+            counting = asyncio.create_task(served.keep_counting())
+            try:
+                yield
+            finally:
+                counting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await counting
+                await served.append_counts(all_=True)
+
+    app = FastAPI(
+        title=description.TITLE,
+        version=VERSION,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
+    for router in _ROUTERS:
+        app.include_router(router)
+    _add_description(app)
+    problems.install(app)
+    app.add_middleware(headers.SecurityHeaders, is_tls=config.public_url.startswith("https:"))
+    app.add_middleware(logs.RequestLog)
+    return app
+
+
+@contextlib.contextmanager
+def opened(config: configs.Config, settings: service.Settings, *, migrate: bool) -> Iterator[service.Service]:
+    """The service of an open ledger, for the time of the block."""
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(opening.opened(config, migrate=migrate))
+        if migrate and ledger.ways.owner is not None:
+            views.migrate(ledger.ways.owner)
+        reader = reading.Reader(ledger.ways.service, ledger.vault)
+        stack.callback(reader.close)
+        followed = stack.enter_context(views.opened(ledger))
+        appender = stack.enter_context(ledger.appending())
+        yield service.Service(
+            ledger=ledger, appender=appender, reader=reader, views=followed, settings=settings
+        )
+
+
+def _add_description(app: FastAPI) -> None:
+    description.install(app)
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return routes.answer(app.openapi())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(description.page(app.openapi()))

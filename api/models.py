@@ -1,0 +1,263 @@
+"""What requests bring, as models: strict, closed, and within the bounds that the ledger has.
+
+Shapes only: what is true of a code, a date or a scope is decided below. Names are kept exactly as
+given. Every example is synthetic and works when pasted (`api/examples.py` says on which ledger).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import AfterValidator, Field
+
+from api import edge
+from ledger import days
+
+BATCH_MAX = 1_000
+PAGE_MAX = 100
+INDEX_MAX = 10**18
+_LIST_MAX = 100
+
+
+def _day(text: str) -> str:
+    days.parse(text)
+    return text
+
+
+def _instant(text: str) -> str:
+    days.parse_instant(text)
+    return text
+
+
+Day = Annotated[
+    str,
+    Field(
+        pattern=r"^(19|20|21|22)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+        description="A civil day in Asia/Shanghai, YYYY-MM-DD",
+    ),
+    AfterValidator(_day),
+]
+Instant = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$",
+        description="An instant, RFC 3339",
+    ),
+    AfterValidator(_instant),
+]
+Ref = Annotated[
+    str, Field(pattern=r"^[a-z2-7]{25}[aeimquy4]$", description="A reference: 26 characters of base32")
+]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+TypeCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}[0-9]{3}$", description="证照类型代码: 21 characters")]
+CreditCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$", description="统一社会信用代码")]
+CaseNumber = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f\x7f]{1,64}$",
+        description="办件编号, in clear in the log: a case number that contains a citizen ID is refused",
+    ),
+]
+ItemCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{1,64}$", description="事项编码, in clear")]
+FieldName = Annotated[
+    str, Field(pattern=r"^(@license_id|@license_number|@holder_[a-z_]{4,9}|[a-z][a-z0-9_]{0,63})$")
+]
+Serial = Annotated[str, Field(pattern=r"^[0-9A-Z]{1,32}$")]
+Evidence = Annotated[
+    str,
+    Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the evidence that the attesting body keeps"),
+]
+Channel = Literal["window", "web", "app", "kiosk", "agent", "batch", "inspection"]
+Mode = Literal["holder", "statutory", "unconditional"]
+Cursor = Annotated[str, Field(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
+
+TrailCursor = Annotated[
+    str, Field(pattern=r"^[0-9]{1,18}-[a-z2-7]{1,400}$", description="As the page before gave it")
+]
+
+
+class Strict(pydantic.BaseModel):
+    """Base: no member is guessed, converted or ignored."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+
+
+class Holder(Strict):
+    """持证主体 by code type (GB/T 36903 Annex A) and code."""
+
+    code_type: str = Field(pattern=r"^[0-9]{3}$")
+    code: str = Field(min_length=1, max_length=50)
+
+
+class NamedHolder(Holder):
+    """A holder with the name that the license prints."""
+
+    name: Name
+
+
+class Operator(Strict):
+    """经办人 at the client; sealed under the organization's key."""
+
+    account: str = Field(min_length=1, max_length=64)
+    name: str = Field(min_length=1, max_length=64)
+
+
+class Act(Strict):
+    """Who acts and for which case; what every appending request may say."""
+
+    operator: Operator
+    case_number: CaseNumber | None = None
+    service_item_code: ItemCode | None = None
+    reason: Text | None = None
+    legal_basis: Text | None = None
+    channel: Channel = "window"
+
+
+class _Version(Act):
+    holder: NamedHolder
+    number: Annotated[str, Field(min_length=1, max_length=100, description="Printed number 证照编号")]
+    fields: dict[str, edge.FieldValue] = Field(
+        default_factory=dict, description="Field name to JSON value; numbers are kept as written, as text"
+    )
+    valid_from: Day
+    valid_to: Day | None = Field(None, description="Last valid day; null: long-term 长期")
+    issued_on: Day
+    effective_at: Instant | None = None
+
+
+class Issue(_Version):
+    """颁发: a new license."""
+
+    license_type: TypeCode
+    serial: Serial | None = Field(None, description="流水号 of the identifier; drawn when absent")
+
+
+class Amend(_Version):
+    """变更: the whole next version."""
+
+    serial: Serial | None = Field(None, description="As issued; taken from the present version when absent")
+    reason: Text
+
+
+class ChangeStatus(Act):
+    """暂扣, 发还, 撤销, 撤回, 吊销, 注销: who, why and on which legal basis."""
+
+    reason: Text
+    legal_basis: Text
+    effective_at: Instant | None = Field(None, description="业务时间; not after the moment of recording")
+
+
+class Scope(Strict):
+    """What an authorization allows; null means no limit."""
+
+    license_types: list[TypeCode] = Field(default_factory=list, max_length=_LIST_MAX)
+    license_refs: list[Ref] = Field(default_factory=list, max_length=_LIST_MAX)
+    fields: list[FieldName] | None = Field(None, max_length=_LIST_MAX)
+    service_items: list[ItemCode] | None = Field(None, max_length=_LIST_MAX)
+    valid_from: Instant | None = Field(None, description="From its recording on when absent")
+    valid_until: Instant | None = Field(None, description="The first instant that is not covered any more")
+    uses_max: int | None = Field(None, ge=1, le=1_000_000_000)
+
+
+class Grant(Act):
+    """授权."""
+
+    mode: Mode
+    requester: CreditCode
+    holder: Holder | None = Field(None, description="Named in mode `holder`, and in no other")
+    evidence: Evidence | None = None
+    scope: Scope
+
+
+class Narrow(Act):
+    """缩小授权: the members of the scope that change; the others stay."""
+
+    scope: Scope
+
+
+class Purpose(Strict):
+    """For which item, case and reason."""
+
+    service_item_code: ItemCode
+    service_item_name: Name
+    case_number: CaseNumber
+    reason: Text
+
+
+class Use(Strict):
+    """用证: names exactly one of a use code, a license, or a holder with a license type."""
+
+    use_code: Ref | None = None
+    license_ref: Ref | None = None
+    holder: Holder | None = None
+    license_type: TypeCode | None = None
+    fields: list[FieldName] | None = Field(None, max_length=_LIST_MAX)
+    purpose: Purpose
+    operator: Operator
+    channel: Channel = "window"
+
+
+class BatchItem(Use):
+    """A use in a batch, with its own key."""
+
+    idempotency_key: str = Field(pattern=r"^[!-~]{1,255}$")
+
+
+class Batch(Strict):
+    """Up to 1,000 uses; each is decided, answered and refused by itself."""
+
+    items: list[Any] = Field(
+        min_length=1,
+        max_length=BATCH_MAX,
+        json_schema_extra={"items": {"$ref": "#/components/schemas/BatchItem"}},
+    )
+
+
+class Verify(Act):
+    """核验 of what a QR code says, or of a license by reference."""
+
+    token: str | None = Field(None, min_length=1, max_length=300, description="Text of the QR code")
+    license_ref: Ref | None = None
+
+
+class _Page(Act):
+    reason: Text
+    limit: int = Field(20, ge=1, le=PAGE_MAX)
+
+
+class SearchHolder(_Page):
+    """一人一档 / 一企一档, on an operator's attestation."""
+
+    case_number: CaseNumber
+    holder: Holder
+    evidence: Evidence
+    cursor: Cursor | None = None
+
+
+class OperatorOf(Strict):
+    """An operator of an organization."""
+
+    organization: CreditCode
+    account: str = Field(min_length=1, max_length=64)
+
+
+class TrailFilter(Strict):
+    """What the trail is about: one thing, or everything; and between which indexes."""
+
+    license_ref: Ref | None = None
+    holder: Holder | None = None
+    requester: CreditCode | None = None
+    case_number: CaseNumber | None = None
+    operator: OperatorOf | None = None
+    issuer: CreditCode | None = None
+    since_index: int = Field(0, ge=0, le=INDEX_MAX)
+    until_index: int | None = Field(None, ge=0, le=INDEX_MAX)
+
+
+class ReadTrail(_Page):
+    """审计: a page of the trail."""
+
+    filter: TrailFilter = Field(default_factory=TrailFilter)
+    cursor: TrailCursor | None = None

@@ -1,0 +1,262 @@
+"""What answers hold, for the description of the face; the answers themselves are made in `answers.py`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pydantic
+from pydantic import Field
+
+from api import problems
+
+
+class Answer(pydantic.BaseModel):
+    """Base of all answers."""
+
+
+class Proven(Answer):
+    """What every answer to a command says."""
+
+    index: int = Field(description="Leaf index of the event in the log")
+    recorded_at: str
+    effective_at: str
+    event: str = Field(description="Stored bytes of the event, base64")
+    receipt: str = Field(description="C2SP tlog-proof of the event: its detached signature")
+
+
+class Issued(Proven):
+    """A version of a license."""
+
+    license_ref: str
+    license_id: str | None = Field(description="GB/T 36904 identifier; null once the holder was erased")
+    version: int
+    qr: str | None = Field(description="Text of the QR code on the original 正本")
+
+
+class StatusChanged(Proven):
+    """A recorded status."""
+
+    license_ref: str
+    status: str
+
+
+class LicenseNow(Answer):
+    """A license at a moment, nothing sealed."""
+
+    license_ref: str
+    license_type: str
+    issuer: str
+    status: str = Field(description="By record or by date: `effective`, `expired`, `not-yet-effective`, …")
+    recorded_status: str
+    status_since: str
+    status_index: int
+    version: int
+    version_index: int
+    valid_from: str
+    valid_to: str | None
+    at: str
+
+
+class Granted(Proven):
+    """An authorization."""
+
+    authorization_ref: str
+    use_code: str | None = Field(description="用证码 of a holder's consent; a standing grant has none")
+
+
+class AuthorizationChanged(Proven):
+    """A narrowed or withdrawn authorization."""
+
+    authorization_ref: str
+
+
+class ScopeNow(Answer):
+    """A scope; null means no limit."""
+
+    license_types: list[str]
+    license_refs: list[str]
+    fields: list[str] | None
+    service_items: list[str] | None
+    valid_from: str | None
+    valid_until: str | None
+    uses_max: int | None
+
+
+class AuthorizationNow(Answer):
+    """An authorization at a moment, for its requester and its grantor."""
+
+    authorization_ref: str
+    mode: str
+    requester: str
+    grantor: str
+    is_withdrawn: bool
+    uses: int
+    scope: ScopeNow
+    at: str
+
+
+class FieldShown(Answer):
+    """A disclosed value and the salt that proves it."""
+
+    value: Any
+    salt: str
+
+
+class LicenseShown(Answer):
+    """A used license."""
+
+    license_ref: str
+    license_id: str
+    type_code: str
+    version: int
+    status: str
+    valid_from: str
+    valid_to: str | None
+    issuer: str
+    fields: dict[str, FieldShown]
+
+
+class UseProof(Answer):
+    """What proves a use offline."""
+
+    event: str
+    receipt: str
+    license_event: str | None = None
+    license_receipt: str | None = None
+    field_siblings: list[str] | None = None
+
+
+class UseAnswer(Answer):
+    """One use or one refusal."""
+
+    index: int
+    decision: Literal["granted", "refused"]
+    code: str | None = Field(description="National share code where one exists")
+    reason: str | None
+    license: LicenseShown | None = Field(
+        description="Null where refused, and where a repeat comes after the holder's erasure"
+    )
+    proof: UseProof
+
+
+class Used(Answer):
+    """The answer to a use: kept as a file it is a proof bundle."""
+
+    index: int
+    uses: list[UseAnswer]
+
+
+class BatchItemAnswer(Answer):
+    """One item's own status, with its answer or its problem."""
+
+    status: int
+    answer: Used | None = None
+    problem: problems.Problem | None = None
+
+
+class BatchAnswer(Answer):
+    """One element an item, in order."""
+
+    index: int | None = Field(description="The greatest index of the answers")
+    items: list[BatchItemAnswer]
+
+
+class Verified(Proven):
+    """What the ledger knew of a license at the moment of recording."""
+
+    result: str
+    national_result: str
+    license_ref: str | None
+    version: int | None
+    piece: int | None
+
+
+class LookedAt(Answer):
+    """What a QR code says, and its license's status now."""
+
+    result: str
+    national_result: str
+    license_ref: str
+    license_type: str
+    issuer: str
+    version: int
+    piece: int
+    valid_from: str
+    valid_to: str | None
+    issued_on: str
+    paper_digest: str
+    paper_salt: str
+    at: str
+
+
+class FileEntry(LicenseNow):
+    """A license in its holder's own file, opened."""
+
+    roles: list[str]
+    license_id: str | None
+    fields: dict[str, Any] | None = Field(description="Field name to value; null once the holder was erased")
+
+
+class HolderFile(Answer):
+    """A page of a holder's file."""
+
+    index: int
+    receipt: str
+    through: int = Field(description="Index that the file had come through")
+    licenses: list[FileEntry]
+    cursor: str | None = Field(description="Asks for the next page; null: this is the last one")
+
+
+class TrailEntry(Answer):
+    """One event, with what its client wrote when it can be opened."""
+
+    index: int
+    topic: str
+    recorded_at: str
+    effective_at: str
+    client: str | None
+    organization: str
+    operator_ref: str | None
+    case_number: str | None
+    service_item_code: str | None
+    channel: str
+    outcome: str | None
+    reason: str | None
+    fact: dict[str, Any]
+    request: dict[str, str] | None = Field(
+        description="Operator, reason and legal basis as the client wrote them"
+    )
+
+
+class Trail(Answer):
+    """A page of the trail."""
+
+    index: int
+    receipt: str
+    through: int
+    events: list[TrailEntry]
+    cursor: str | None
+
+
+class Token(Answer):
+    """RFC 6749 §5.1."""
+
+    access_token: str
+    token_type: Literal["Bearer"]
+    expires_in: int
+    scope: str
+
+
+class Alive(Answer):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(Answer):
+    """Whether this process can do its work, and how far its projections are."""
+
+    status: Literal["ready", "unready"]
+    appending: bool
+    size: int | None = Field(description="Size of the newest checkpoint")
+    projections: list[dict[str, Any]]

@@ -1,0 +1,132 @@
+"""Routes of the face: who asks is known, and may, before a body is read.
+
+Gives `router` for secured endpoints, `secured` and `public` for what a route's description says of its
+security and errors, and `answer` which writes JSON. Scopes named here are those that the token must
+have; that the client still has them is asked under the ledger's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pydantic
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import access, edge, problems, service
+from ledger import errors
+
+BATCH_LIMITS = edge.Limits(body=4 * 1_048_576, members=50_000)
+_ALWAYS = (errors.Unauthenticated, errors.TooManyRequests, errors.Unavailable)
+_APPENDING = (
+    errors.JsonInvalid,
+    errors.IdempotencyKeyMissing,
+    errors.ScopeMissing,
+    errors.ClientSuspended,
+    errors.TooLarge,
+    errors.UnsupportedMediaType,
+    errors.Invalid,
+    errors.IdempotencyKeyReused,
+    errors.QueueFull,
+    errors.OutcomeUnknown,
+)
+
+
+class SecuredRoute(edge.StrictRoute):
+    """A route that asks for an access token with the scopes of its description, then reads the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """The handler behind authentication."""
+        inner = super().get_route_handler()
+        needed = _needed(self.openapi_extra)
+
+        async def handle(request: Request) -> Response:
+            if needed is not None:
+                asking = await service.of(request).authenticate(request)
+                require_any(asking, needed)
+                request.state.access = asking
+            return await inner(request)
+
+        return handle
+
+
+class BatchRoute(SecuredRoute):
+    """As SecuredRoute, for a body of many items."""
+
+    limits = BATCH_LIMITS
+
+
+def router(*, batch: bool = False) -> APIRouter:
+    """A router of secured, strict routes."""
+    return APIRouter(route_class=BatchRoute if batch else SecuredRoute)
+
+
+def secured(
+    *scopes: str,
+    model: type[pydantic.BaseModel] | None,
+    refusals: tuple[type[errors.LedgerError], ...] = (),
+    appends: bool = True,
+    **extra: Any,
+) -> dict[str, Any]:
+    """What a route says of itself: any one of `scopes` is needed (none: any client)."""
+    leaves = (*_ALWAYS, *(_APPENDING if appends else ()), *refusals)
+    described: dict[int | str, dict[str, Any]] = problems.responses(*dict.fromkeys(leaves))
+    if model is not None:
+        described[200] = {"model": model, "description": "Done"}
+    return {
+        "responses": described,
+        "openapi_extra": {"security": [{"client": [scope]} for scope in scopes] or [{"client": []}], **extra},
+        "response_class": Response,
+        "response_model": None,
+    }
+
+
+def public(
+    *,
+    model: type[pydantic.BaseModel] | None,
+    refusals: tuple[type[errors.LedgerError], ...] = (),
+    **extra: Any,
+) -> dict[str, Any]:
+    """What a route says of itself that anyone may ask."""
+    described: dict[int | str, dict[str, Any]] = problems.responses(*refusals)
+    if model is not None:
+        described[200] = {"model": model, "description": "Done"}
+    return {
+        "responses": described,
+        "openapi_extra": {"security": [], **extra},
+        "response_class": Response,
+        "response_model": None,
+    }
+
+
+def asking(request: Request) -> access.Access:
+    """Who sent `request`, after its route has let it in."""
+    said: access.Access = request.state.access
+    return said
+
+
+def require_any(said: access.Access, scopes: tuple[str, ...]) -> None:
+    """Nothing when the token has one of `scopes`; raises ScopeMissing."""
+    if scopes and not said.scopes & set(scopes):
+        raise errors.ScopeMissing(needed_scope=scopes[0])
+
+
+def answer(content: Any, *, status: int = 200) -> Response:
+    """`content` as JSON, never kept by a cache."""
+    return Response(dumps(content), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def dumps(content: Any) -> bytes:
+    """Compact JSON, members in order, characters as themselves."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _needed(extra: dict[str, Any] | None) -> tuple[str, ...] | None:
+    """Scopes of which a token needs one; None for a public route."""
+    security = (extra or {}).get("security", [])
+    if not security:
+        return None
+    return tuple(scope for way in security for scope in way.get("client", ()))

@@ -1,0 +1,212 @@
+"""The service: one open ledger with its appender, readers and limits, as the endpoints use it.
+
+Gives ways to submit a command and await it with a deadline, to read fresh decision state, and to know
+who asks. Blocking reads run in threads; the append path is awaited, never run here. Holds no truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from api import access, limits, quota, views
+from ledger import (
+    appender,
+    command,
+    disclosure,
+    errors,
+    opening,
+    pen,
+    reading,
+    sql,
+    store,
+    use_commands,
+)
+from ledger.state import ClientRow
+from signing import event, ids, keyring, keys
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator may set about the face, beside the ledger's own configuration."""
+
+    deadline_s: float = 30.0
+    """How long a caller waits for its command; beyond it the outcome is unknown, never lost."""
+    refusals_per_minute: int = 1_000
+    """Refused uses of one client in one service process; beyond it the answer is 429."""
+    token_life_s: int = 300
+    address_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=60, per_s=10.0))
+    client_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=20, per_s=1.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """A fact that answers a command, recorded now or when the request came first."""
+
+    index: int
+    event: event.Event
+    data: bytes
+    receipt: str
+    is_repeat: bool
+
+
+@dataclass(kw_only=True)
+class Service:
+    """Everything an endpoint needs; lives as long as the application."""
+
+    ledger: opening.Ledger
+    appender: appender.Appender
+    reader: reading.Reader
+    views: views.Views
+    """The projections."""
+    settings: Settings
+    clock: Callable[[], int] = store.wall_clock
+    """Microseconds UTC."""
+    disclosure: disclosure.Disclosure = field(init=False)
+    refusals: quota.RefusalCounts = field(init=False)
+    token_limits: limits.TokenLimits = field(init=False)
+    _tokens: tuple[object, access.AccessTokens] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """What follows from the parts."""
+        self.disclosure = disclosure.Disclosure(self.reader, self.ledger.vault)
+        self.refusals = quota.RefusalCounts(self.settings.refusals_per_minute)
+        self.token_limits = limits.TokenLimits(
+            per_address=self.settings.address_rate, per_client=self.settings.client_rate
+        )
+
+    # --- who asks ---
+
+    @property
+    def tokens(self) -> access.AccessTokens:
+        """Access tokens under the ring's keys; made anew when the ring was read again."""
+        ring = self.ledger.vault.ring
+        if self._tokens is None or self._tokens[0] is not ring:
+            live = [held for held in ring.signing if held.purpose == "access" and not held.is_retired]
+            public_url = self.ledger.config.public_url
+            made = access.AccessTokens(
+                ring.signing_key("access"),
+                key_id=ring.active("access").key_id.hex(),
+                issuer=public_url,
+                audience=public_url,
+                life_s=self.settings.token_life_s,
+                accepted={held.key_id.hex(): ring_public(held) for held in live},
+            )
+            self._tokens = ring, made
+        return self._tokens[1]
+
+    async def authenticate(self, request: Request) -> access.Access:
+        """Who sends `request`; raises Unauthenticated."""
+        token = access.bearer(request.headers.get("authorization"))
+        try:
+            asking = self.tokens.verify(token, now=self.now_s())
+        except errors.Unauthenticated as error:
+            if error.extra.get("reason") != "unknown-key":
+                raise
+            # Another process may have introduced a key since this one read its ring.
+            await self.read(self.moment)
+            asking = self.tokens.verify(token, now=self.now_s())
+        request.state.client_id = ids.text(asking.client_id)
+        return asking
+
+    def now_s(self) -> int:
+        """This machine's clock in seconds since 1970."""
+        return self.clock() // 1_000_000
+
+    # --- commands ---
+
+    async def do(self, asked: command.Command) -> pen.Result:
+        """What became of `asked`; raises what it was refused with, or OutcomeUnknown at the deadline.
+
+        A caller that gives up does not cancel its command.
+        """
+        try:
+            return await asyncio.wait_for(self.appender.submit_soon(asked), self.settings.deadline_s)
+        except TimeoutError as error:
+            raise errors.OutcomeUnknown from error
+
+    async def recorded(self, result: pen.Result) -> list[Recorded]:
+        """The facts of a result; those of a repeat are read again, with receipts of now."""
+        if result.recorded or not result.indexes:
+            return [
+                Recorded(
+                    index=item.index, event=item.event, data=item.data, receipt=item.receipt, is_repeat=False
+                )
+                for item in result.recorded
+            ]
+        return await self.read(self._repeated, result.indexes)
+
+    async def record(self, asked: command.Command) -> list[Recorded]:
+        """The facts that `asked` led to, now or when it came first."""
+        return await self.recorded(await self.do(asked))
+
+    def _repeated(self, indexes: tuple[int, ...]) -> list[Recorded]:
+        return [
+            Recorded(
+                index=index,
+                event=event.parse(data),
+                data=data,
+                receipt=self.reader.receipt(index),
+                is_repeat=True,
+            )
+            for index, data in zip(indexes, self.reader.events(indexes), strict=True)
+        ]
+
+    # --- reads ---
+
+    async def read(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What a blocking read gives, run in a thread."""
+        return await run_in_threadpool(function, *args, **kwargs)
+
+    def moment(self) -> int:
+        """The database's clock; on the way the key ring becomes as new as the ledger's."""
+        ((at, ring_version),) = self.reader.run(sql.load("append")["clock"], (0,))
+        if ring_version is not None:
+            self.ledger.vault.require_version(ring_version)
+        return int(at)
+
+    def require_current(self, asking: access.Access) -> None:
+        """Nothing when the client may still call; raises ClientSuspended. For reads; appends ask by rule."""
+        row = self.reader.row(ClientRow, asking.client_id)
+        if row is None or row.is_suspended or row.generation != asking.generation:
+            raise errors.ClientSuspended
+
+    # --- what a minute left behind ---
+
+    async def keep_counting(self, *, every_s: float = 5.0) -> None:
+        """Append the counts of minutes that are over, until cancelled."""
+        while True:
+            await asyncio.sleep(every_s)
+            await self.append_counts()
+
+    async def append_counts(self, *, all_: bool = False) -> None:
+        """One event for each client that was turned away in a minute that is over (`all_`: or not)."""
+        minute = self.now_s() // 60
+        for due in self.refusals.due(minute + 1 if all_ else minute):
+            actor = command.Actor(
+                client_id=due.client_id, organization=due.organization, generation=due.generation
+            )
+            asked = use_commands.CountRefusals(actor=actor, count=due.count, minute=due.minute)
+            # A client suspended since is counted no more; a busy ledger is not made busier.
+            with contextlib.suppress(errors.Forbidden, errors.TooManyRequests, errors.Unavailable):
+                await self.do(asked)
+
+
+def ring_public(held: keyring.HeldKey) -> bytes:
+    """The public half of a key of the ring."""
+    return keys.SigningKey(held.seed).public
+
+
+def of(request: Request) -> Service:
+    """The service that `request` came to."""
+    service: Service = request.app.state.service
+    return service

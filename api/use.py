@@ -1,0 +1,106 @@
+"""Uses over HTTP: the sharing path, one use or up to a thousand in one request.
+
+A use is decided and recorded under the ledger's lock; a refusal is an answer, not an error. The event
+loop awaits the appender and opens a license from memory when it was opened before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pydantic
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import access, acts, answers, examples, models, models_answers, problems, routes, service
+from ledger import command as ledger_command
+from ledger import errors, use_commands
+from signing import ids
+
+router = routes.router()
+batch_router = routes.router(batch=True)
+_REFUSALS = (
+    errors.InvalidHolderCode,
+    errors.CaseNumberUnfit,
+    errors.LicenseTypeUnknown,
+    errors.RefusalQuota,
+)
+
+
+@router.post(
+    "/v1/uses",
+    summary="Use a license 用证",
+    **routes.secured("license:use", model=models_answers.Used, refusals=_REFUSALS),
+)
+async def use(request: Request, body: examples.UseBody, key: acts.IdempotencyKey = None) -> Response:
+    """Reads a license under an authorization; granted or refused, the answer is recorded and proven."""
+    said = await request.json()
+    return routes.answer(await decided(service.of(request), routes.asking(request), body, key=key, said=said))
+
+
+@batch_router.post(
+    "/v1/uses/batch",
+    summary="Use up to 1,000 licenses",
+    **routes.secured("license:use", model=models_answers.BatchAnswer),
+)
+async def use_batch(request: Request, body: examples.BatchBody) -> Response:
+    """Each item has its own key and its own answer or problem; one that fails costs no other."""
+    served, asking = service.of(request), routes.asking(request)
+    told = await asyncio.gather(*(_item(served, asking, item) for item in body.items))
+    indexes = [item["answer"]["index"] for item in told if "answer" in item]
+    return routes.answer({"index": max(indexes, default=None), "items": told})
+
+
+async def decided(
+    served: service.Service, asking: access.Access, asked: models.Use, *, key: str | None, said: Any
+) -> answers.Json:
+    """The answer to one use; raises what keeps it from being decided."""
+    served.refusals.check(asking, now_s=served.now_s())
+    repeat = acts.repeat_of(served, asking, operation="use", key=key, body=said)
+    recorded = await served.record(command(asking, asked, repeat))
+    if not recorded[-1].is_repeat and recorded[-1].event.topic == "UseRefused":
+        served.refusals.add(asking, now_s=served.now_s())
+    return await answers.used(served, recorded)
+
+
+def command(
+    asking: access.Access, asked: models.Use, repeat: ledger_command.Repeat
+) -> use_commands.UseLicense:
+    """The command; raises Invalid unless exactly one way to name a license is taken."""
+    ways = (asked.use_code, asked.license_ref, asked.holder)
+    if sum(way is not None for way in ways) != 1:
+        raise errors.Invalid("name one of use_code, license_ref, or holder with license_type", field="body")
+    if (asked.holder is None) != (asked.license_type is None):
+        raise errors.Invalid("a holder comes with a license_type, and only a holder", field="license_type")
+    return use_commands.UseLicense(
+        actor=acts.using(asking, asked),
+        repeat=repeat,
+        use_code=asked.use_code,
+        license_ref=None if asked.license_ref is None else ids.parse(asked.license_ref),
+        holder=None if asked.holder is None else acts.holder(asked.holder),
+        type_code=asked.license_type,
+        field_names=None if asked.fields is None else tuple(sorted(set(asked.fields))),
+    )
+
+
+async def _item(served: service.Service, asking: access.Access, said: Any) -> answers.Json:
+    """One item's status, with its answer or its problem."""
+    try:
+        asked = _ITEM.validate_python(said)
+        body = {name: value for name, value in said.items() if name != "idempotency_key"}
+        answer = await decided(served, asking, asked, key=asked.idempotency_key, said=body)
+    except pydantic.ValidationError as error:
+        return _problem(problems.invalid(error.errors()))
+    except errors.LedgerError as error:
+        if error.status == errors.LedgerError.status:
+            raise
+        return _problem(error)
+    return {"status": 200, "answer": answer}
+
+
+def _problem(error: errors.LedgerError) -> answers.Json:
+    return {"status": error.status, "problem": problems.document(error)}
+
+
+_ITEM = pydantic.TypeAdapter(models.BatchItem)

@@ -1,0 +1,104 @@
+"""Verifications over HTTP: an authenticated check with a receipt, and what the QR code opens.
+
+The page behind a QR code appends nothing, says what the token says and what decision state says now,
+and answers alike to whatever is no token of this ledger.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import acts, answers, examples, models, models_answers, routes, service
+from ledger import disclosure, errors, use_commands, verification
+from ledger import license as licenses
+from ledger.state import LicenseRow, PieceRow, StreamRow
+from signing import ids, token
+
+router = routes.router()
+
+
+@router.post(
+    "/v1/verifications",
+    summary="Verify a license 核验",
+    **routes.secured("license:verify", model=models_answers.Verified, refusals=(errors.CaseNumberUnfit,)),
+)
+async def verify(request: Request, body: examples.VerifyBody, key: acts.IdempotencyKey = None) -> Response:
+    """Checks what a QR code says, or a license by reference; the check is recorded and proven.
+
+    A code that is no token of this ledger is recorded too, with the result `unknown`.
+    """
+    served, asking = service.of(request), routes.asking(request)
+    if (body.token is None) == (body.license_ref is None):
+        raise errors.Invalid("name one of token and license_ref", field="body")
+    if body.token is not None:
+        # Another process may have introduced a token key.
+        await served.read(served.moment)
+    asked = use_commands.VerifyLicense(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation="verify", key=key),
+        **_named(served, body),
+    )
+    (item,) = await served.record(asked)
+    return routes.answer(answers.verified(item))
+
+
+def _named(served: service.Service, body: models.Verify) -> dict[str, Any]:
+    """What the command is told; a token that nobody signed names a license that is not there."""
+    if body.license_ref is not None:
+        return {"license_ref": ids.parse(body.license_ref)}
+    assert body.token is not None, "one of the two is named"
+    vault = served.ledger.vault
+    try:
+        said = token.parse(body.token, trusted=disclosure.token_keys(vault), suite=vault.suite)
+    except token.TokenInvalid:
+        return {"license_ref": secrets.token_bytes(ids.ID_BYTES)}
+    return {
+        "license_ref": said.license_ref,
+        "version": said.version,
+        "piece": said.piece,
+        "piece_key": _piece(said).key,
+    }
+
+
+@router.get(
+    "/V/{token}",
+    summary="What a QR code opens",
+    **routes.public(model=models_answers.LookedAt, refusals=(errors.NotFound,)),
+)
+@router.get("/v/{token}", include_in_schema=False, **routes.public(model=None))
+async def look(request: Request, token: str) -> Response:
+    """What the token says and its license's status now; in any case of letters; nothing is recorded."""
+    served = service.of(request)
+    return routes.answer(await served.read(_look, served, token))
+
+
+def _look(served: service.Service, text: str) -> answers.Json:
+    """Decision state as it is committed now; raises NotFound, and every time the same."""
+    at = served.moment()
+    vault = served.ledger.vault
+    try:
+        said = token.parse(text, trusted=disclosure.token_keys(vault), suite=vault.suite)
+    except token.TokenInvalid as error:
+        raise errors.NotFound from error
+    row = served.reader.row(LicenseRow, said.license_ref)
+    place = served.reader.row(PieceRow, _piece(said).key)
+    known = verification.piece_is_known(
+        place, license_ref=said.license_ref, version=said.version, piece=said.piece
+    )
+    if row is None or not known or _is_erased(served, row):
+        raise errors.NotFound
+    result = verification.result(row, version=said.version, at=at)
+    return answers.looked_at(said, result=result, row=row, at=at)
+
+
+def _is_erased(served: service.Service, row: LicenseRow) -> bool:
+    stream = served.reader.row(StreamRow, row.stream_id)
+    return stream is None or stream.is_erased
+
+
+def _piece(said: token.Token) -> licenses.Piece:
+    return licenses.Piece(said.piece, said.status_list, said.status_index)

@@ -1,0 +1,143 @@
+"""A live face for tests: an application on a fresh ledger, and clients that sign in to it.
+
+Requests go through the real application with its lifespan; nothing of it is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from api import auth, client, description, examples, main, service
+from ledger import catalog, config, registry_commands
+from signing import ids
+from tests import world
+
+ALL_SCOPES = tuple(description.SCOPES)
+CITIZEN = {"code_type": "111", "code": world.citizen(7).code}
+GENEROUS = service.Settings(
+    address_rate=service.limits.Rate(burst=10_000, per_s=1_000.0),
+    client_rate=service.limits.Rate(burst=10_000, per_s=1_000.0),
+)
+KEYS = itertools.count(1)
+
+
+@dataclass(kw_only=True)
+class Caller:
+    """A registered client with its key."""
+
+    http: TestClient
+    public_url: str
+    client_id: bytes
+    private: dict[str, Any]
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def assertion(self, **changes: Any) -> str:
+        """A fresh client assertion."""
+        said = {
+            "algorithm": self.private["alg"],
+            "client_id": ids.text(self.client_id),
+            "audience": f"{self.public_url}/oauth/token",
+            "now": int(time.time()),
+            **changes,
+        }
+        return auth.make_assertion(self.private, **said)
+
+    def ask_token(self, assertion: str | None = None, **fields: str) -> httpx.Response:
+        """The answer of the token endpoint."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": client.ASSERTION_TYPE,
+            "client_assertion": assertion or self.assertion(),
+            **fields,
+        }
+        return self.http.post("/oauth/token", data=form)
+
+    def sign_in(self, **fields: str) -> Caller:
+        """Get an access token for the next requests."""
+        answer = self.ask_token(**fields)
+        assert answer.status_code == 200, answer.text
+        self.headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        return self
+
+    def post(self, path: str, body: Any, *, key: str | None = None, **headers: str) -> httpx.Response:
+        """A POST under a fresh key, or under `key`."""
+        sent = {"Idempotency-Key": key or f"key-{next(KEYS)}", **self.headers, **headers}
+        content = body if isinstance(body, bytes) else json.dumps(body)
+        return self.http.post(path, content=content, headers={"Content-Type": "application/json", **sent})
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """A GET."""
+        return self.http.get(path, headers={**self.headers, **headers})
+
+    def done(self, path: str, body: Any, **more: str) -> dict[str, Any]:
+        """What a POST that must succeed answers."""
+        answer = self.post(path, body, **more)
+        assert answer.status_code == 200, answer.text
+        content: dict[str, Any] = answer.json()
+        return content
+
+
+@dataclass(kw_only=True)
+class Face:
+    """An application that runs, and ways to be its client."""
+
+    app: FastAPI
+    http: TestClient
+
+    @property
+    def served(self) -> service.Service:
+        """What the application works with."""
+        found: service.Service = self.app.state.service
+        return found
+
+    def register(
+        self, organization: str = examples.ORGANIZATION, *scopes: str, algorithm: str = "Ed25519"
+    ) -> Caller:
+        """A new client that has signed in; every scope and type unless `scopes` are named."""
+        private, public = auth.generate_client_key(algorithm)
+        ledger = self.served.ledger
+        asked = registry_commands.RegisterClient(
+            actor=ledger.console,
+            name="client",
+            acts_for=organization,
+            scopes=scopes or ALL_SCOPES,
+            license_types=tuple(fact.type_code for fact in catalog.national_catalog(world.OPERATOR)),
+            algorithm=algorithm,
+            keys=(json.dumps(public),),
+        )
+        self.served.appender.submit(asked).result(timeout=30)
+        url = ledger.config.public_url
+        return Caller(http=self.http, public_url=url, client_id=asked.client_id, private=private).sign_in()
+
+    def events(self) -> int:
+        """How many facts there are."""
+        return self.served.ledger.recorder.newest_index() + 1
+
+    def console(self, asked: Any) -> None:
+        """Append a command of the ledger's console, or of anyone."""
+        self.served.appender.submit(asked).result(timeout=30)
+
+
+@contextlib.contextmanager
+def running(configured: config.Config, settings: service.Settings = GENEROUS) -> Iterator[Face]:
+    """The application of a configured ledger, started."""
+    app = main.create_app(configured, settings=settings)
+    with TestClient(app, raise_server_exceptions=False) as http:
+        yield Face(app=app, http=http)
+
+
+def example(name: str, which: str | None = None) -> Any:
+    """A copy of an example body, by the name of its annotation."""
+    shown = getattr(examples, name).__metadata__[0].openapi_examples
+    chosen = shown[which] if which is not None else next(iter(shown.values()))
+    return json.loads(json.dumps(chosen["value"]))
