@@ -96,8 +96,8 @@ class Holder:
     name: ClassVar[str] = "holder"
     version: ClassVar[int] = db.VERSIONS["holder"]
     tables: ClassVar[tuple[str, ...]] = (
-        "holder_licenses",
         "holder_parties",
+        "holder_licenses",
         "holder_authorizations",
         "holder_uses",
     )

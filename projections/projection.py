@@ -28,6 +28,7 @@ class Projection(Protocol):
     version: ClassVar[int]
     """Rises when its tables, or what stands in them, change: then it must be rebuilt."""
     tables: ClassVar[tuple[str, ...]]
+    """In the order in which its pages read them: a rebuild locks them in this order."""
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Change the tables by facts that follow those applied before; called again after a failure."""

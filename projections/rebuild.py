@@ -62,6 +62,8 @@ def _put_in_place(database: db.Database, source: recorder.Recorder, projection: 
         assert old is not None, "the tables were made by a migration"
         assert new is not None, "the rebuild began with a position"
         through = _catch_up(work, source, projection, after=new.through, until=old.through)
+        tables = ", ".join(f"{db.SCHEMA}.{table}" for table in projection.tables)
+        work.script(texts["lock_tables"].format(tables=tables))
         for table in projection.tables:
             work.script(texts["drop_table"].format(schema=db.SCHEMA, table=table))
             work.script(texts["put_in_place"].format(table=table))

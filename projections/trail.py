@@ -76,7 +76,7 @@ class Trail:
 
     name: ClassVar[str] = "trail"
     version: ClassVar[int] = db.VERSIONS["trail"]
-    tables: ClassVar[tuple[str, ...]] = ("trail", "trail_subjects", "trail_licenses", "trail_authorizations")
+    tables: ClassVar[tuple[str, ...]] = ("trail_subjects", "trail", "trail_licenses", "trail_authorizations")
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Add a row an event."""

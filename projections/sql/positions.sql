@@ -68,6 +68,10 @@ DELETE FROM projections.positions WHERE partition = %b AND name = %b
 -- A table of an unfinished rebuild, or of the version that was replaced.
 DROP TABLE IF EXISTS {schema}.{table}
 
+-- lock_tables --
+-- Wait for those who read; they lock the tables of a projection in the same order.
+LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE
+
 -- put_in_place --
 -- A rebuilt table becomes the one that is read.
 ALTER TABLE projections_next.{table} SET SCHEMA projections

@@ -1,0 +1,294 @@
+"""Followers: each fact once and in order, whatever fails; projections are rebuilt beside themselves."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+import pytest
+
+from ledger import errors
+from projections import db, follower, holder, rebuild, registry, trail
+from projections.projection import Projection
+from tests.projecting import Breaking, Projected, Teller, projected, seed
+from tests.world import World
+
+BOTH = pytest.mark.parametrize("projection", registry.ALL, ids=lambda item: item.name)
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Projected]:
+    with projected(world) as made:
+        yield made
+
+
+def require_equal_to_a_replay(here: Projected) -> None:
+    """Every projection equals one that is built from the first fact."""
+    for projection in registry.ALL:
+        followed = here.tables(projection)
+        assert any(followed.values())
+        assert rebuild.rebuild(here.owner, here.world.ledger.recorder, projection) == here.head
+        assert here.tables(projection) == followed
+
+
+def test_after_a_random_history_every_projection_equals_a_replay(here: Projected) -> None:
+    rng = random.Random(seed())
+    teller = Teller(here.world, rng)
+    for _ in range(4):
+        teller.tell(15)
+        here.follow(batch_max=rng.randint(1, 9))
+    require_equal_to_a_replay(here)
+
+
+def test_a_connection_killed_between_apply_and_commit_leaves_nothing_behind(here: Projected) -> None:
+    here.world.issue()
+    here.world.grant()
+    here.world.use()
+    for projection in registry.ALL:
+        kills = iter([True, False, True])
+
+        def kill(work: db.Work, indexes: list[int], kills: Iterator[bool] = kills) -> None:
+            if next(kills, False):
+                work.run("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        made = here.follower(Breaking(projection, kill), batch_max=30)
+        before = here.tables(projection)
+        assert made.advance() == 0
+        assert here.tables(projection) == before
+        assert here.database.position(projection.name).through == -1
+        assert made.advance() == 30
+        assert made.advance() == 0
+        assert made.catch_up() == here.head + 1 - 30
+        assert here.database.position(projection.name) == db.Position(
+            version=projection.version, through=here.head, halted_at=None
+        )
+    require_equal_to_a_replay(here)
+
+
+def test_a_fact_that_fails_three_times_halts_its_projection_alone(here: Projected) -> None:
+    here.world.issue()
+    here.world.grant()
+    poison = here.head - 1
+    tries: list[int] = []
+
+    def fail(work: db.Work, indexes: list[int]) -> None:
+        if poison in indexes:
+            tries.append(len(indexes))
+            raise ArithmeticError("this fact cannot be applied")
+
+    halting = here.follower(Breaking(trail.Trail(), fail), batch_max=16)
+    others = here.follower(holder.Holder())
+    while here.database.position("trail").halted_at is None:
+        halting.advance()
+    assert others.catch_up() == here.head + 1
+    assert tries[-follower.FAILURES_MAX :] == [1] * follower.FAILURES_MAX
+    assert tries.count(1) == follower.FAILURES_MAX
+    assert halting.catch_up() == 0
+    assert tries.count(1) == follower.FAILURES_MAX
+
+    team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL)
+    status = {item.name: item for item in team.status()}
+    assert (status["trail"].halted_at, status["trail"].through) == (poison, poison - 1)
+    assert not status["trail"].is_ready
+    assert status["trail"].lag == 2
+    assert status["holder"].is_ready
+    assert status["holder"].lag == 0
+    with pytest.raises(errors.BehindIndex):
+        team.wait_for(poison, name="trail")
+
+
+def test_a_halted_projection_goes_on_when_it_is_resumed(here: Projected) -> None:
+    made = here.follower(trail.Trail())
+    with here.database.transaction() as work:
+        work.halt("trail", 0)
+    assert made.catch_up() == 0
+    made.resume()
+    assert made.catch_up() == here.head + 1
+
+
+def test_a_failure_that_passes_halts_nothing(here: Projected) -> None:
+    here.world.issue()
+    failures = iter([True, True, True])
+
+    def fail(work: db.Work, indexes: list[int]) -> None:
+        if 40 in indexes and next(failures, False):
+            raise ArithmeticError("for a while")
+
+    made = here.follower(Breaking(trail.Trail(), fail), batch_max=16)
+    while here.database.position("trail").through < here.head:
+        made.advance()
+    assert here.database.position("trail").halted_at is None
+    assert next(failures, None) is None
+    here.follow()
+    require_equal_to_a_replay(here)
+
+
+def test_two_followers_at_once_apply_each_fact_once(here: Projected) -> None:
+    rng = random.Random(seed())
+    teller = Teller(here.world, rng)
+    told = threading.Event()
+    go = threading.Barrier(4)
+
+    def keep_on(projection: Projection) -> int:
+        made = here.follower(projection, batch_max=3)
+        go.wait()
+        applied = 0
+        while not told.is_set() or here.database.position(projection.name).through < here.head:
+            applied += made.advance()
+        return applied
+
+    with ThreadPoolExecutor(4) as pool:
+        counts = [pool.submit(keep_on, projection) for projection in (*registry.ALL, *registry.ALL)]
+        try:
+            teller.tell(25)
+        finally:
+            told.set()
+        applied = [count.result() for count in counts]
+    assert applied[0] + applied[2] == applied[1] + applied[3] == here.head + 1
+    require_equal_to_a_replay(here)
+
+
+def test_followers_keep_up_by_themselves_and_can_be_waited_for(here: Projected) -> None:
+    team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL).start()
+    try:
+        here.world.issue()
+        for projection in registry.ALL:
+            team.wait_for(here.head, name=projection.name, timeout_s=30.0)
+        assert [item.lag for item in team.status()] == [0, 0]
+        with pytest.raises(errors.BehindIndex):
+            team.wait_for(here.head + 1, name="trail", timeout_s=0.02)
+    finally:
+        team.stop()
+
+
+def test_readers_and_followers_go_on_while_a_projection_is_rebuilt(here: Projected) -> None:
+    ref = here.world.issue()
+    here.follow()
+    team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL).start()
+    done = threading.Event()
+
+    def read() -> int:
+        through, reads = here.head, 0
+        while not done.is_set():
+            page = here.trail.page(trail.Query(subject="license", values=(ref,), is_newest_first=False))
+            assert page.rows[0].topic == "LicenseIssued"
+            assert page.through >= through
+            assert page.rows[-1].index <= page.through
+            reads, through = reads + 1, page.through
+        return reads
+
+    def write() -> None:
+        for verb in ["suspend", "reinstate"] * 6:
+            here.world.status(ref, verb)
+
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            readers = [pool.submit(read) for _ in range(2)]
+            writer = pool.submit(write)
+            try:
+                for _ in range(3):
+                    for projection in registry.ALL:
+                        rebuild.rebuild(here.owner, here.world.ledger.recorder, projection)
+                writer.result()
+            finally:
+                done.set()
+            assert all(reader.result() for reader in readers)
+        for projection in registry.ALL:
+            team.wait_for(here.head, name=projection.name, timeout_s=30.0)
+    finally:
+        team.stop()
+    require_equal_to_a_replay(here)
+
+
+@BOTH
+def test_a_rebuild_never_takes_a_reader_back(
+    here: Projected, projection: Projection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is read moves on after the last batch of the rebuild: the rebuild comes as far first."""
+    here.world.issue()
+    here.follow()
+    put_in_place = rebuild._put_in_place
+
+    def late(*args: Any) -> int:
+        here.world.issue()
+        here.follow()
+        return put_in_place(*args)
+
+    monkeypatch.setattr(rebuild, "_put_in_place", late)
+    assert rebuild.rebuild(here.owner, here.world.ledger.recorder, projection) == here.head
+    assert here.database.position(projection.name).through == here.head
+    monkeypatch.undo()
+    require_equal_to_a_replay(here)
+
+
+def test_a_broken_rebuild_leaves_what_is_read_as_it_was(here: Projected) -> None:
+    here.world.issue()
+    here.follow()
+    before = here.tables(trail.Trail())
+
+    def fail(work: db.Work, indexes: list[int]) -> None:
+        if here.head in indexes:
+            raise ArithmeticError("this version is broken")
+
+    with pytest.raises(ArithmeticError):
+        rebuild.rebuild(here.owner, here.world.ledger.recorder, Breaking(trail.Trail(), fail))
+    assert here.tables(trail.Trail()) == before
+    assert here.trail.page(trail.Query()).through == here.head
+    require_equal_to_a_replay(here)
+
+
+def test_one_rebuild_of_a_projection_at_a_time(here: Projected) -> None:
+    here.world.issue()
+
+    def again(work: db.Work, indexes: list[int]) -> None:
+        with pytest.raises(errors.Conflict):
+            rebuild.rebuild(here.owner, here.world.ledger.recorder, trail.Trail())
+        rebuild.rebuild(here.owner, here.world.ledger.recorder, holder.Holder())
+
+    rebuild.rebuild(here.owner, here.world.ledger.recorder, Breaking(trail.Trail(), again))
+    here.follow()
+    require_equal_to_a_replay(here)
+
+
+def test_tables_of_another_version_are_read_and_not_followed_until_rebuilt(
+    here: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.follow()
+    monkeypatch.setitem(db.VERSIONS, "trail", 2)
+    monkeypatch.setattr(trail.Trail, "version", 2)
+    assert db.migrate(here.owner) == ("trail",)
+    here.world.issue()
+    assert here.follower(trail.Trail()).catch_up() == 0
+    team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL)
+    assert [item.is_ready for item in team.status()] == [False, True]
+    assert here.trail.page(trail.Query()).rows
+    rebuild.rebuild(here.owner, here.world.ledger.recorder, trail.Trail())
+    assert db.migrate(here.owner) == ()
+    here.world.issue()
+    assert here.follower(trail.Trail()).catch_up() > 0
+
+
+def test_without_a_migration_the_projections_are_unavailable(world: World) -> None:
+    with db.Database(world.ledger.ways.service) as database:
+        with pytest.raises(errors.Unavailable):
+            database.position("trail")
+        with pytest.raises(errors.Unavailable):
+            trail.Pages(database, cursor_key=bytes(32)).page(trail.Query())
+        made = follower.Follower(database, world.ledger.recorder, trail.Trail())
+        assert made.advance() == 0
+
+
+def test_the_service_can_neither_make_nor_drop_projections(here: Projected) -> None:
+    with psycopg.connect(here.world.ledger.ways.service, autocommit=True) as conn:
+        for statement in (
+            "DROP TABLE projections.trail",
+            "TRUNCATE projections.trail",
+            "CREATE TABLE projections.mine (x int)",
+            "CREATE TABLE projections_next.mine (x int)",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                conn.execute(statement)  # type: ignore[arg-type]

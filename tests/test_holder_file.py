@@ -1,0 +1,171 @@
+"""The holder's file 一人一档/一企一档: what somebody holds, who may use it, and who did."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from ledger import authorization_commands, errors, use_commands
+from projections import holder, paging, registry
+from projections.projection import Happened
+from tests import history
+from tests.projecting import Projected, Teller, projected, seed
+from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Projected]:
+    with projected(world) as made:
+        yield made
+
+
+def stream_of(here: Projected, license_ref: bytes) -> bytes:
+    """The home stream of a license."""
+    facts = here.world.ledger.recorder.facts(after=-1, limit=10_000)
+    return next(
+        stored.event.stream_id
+        for _, stored in facts
+        if stored.event.topic == "LicenseIssued" and stored.event.fact["license_ref"] == license_ref
+    )
+
+
+def test_a_file_lists_what_its_holder_holds_and_nothing_else(here: Projected) -> None:
+    mine = [here.world.issue(citizen(1), type_code=code) for code in (BUSINESS_LICENSE, CITIZEN_CARD)]
+    theirs = here.world.issue(citizen(2))
+    here.world.status(mine[0], "suspend")
+    here.follow()
+    page = here.files.licenses(stream_of(here, mine[0]))
+    assert [item.license.license_ref for item in page.rows] == mine
+    assert [item.license.status for item in page.rows] == ["suspended", "active"]
+    assert [item.license.type_code for item in page.rows] == [BUSINESS_LICENSE, CITIZEN_CARD]
+    assert {item.roles for item in page.rows} == {("holder",)}
+    assert (page.through, page.cursor) == (here.head, None)
+    (other,) = here.files.licenses(stream_of(here, theirs)).rows
+    assert other.license.license_ref == theirs
+    assert here.files.licenses(bytes(16)).rows == ()
+
+
+def test_a_holder_sees_who_may_use_and_who_did(here: Projected) -> None:
+    ref = here.world.issue(citizen(1))
+    consent = here.world.grant(mode="holder", holder=citizen(1), uses_max=5)
+    standing = here.world.grant(type_codes=(BUSINESS_LICENSE,))
+    uses = [here.world.use(holder=citizen(1), type_code=BUSINESS_LICENSE)[0] for _ in range(3)]
+    here.world.do(
+        authorization_commands.NarrowAuthorization(
+            actor=here.world.issuer, authorization_ref=consent, changes={"uses_max": 2}
+        )
+    )
+    here.world.do(
+        authorization_commands.WithdrawAuthorization(actor=here.world.issuer, authorization_ref=standing)
+    )
+    uses += here.world.use(holder=citizen(1), type_code=BUSINESS_LICENSE)
+    here.follow()
+    stream = stream_of(here, ref)
+    (row,) = here.files.authorizations(stream).rows
+    assert (row.authorization_ref, row.mode, row.requester, row.grantor) == (consent, "holder", HALL, ISSUER)
+    assert (row.uses, row.uses_max, row.used_index, row.is_withdrawn) == (1, 2, uses[-1].index, False)
+    assert row.type_codes == (BUSINESS_LICENSE,)
+    assert row.field_names is None
+    by_statute, by_consent = here.files.uses(ref).rows
+    assert (by_statute.authorization_ref, by_statute.mode, by_statute.uses) == (standing, "statutory", 3)
+    assert (by_statute.first_index, by_statute.last_index) == (uses[0].index, uses[2].index)
+    assert (by_consent.authorization_ref, by_consent.requester, by_consent.uses) == (consent, HALL, 1)
+    (held,) = here.files.licenses(stream).rows
+    assert (held.license.uses, held.license.used_index) == (4, uses[-1].index)
+
+
+def test_after_a_random_history_the_file_says_what_decision_state_says(here: Projected) -> None:
+    rng = random.Random(seed())
+    Teller(here.world, rng).tell(60)
+    here.follow(batch_max=rng.randint(1, 12))
+    for projected_table, decided_table, extra in (
+        ("holder_licenses", "licenses", {"issued_index", "uses", "used_index"}),
+        ("holder_authorizations", "authorizations", {"used_index", "granted_index", "changed_index"}),
+    ):
+        found, decided = rows_of(here, f"projections.{projected_table}"), rows_of(here, decided_table)
+        assert found.keys() == decided.keys()
+        assert found
+        for key, row in found.items():
+            shared = row.keys() - extra
+            assert {name: row[name] for name in shared} == {name: decided[key][name] for name in shared}
+
+
+def rows_of(here: Projected, table: str) -> dict[bytes, dict[str, Any]]:
+    """A table by its second column."""
+    with psycopg.connect(here.owner, row_factory=dict_row) as conn:
+        found = conn.execute(f"SELECT * FROM {table}").fetchall()  # type: ignore[arg-type]
+    return {list(row.values())[1]: row for row in found}
+
+
+def test_pages_of_a_file_are_whole_and_stay_the_same(here: Projected) -> None:
+    refs = [here.world.issue(citizen(1)) for _ in range(7)]
+    here.follow()
+    stream = stream_of(here, refs[0])
+    shown: list[bytes] = []
+    cursor = None
+    while True:
+        page = here.files.licenses(stream, limit=3, cursor=cursor)
+        shown += [item.license.license_ref for item in page.rows]
+        cursor = page.cursor
+        if cursor is None:
+            break
+        here.world.issue(citizen(1))
+        here.follow()
+    assert shown == refs
+    assert len(here.files.licenses(stream).rows) == len(refs) + 2
+
+
+def test_a_cursor_of_one_list_opens_no_other(here: Projected) -> None:
+    refs = [here.world.issue(citizen(1)) for _ in range(2)]
+    other = here.world.issue(citizen(2))
+    here.follow()
+    cursor = here.files.licenses(stream_of(here, refs[0]), limit=1).cursor
+    assert cursor is not None
+    for asked in (here.files.licenses, here.files.authorizations, here.files.uses):
+        with pytest.raises(errors.Invalid):
+            asked(stream_of(here, other), cursor=cursor)
+    with pytest.raises(errors.Invalid):
+        here.files.licenses(stream_of(here, refs[0]), limit=paging.LIMIT_MAX + 1)
+
+
+def test_a_license_stands_in_the_file_of_each_of_its_parties(here: Projected) -> None:
+    """Two spouses own a house; an amendment leaves it to one of them, who is also a legal representative."""
+    here.follow()
+    told = history.begun()
+    parties = (("holder", history.HOLDER), ("co-owner", history.STRANGER))
+    issued = history.version(parties=parties)
+    left = (("holder", history.HOLDER), ("legal representative", history.HOLDER))
+    amended = history.version(history.license.LicenseAmended, version=2, parties=left)
+    made = [Happened(100 + n, told.record(item), item) for n, item in enumerate((issued, amended))]
+    (projection,) = (item for item in registry.ALL if isinstance(item, holder.Holder))
+    with here.database.transaction() as work:
+        projection.apply(work, made[:1])
+        work.advance("holder", 100)
+    files = here.files
+    assert [item.roles for item in files.licenses(history.HOLDER).rows] == [("holder",)]
+    assert [item.roles for item in files.licenses(history.STRANGER).rows] == [("co-owner",)]
+    with here.database.transaction() as work:
+        projection.apply(work, made[1:])
+        work.advance("holder", 101)
+    (held,) = files.licenses(history.HOLDER).rows
+    assert held.roles == ("holder", "legal representative")
+    assert (held.license.version, held.license.version_index, held.license.issued_index) == (2, 101, 100)
+    assert files.licenses(history.STRANGER).rows == ()
+
+
+def test_reading_a_file_changes_nothing_in_it(here: Projected) -> None:
+    ref = here.world.issue(citizen(1))
+    here.follow()
+    before = here.tables(holder.Holder())
+    here.world.do(
+        use_commands.ReadHolderFile(
+            actor=here.world.hall, holder=citizen(1), evidence="00" * 32, license_refs=(ref,), salt=bytes(16)
+        )
+    )
+    here.follow()
+    assert here.tables(holder.Holder()) == before
