@@ -30,6 +30,7 @@ _SETTINGS = (
     "SET lock_timeout = '4s'",
     "SET idle_in_transaction_session_timeout = '3s'",
     "SET statement_timeout = '10s'",
+    "SET default_transaction_isolation = 'read committed'",
     "SET client_min_messages = 'warning'",
     "SET synchronous_commit = 'on'",
     "SET jit = off",
@@ -159,13 +160,19 @@ class Session:
         self._warnings: list[str] = []
         try:
             self._conn = psycopg.connect(conninfo, autocommit=True, **_KEEPALIVES)  # type: ignore[arg-type]
-            self._conn.add_notice_handler(
-                lambda notice: self._warnings.append(notice.severity_nonlocalized or "")
-            )
+        except psycopg.Error as error:
+            raise Lost("the database cannot be reached") from error
+        self._conn.add_notice_handler(
+            lambda notice: self._warnings.append(notice.severity_nonlocalized or "")
+        )
+        try:
             for setting in _SETTINGS:
                 self._conn.execute(setting)
             self.identity = self._identify()
+            # A client that stops amid a pipeline holds the lock without a time-out of the server's.
+            self._conn.execute(self._sql["end_stalled"])
         except psycopg.Error as error:
+            self.close()
             raise Lost("the database cannot be reached") from error
 
     def _identify(self) -> Identity:
@@ -190,7 +197,7 @@ class Session:
             head = self._run("head", self._partition)
             clock = self._run("clock", self._partition)
             anchored = self._run("checkpoint_at", self._partition, anchor_size)
-            head_row, clock_row, anchored_row = head.fetchone(), clock.fetchone(), anchored.fetchone()
+        head_row, clock_row, anchored_row = head.fetchone(), clock.fetchone(), anchored.fetchone()
         assert clock_row is not None, "a clock always answers"
         return Look(
             head=Head() if head_row is None else self._head(head_row),
@@ -210,14 +217,14 @@ class Session:
             since = day - IDEMPOTENCY_DAYS
             answered = self._run("idempotency", self._partition, since, list(repeats)) if repeats else None
             coded = self._start_use_codes(wants.use_codes)
-            self._finish_rows(rows, found)
-            for lookup, stream_id, target in entries.fetchall() if entries else ():
-                found.entries[lookup] = Entry(stream_id=stream_id, target=target)
-            for key, body_digest, first_index, count in answered.fetchall() if answered else ():
-                found.answered[key] = Answered(body_digest=body_digest, first_index=first_index, events=count)
-            for row in self._fetched(AuthorizationRow, coded):
-                found.use_codes[row.use_code_digest] = row.authorization_ref
-                found.rows[AuthorizationRow, row.authorization_ref] = row
+        self._finish_rows(rows, found)
+        for lookup, stream_id, target in entries.fetchall() if entries else ():
+            found.entries[lookup] = Entry(stream_id=stream_id, target=target)
+        for key, body_digest, first_index, count in answered.fetchall() if answered else ():
+            found.answered[key] = Answered(body_digest=body_digest, first_index=first_index, events=count)
+        for row in self._fetched(AuthorizationRow, coded):
+            found.use_codes[row.use_code_digest] = row.authorization_ref
+            found.rows[AuthorizationRow, row.authorization_ref] = row
         return found
 
     def load(self, reads: Reads) -> Loaded:
@@ -229,18 +236,18 @@ class Session:
             held_rows = self._start_held(held)
             candidate_rows = self._start_candidates(candidates)
             wraps = self._run("data_keys", self._partition, keys) if keys else None
-            self._finish_rows(rows, found)
-            found.held = {pair: [] for pair in held}
-            for row in self._fetched(LicenseRow, held_rows):
-                found.rows[LicenseRow, row.license_ref] = row
-                found.held[row.stream_id, row.type_code].append(row.license_ref)
-            found.candidates = {asked: [] for asked in candidates}
-            for row in self._fetched(AuthorizationRow, candidate_rows):
-                found.rows[AuthorizationRow, row.authorization_ref] = row
-                for type_code in (None, *row.type_codes):
-                    refs = found.candidates.get((row.stream_id, row.requester, type_code), [])
-                    refs.append(row.authorization_ref)
-            found.wraps = [keyring.WrappedKey(**_named(row)) for row in (wraps.fetchall() if wraps else ())]
+        self._finish_rows(rows, found)
+        found.held = {pair: [] for pair in held}
+        for row in self._fetched(LicenseRow, held_rows):
+            found.rows[LicenseRow, row.license_ref] = row
+            found.held[row.stream_id, row.type_code].append(row.license_ref)
+        found.candidates = {asked: [] for asked in candidates}
+        for row in self._fetched(AuthorizationRow, candidate_rows):
+            found.rows[AuthorizationRow, row.authorization_ref] = row
+            for type_code in (None, *row.type_codes):
+                refs = found.candidates.get((row.stream_id, row.requester, type_code), [])
+                refs.append(row.authorization_ref)
+        found.wraps = [keyring.WrappedKey(**_named(row)) for row in (wraps.fetchall() if wraps else ())]
         return found
 
     def write(self, batch: Write) -> None:

@@ -138,6 +138,14 @@ UPDATE ring_state SET ring_version = %b WHERE partition = %b
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE pid = %b AND (extract(epoch FROM backend_start) * 1000000)::bigint = %b
 
+-- end_stalled --
+-- End our sessions that hold the partition and have waited 3 s for a client that may have stopped.
+SELECT pg_terminate_backend(a.pid)
+FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.relation = 'partitions'::regclass AND l.mode = 'RowShareLock' AND l.granted
+  AND a.datname = current_database() AND a.usename = current_user AND a.pid <> pg_backend_pid()
+  AND a.wait_event_type = 'Client' AND a.state_change < clock_timestamp() - interval '3 seconds'
+
 -- session_identity --
 -- What tells this session, server and timeline apart from others.
 SELECT pg_backend_pid(),
