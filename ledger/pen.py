@@ -131,8 +131,9 @@ class Pen:
 
     def _connect(self) -> Session:
         """A new session; that it is on another server or timeline than the anchor is said, once."""
+        mark = self._vault.anchor.read()
         session = self._recorder.session()
-        mark, found = self._vault.anchor.read(), session.identity
+        found = session.identity
         if mark.size and (mark.system, mark.timeline) != (found.system, found.timeline):
             _log.warning(
                 "another database server or timeline than the anchor's",
