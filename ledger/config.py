@@ -6,6 +6,7 @@ from arguments.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,16 @@ class Config:
         return self.database_url is None and self.owner_database_url is None
 
 
+def load(*, data: Path | None = None) -> Config:
+    """The configuration of this process: its environment and, when given, a data folder."""
+    return from_environment(os.environ, data=data)
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of this process, to be passed on to a program it starts."""
+    return dict(os.environ)
+
+
 def from_environment(environ: Mapping[str, str], *, data: Path | None = None) -> Config:
     """The configuration that the environment and `data` give; raises Invalid."""
     chosen = data or Path(environ.get("LEDGER_DATA", "") or DEFAULT_DATA)
@@ -65,8 +76,3 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         qr_host=qr_host,
         os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
     )
-
-
-def _refuse_database_functions(switch: str) -> None:
-    if switch.strip().lower() not in ("", "n", "no", "f", "false", "off", "0"):
-        raise errors.Invalid("database functions make readers lose events", field=DATABASE_FUNCTIONS)

@@ -1,0 +1,256 @@
+"""`license-ledger demo`: plays the demonstration and shows what came of it as a person wants to see it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import rich.markup
+import rich.progress
+import typer
+
+from api import cli_console, cli_verdicts, demo, demo_people
+from ledger import catalog, config, errors, keeping, log, opening
+from ledger import check as checking
+from signing import note, qr, trust
+
+MARKER = "demonstration.json"
+DEFAULT = Path("demo-data")
+_SYNTHETIC = (
+    "Everything here is synthetic: invented names, birth date 1900-01-01, computed codes. "
+    "Nobody real is named. 全部数据均为虚构。"
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("demo")(run)
+
+
+def run(
+    data: Annotated[
+        Path, typer.Option("--data", metavar="DIR", help="Folder; an earlier demo is replaced.")
+    ] = DEFAULT,
+    as_json: cli_console.Json = False,
+) -> None:
+    """Make a small synthetic province, use its licenses over HTTP, and prove one use offline.
+
+    Example: license-ledger demo --data demo-data
+    """
+    begun = time.monotonic()
+    folder = data.absolute()
+    _clear(folder)
+    out = folder / "out"
+    with _bars(hidden=as_json) as tell, demo.served(folder, tell) as world:
+        (folder / MARKER).write_text(json.dumps({"origin": demo.ORIGIN}) + "\n")
+        demo.play(world, tell)
+        shown = _show_uses(world, out)
+    report = _leave(folder, out)
+    result = _result(world, report, out, seconds=time.monotonic() - begun, sample=shown["person"])
+    if as_json:
+        cli_console.print_json(result)
+    else:
+        _print(shown, result, out)
+    if not report.is_sound:
+        raise typer.Exit(1)
+
+
+def _show_uses(world: demo.World, out: Path) -> dict[str, Any]:
+    """One citizen's file, one officer's use, one auditor's trail, as their systems get them."""
+    out.mkdir(exist_ok=True)
+    sample = next(
+        one
+        for one in world.licenses
+        if one["person"].code_type == "111"
+        and one["type"].endswith("13127D001")
+        and _is_effective(world, one)
+    )
+    person: demo_people.Person = sample["person"]
+    holder = {"code_type": person.code_type, "code": person.code}
+    asked = {**demo.act("zhou03", "周窗口"), "holder": holder, "reason": "本人查询", "evidence": "7b" * 32}
+    file = world.halls[0].post("/v1/holders/search", asked)
+    use = {
+        "holder": holder,
+        "license_type": sample["type"],
+        "fields": ["@holder_name", "@holder_code", "gender", "address"],
+        "purpose": demo.purpose(999_999, demo.ITEMS[0]),
+        "operator": {"account": "clerk01", "name": "陈受理"},
+    }
+    bundle = world.halls[0].post_raw("/v1/uses", use)
+    (out / "use.bundle.json").write_bytes(bundle)
+    answer = json.loads(bundle)
+    proof = answer["uses"][0]["proof"]
+    (out / "use.event").write_bytes(base64.b64decode(proof["event"]))
+    (out / "use.tlog-proof").write_text(proof["receipt"], encoding="utf-8")
+    (out / "license-qr.svg").write_bytes(qr.svg(sample["qr"]))
+    (out / "license-qr.png").write_bytes(qr.png(sample["qr"]))
+    (out / "license-qr.txt").write_text(sample["qr"] + "\n", encoding="ascii")
+    trail = _trail(world, holder, at_least=answer["index"])
+    return {"person": person, "file": file, "answer": answer, "trail": trail, "qr": sample["qr"]}
+
+
+def _trail(world: demo.World, holder: dict[str, str], *, at_least: int) -> Any:
+    asked = {**demo.act("shen09", "沈审计"), "reason": "效能监察抽查", "filter": {"holder": holder}}
+    return world.auditor.post("/v1/audit/trail", asked, at_least=at_least)
+
+
+def _is_effective(world: demo.World, one: dict[str, Any]) -> bool:
+    checked = world.halls[0].post("/v1/verifications", {**demo.act(), "license_ref": one["license_ref"]})
+    return bool(checked["result"] == "effective")
+
+
+def _leave(folder: Path, out: Path) -> checking.Report:
+    """Trust file and verifier key beside the proofs, and a full check of the ledger."""
+    with opening.opened(config.load(data=folder)) as ledger:
+        made = keeping.trust_file(ledger, made_at=datetime.now(UTC))
+        (out / "trust.json").write_bytes(trust.write(made))
+        origin = log.origin_line(ledger.vault.ring.origin, partition=0, generation=0)
+        key = note.VerifierKey(name=origin, public=ledger.vault.log_key.public)
+        (out / "log.vkey").write_text(key.text + "\n", encoding="ascii")
+        return checking.check(
+            ledger.ways.owner or ledger.ways.service,
+            identity=checking.identity_of(ledger.vault.ring),
+            anchor=ledger.vault.anchor,
+        )
+
+
+def _result(
+    world: demo.World, report: checking.Report, out: Path, *, seconds: float, sample: demo_people.Person
+) -> dict[str, Any]:
+    names = (
+        "use.bundle.json",
+        "use.tlog-proof",
+        "use.event",
+        "log.vkey",
+        "trust.json",
+        "license-qr.svg",
+        "license-qr.png",
+    )
+    return {
+        "holders": len({(one["person"].code_type, one["person"].code) for one in world.licenses}),
+        "licenses": len(world.licenses),
+        "license_types": len({one["type"] for one in world.licenses}),
+        "authorizations": world.authorizations,
+        "uses": world.uses,
+        "refusals": world.refusals,
+        "refusal_reasons": dict(sorted(world.reasons.items())),
+        "events": report.events,
+        "sound": report.is_sound,
+        "seconds": round(seconds, 1),
+        "sample_holder": {"code_type": sample.code_type, "code": sample.code},
+        "synthetic": True,
+        "origin": demo.ORIGIN,
+        "paths": {name: str(out / name) for name in names},
+    }
+
+
+def _print(shown: dict[str, Any], result: dict[str, Any], out: Path) -> None:
+    console = cli_console.OUT
+    console.rule("电子证照账本 · license ledger · DEMONSTRATION 演示")
+    console.print(_SYNTHETIC, style="yellow")
+    console.print(
+        f"\n{result['holders']} holders, {result['licenses']:,} licenses of {result['license_types']} types, "
+        f"{result['authorizations']} authorizations, {result['uses']:,} uses granted and "
+        f"{result['refusals']:,} refused: {result['events']:,} events, every one re-derived"
+        f" ({'sound' if result['sound'] else 'NOT SOUND'}), {result['seconds']} s\n"
+    )
+    reasons = [(name, count) for name, count in result["refusal_reasons"].items()]
+    console.print(cli_console.table("refused because", "times", rows=reasons))
+    _print_file(shown)
+    _print_use(shown)
+    _print_trail(shown)
+    console.rule("4 · Anyone, offline 离线验证")
+    command = f"license-ledger verify {out / 'use.bundle.json'} --trust {out / 'trust.json'}"
+    console.print(f"$ {rich.markup.escape(command)}", soft_wrap=True)
+    verdict = cli_verdicts.judge(
+        (out / "use.bundle.json").read_bytes(),
+        trusted=(out / "trust.json").read_bytes(),
+        event=None,
+        at=None,
+        now=datetime.now(UTC),
+    )
+    console.print(f"[{'green' if verdict.is_good else 'red'} bold]{verdict.word}[/]")
+    for line in verdict.lines:
+        console.print(f"  {rich.markup.escape(line)}", soft_wrap=True)
+    console.print("\nThe QR code on the printed license 证照二维码:")
+    console.print(qr.terminal(shown["qr"]), style="black on white", no_wrap=True, highlight=False)
+    console.print(f"\nLeft in {out}: " + ", ".join(sorted(path.name for path in out.iterdir())))
+    console.print(f"Look further: license-ledger check --data {out.parent}", soft_wrap=True)
+
+
+def _print_file(shown: dict[str, Any]) -> None:
+    person = shown["person"]
+    names = {fact.type_code: fact.name_zh for fact in catalog.national_catalog(demo.OPERATOR)}
+    cli_console.OUT.rule("1 · A citizen's file 一人一档")
+    cli_console.OUT.print(f"{person.name}, {_masked(person.code)} (synthetic)")
+    rows = [
+        (
+            one["fields"]["@license_number"],
+            names[one["license_type"]],
+            one["status"],
+            one["valid_from"],
+            one["valid_to"] or "长期",
+        )
+        for one in shown["file"]["licenses"]
+    ]
+    cli_console.OUT.print(cli_console.table("number 证号", "type 类型", "status", "from", "to", rows=rows))
+
+
+def _print_use(shown: dict[str, Any]) -> None:
+    (use,) = shown["answer"]["uses"]
+    cli_console.OUT.rule("2 · An officer's use 用证")
+    cli_console.OUT.print(
+        f"{use['decision']} (national code {use['code']}), index {use['index']}: only what was asked for"
+    )
+    for name, field in sorted(use["license"]["fields"].items()):
+        cli_console.OUT.print(f"  {name:<14} {rich.markup.escape(str(field['value']))}", soft_wrap=True)
+
+
+def _print_trail(shown: dict[str, Any]) -> None:
+    cli_console.OUT.rule("3 · An auditor's trail 用证留痕")
+    rows = [
+        (
+            one["index"],
+            one["recorded_at"][11:19],
+            one["topic"],
+            " ".join(filter(None, (one["outcome"], one["reason"]))),
+            (one["request"] or {}).get("operator_name", ""),
+            one["case_number"],
+        )
+        for one in shown["trail"]["events"][:12]
+    ]
+    heads = ("index", "UTC", "fact", "outcome", "operator", "case 办件编号")
+    cli_console.OUT.print(cli_console.table(*heads, rows=rows))
+
+
+def _masked(code: str) -> str:
+    return f"{code[:6]}********{code[-4:]}"
+
+
+def _clear(folder: Path) -> None:
+    """An earlier demonstration is replaced; anything else is left alone."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / MARKER).exists():
+        raise errors.AlreadyExists(f"{folder} is not empty and holds no demonstration", field="--data")
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _bars(*, hidden: bool) -> Iterator[demo.Progress]:
+    with rich.progress.Progress(console=cli_console.ERR, transient=True, disable=hidden) as bars:
+        tasks: dict[str, rich.progress.TaskID] = {}
+
+        def tell(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = bars.add_task(step, total=total)
+            bars.update(tasks[step], completed=done, total=total)
+
+        yield tell

@@ -1,0 +1,97 @@
+"""Commands that make, migrate and serve a ledger, and open its database in a shell."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from api import cli_console, logs, main
+from ledger import config, errors, opening
+from projections import db
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(init)
+    app.command()(serve)
+    app.command()(migrate)
+    app.command()(psql)
+
+
+def init(
+    origin: Annotated[str, typer.Option(help="HOST/PATH that names the log for ever.")],
+    operator: Annotated[str, typer.Option(help="Credit code of the body that runs the ledger.")],
+    suite: Annotated[str, typer.Option(help="Cryptographic suite.")] = "intl",
+    catalog: Annotated[bool, typer.Option(help="Register the national list of license types.")] = True,
+    data: cli_console.Data = None,
+) -> None:
+    """Make a new ledger: database, keys, anchor, first facts.
+
+    Example: license-ledger init --origin ledger.example/fj --operator 11350000000000019H
+    """
+    configured = config.load(data=data)
+    opening.init(configured, origin=origin, operator=operator, suite_name=suite, with_catalog=catalog)
+    with cli_console.opened(data) as ledger:
+        if ledger.ways.owner is not None:
+            db.migrate(ledger.ways.owner)
+        cli_console.done(f"Ledger {ledger.vault.ring.origin} is open in {configured.data}")
+        cli_console.done("Keep keys/, secrets/ and anchor/ safe, and apart from backups of the database.")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8440,
+    data: cli_console.Data = None,
+) -> None:
+    """Serve the ledger over HTTP; several may serve one ledger, each on a port of its own.
+
+    Example: license-ledger serve --port 8440
+    """
+    logs.configure()
+    application = main.create_app(config.load(data=data))
+    uvicorn.run(
+        application,
+        host=host,
+        port=port,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+    )
+
+
+def migrate(data: cli_console.Data = None) -> None:
+    """Bring the database up to date: schema, range and day tables, logins. Run it daily.
+
+    Example: LEDGER_OWNER_DATABASE_URL=postgresql://… license-ledger migrate
+    """
+    with opening.database(config.load(data=data)) as (ways, _):
+        if ways.owner is None:
+            raise errors.Invalid("the owner's URL is needed", field="LEDGER_OWNER_DATABASE_URL")
+        names = db.migrate(ways.owner)
+    cli_console.done(f"Schema is up to date; projections made anew: {', '.join(names) or 'none'}")
+
+
+def psql(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[-- ARGS...]", help="For psql.")] = None,
+    owner: Annotated[bool, typer.Option("--owner", help="As owner, who may change everything.")] = False,
+    data: cli_console.Data = None,
+) -> None:
+    """Open the database in psql: read-only, without keys and directory, unless `--owner`.
+
+    Example: license-ledger psql -- -c 'SELECT count(*) FROM events'
+    """
+    with cli_console.opened(data) as ledger:
+        way = ledger.ways.owner if owner else ledger.ways.reader
+        if way is None:
+            raise errors.Invalid("the owner's URL is needed", field="LEDGER_OWNER_DATABASE_URL")
+        program = str(ledger.server.bin("psql")) if ledger.server is not None else "psql"
+        plain, password = opening.password_apart(way)
+        environment = config.child_environment() | {"PGPASSWORD": password}
+        if not owner:
+            environment["PGOPTIONS"] = "-c default_transaction_read_only=on"
+        finished = subprocess.run([program, plain, *(arguments or [])], env=environment, check=False)  # noqa: S603
+    raise typer.Exit(finished.returncode)

@@ -1,0 +1,124 @@
+"""Commands that prove: `check` a ledger against itself, `verify` a file against a trust file.
+
+`verify` opens no database, no network and no home folder; its keys come from the trust file alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import rich.markup
+import typer
+
+from api import cli_console, cli_verdicts
+from ledger import check as checking
+from ledger import errors
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(check)
+    app.command()(verify)
+
+
+def check(
+    facts: Annotated[
+        bool, typer.Option("--facts", help="Bytes, columns, tree, checkpoints; no rules.")
+    ] = False,
+    since: Annotated[
+        Path | None, typer.Option(help="A signed checkpoint or receipt that the history must contain.")
+    ] = None,
+    as_json: cli_console.Json = False,
+    data: cli_console.Data = None,
+) -> None:
+    """Re-derive everything from the events; name the first that does not fit. Exit 1 if any does not.
+
+    Example: license-ledger check --since yesterday.checkpoint
+    """
+    kept = since.read_text(encoding="utf-8") if since is not None else None
+    with cli_console.opened(data) as ledger, cli_console.progress("events") as tell:
+        report = checking.check(
+            ledger.ways.owner or ledger.ways.service,
+            identity=checking.identity_of(ledger.vault.ring),
+            anchor=ledger.vault.anchor,
+            since=kept,
+            facts_only=facts,
+            progress=tell,
+        )
+    if as_json:
+        cli_console.print_json(_as_dict(report))
+    else:
+        _print(report, facts=facts)
+    if not report.is_sound:
+        raise typer.Exit(1)
+
+
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Proof bundle, receipt or QR text.")],
+    trust: Annotated[Path, typer.Option(metavar="FILE", help="Trust file; the only source of keys.")],
+    event: Annotated[Path | None, typer.Option(metavar="FILE", help="Stored bytes, for a receipt.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Judge a QR's dates as of YYYY-MM-DD.")
+    ] = None,
+    as_json: cli_console.Json = False,
+) -> None:
+    """Verify a file offline: no database, no network. Exit 1 if it does not hold.
+
+    Example: license-ledger verify use.bundle.json --trust trust.json
+    """
+    now = datetime.now(UTC)
+    verdict = cli_verdicts.judge(
+        _read(file), trusted=_read(trust), event=_read(event) if event is not None else None, at=at, now=now
+    )
+    if as_json:
+        cli_console.print_json(verdict.as_dict())
+    else:
+        color = "green" if verdict.is_good else "red"
+        cli_console.OUT.print(f"[{color} bold]{verdict.word}[/] {rich.markup.escape(file.name)}")
+        for line in verdict.lines:
+            cli_console.OUT.print(f"  {rich.markup.escape(line)}")
+    if not verdict.is_good:
+        raise typer.Exit(1)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(cli_verdicts.FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise errors.Invalid(f"cannot be read: {error.strerror}", field=file.name) from error
+    if len(data) > cli_verdicts.FILE_BYTES_MAX:
+        raise errors.Invalid(f"larger than {cli_verdicts.FILE_BYTES_MAX} bytes", field=file.name)
+    return data
+
+
+def _as_dict(report: checking.Report) -> dict[str, Any]:
+    return {
+        "sound": report.is_sound,
+        "complete": report.is_complete,
+        "events": report.events,
+        "checkpoints": report.checkpoints,
+        "seconds": round(report.seconds, 3),
+        "events_per_second": round(report.rate),
+        "unread": list(report.unread),
+        "findings": [
+            {"kind": found.kind, "index": found.index, "text": found.text} for found in report.findings
+        ],
+    }
+
+
+def _print(report: checking.Report, *, facts: bool) -> None:
+    scope = "facts" if facts else "facts, rules and state"
+    word = "[green bold]sound[/]" if report.is_sound else "[red bold]NOT SOUND[/]"
+    cli_console.OUT.print(
+        f"{word} {report.events:,} events, {report.checkpoints:,} checkpoints: {scope}; "
+        f"{report.seconds:.1f} s, {report.rate:,.0f} events/s"
+    )
+    for found in report.findings:
+        cli_console.OUT.print(f"  {found.kind}: {rich.markup.escape(found.text)}")
+    for name in report.unread:
+        cli_console.OUT.print(f"  [yellow]not checked, the login may not read it:[/] {name}")
+    if not report.is_complete:
+        cli_console.OUT.print("  (ended early: more may not fit)")
