@@ -2,8 +2,7 @@
 
 `step` is all of it: read facts after the stored position, apply, store the position, commit. Threads
 call it in production, tests call it themselves. A fact that fails three times halts its projection
-alone. Facts are read outside the transaction: they never change, so a position that did not move in
-between makes them the right ones.
+alone. The locked row of a position makes one process at a time the one that follows.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import errors, fact, recorder
 from projections import db
@@ -78,24 +77,25 @@ class Follower:
 
         Raises whatever the projection raises; then nothing of the step is stored.
         """
-        known = self._known
-        if known is None or known.halted_at is not None or known.version != self.projection.version:
-            known = self._known = self._database.position(self.slot)
-        if known.halted_at is not None or known.version != self.projection.version:
+        known = self._known = self._known or self._database.position(self.slot)
+        if not self._follows(known):
+            self._known = None
             return 0
-        news = self._next(known.through)
-        if not news:
+        if self._source.newest_index() <= known.through:
             return 0
         with self._database.transaction() as work:
             position = work.lock(self.slot)
-            if position == known:
+            if position is None or not self._follows(position):
+                return 0
+            self._known = position
+            limit = 1 if position.through < self._careful_until else self._batch_max
+            news = happened(self._source, after=position.through, limit=limit)
+            if news:
                 self.projection.apply(work, news)
                 work.advance(self.slot, news[-1].index)
+                position = replace(position, through=news[-1].index)
         # A crash before this commit leaves rows and position as they were; after it, both have moved.
-        if position != known:
-            self._known = None
-            return 0
-        self._known = db.Position(version=known.version, through=news[-1].index, halted_at=None)
+        self._known = position
         return len(news)
 
     def advance(self) -> int:
@@ -126,9 +126,8 @@ class Follower:
             work.halt(self.slot, None)
         self._known, self._failures = None, 0
 
-    def _next(self, through: int) -> list[Happened]:
-        limit = 1 if through < self._careful_until else self._batch_max
-        return happened(self._source, after=through, limit=limit)
+    def _follows(self, position: db.Position) -> bool:
+        return position.halted_at is None and position.version == self.projection.version
 
     def _fail(self, error: Exception) -> None:
         at = self._known.through if self._known is not None else -1
