@@ -12,8 +12,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, holder, models, models_answers, routes, service
-from ledger import audit, days, errors, fact, license_commands, use_commands
+from api import acts, answers, examples, models, models_answers, routes, service
+from ledger import audit, days, errors, fact, use_commands
 from projections import paging, trail
 from signing import event, ids
 
@@ -110,15 +110,14 @@ def _query(
 def _stream(served: service.Service, said: models.Holder) -> bytes:
     """The holder's stream, or one that nobody has."""
     code = acts.holder(said, field="filter.holder")
-    found = holder.entry(served, license_commands.holder_lookup(served.ledger.vault, code).digests)
-    return found[1] if found is not None else _NOBODY
+    found = served.reader.find("holder", code.code_type, code.code)
+    return found.stream_id if found is not None else _NOBODY
 
 
 def _operator(served: service.Service, said: models.OperatorOf) -> bytes:
     """The operator's reference, or one that nobody has."""
-    lookup = served.ledger.vault.lookup("operator", said.organization, said.account)
-    found = holder.entry(served, lookup.digests)
-    return found[2] if found is not None else _NOBODY
+    found = served.reader.find("operator", said.organization, said.account)
+    return _NOBODY if found is None or found.target is None else found.target
 
 
 def _through(item: service.Recorded) -> int:

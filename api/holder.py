@@ -6,16 +6,21 @@ Until holders log in, an operator attests for them; the event names the operator
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models_answers, routes, service
-from ledger import authorization_commands, command, errors, fact, license_commands, sql, use_commands
+from ledger import (
+    authorization_commands,
+    command,
+    errors,
+    fact,
+    identifiers,
+    state,
+    use_commands,
+)
 from ledger import holder as holders
-from ledger.identifiers import HolderCode
-from ledger.state import LicenseRow
 from projections import holder as files
 from projections import paging
 
@@ -61,7 +66,7 @@ async def search(
 def _command(
     actor: command.Actor,
     repeat: command.Repeat,
-    code: HolderCode,
+    code: identifiers.HolderCode,
     evidence: str,
     page: paging.Page[files.Held],
 ) -> use_commands.ReadHolderFile:
@@ -75,20 +80,12 @@ def _command(
     )
 
 
-def _stream(served: service.Service, code: HolderCode) -> bytes:
+def _stream(served: service.Service, code: identifiers.HolderCode) -> bytes:
     """The holder's stream; raises NotFound."""
-    lookup = license_commands.holder_lookup(served.ledger.vault, code)
-    found = entry(served, lookup.digests)
+    found = served.reader.find("holder", code.code_type, code.code)
     if found is None:
         raise errors.NotFound("no file under this code")
-    stream_id: bytes = found[1]
-    return stream_id
-
-
-def entry(served: service.Service, digests: tuple[bytes, ...]) -> Any:
-    """The directory row (lookup, stream, target) of a lookup, or None."""
-    rows = served.reader.run(sql.load("append")["directory_entries"], (0, list(digests)))
-    return rows[0] if rows else None
+    return found.stream_id
 
 
 def _answer(
@@ -121,7 +118,7 @@ def _license(served: service.Service, held: files.Held, at: int) -> answers.Json
     }
 
 
-def _as_state(row: files.LicenseRow) -> LicenseRow:
+def _as_state(row: files.LicenseRow) -> state.LicenseRow:
     """The row as decision state has it, but for the names of its fields."""
-    names = (name for name in LicenseRow.columns() if name != "field_names")
-    return LicenseRow(**{name: getattr(row, name) for name in names}, field_names=())
+    names = (name for name in state.LicenseRow.columns() if name != "field_names")
+    return state.LicenseRow(**{name: getattr(row, name) for name in names}, field_names=())

@@ -14,6 +14,7 @@ import psycopg
 import psycopg_pool
 
 from ledger import errors, log, sql, tables, tiling
+from ledger.command import Entry
 from ledger.state import Key, R, Row
 from ledger.vault import Vault
 from signing import keyring, merkle, note, receipt
@@ -58,6 +59,23 @@ class Reader:
         found = self.run(table.rows, (self._partition, [key]))
         row: Row | None = table.row(found[0]) if found else None
         return row  # type: ignore[return-value]
+
+    def find(self, kind: str, *items: str) -> Entry | None:
+        """What the lookup of a code, identifier or operator names now.
+
+        Another process may have changed the pepper: what is not found is looked for again when the
+        database asks for a newer key ring than the lookup was made with.
+        """
+        while True:
+            known = self._vault.ring.version
+            digests = list(self._vault.lookup(kind, *items).digests)
+            rows = self.run(self._sql["directory_entries"], (self._partition, digests))
+            if rows:
+                return Entry(stream_id=rows[0][1], target=rows[0][2])
+            ((version,),) = self.run(sql.load("keeping")["ring_version"], (self._partition,))
+            if version <= known:
+                return None
+            self._vault.require_version(version)
 
     def events(self, indexes: Sequence[int]) -> list[bytes]:
         """Stored bytes at some leaf indexes, in their order; raises EventNotFound."""

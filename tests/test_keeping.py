@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from ledger import config, errors, identifiers, keeping, opening, pen, registry_commands, wraps
+from ledger import config, errors, identifiers, keeping, opening, pen, reading, registry_commands, wraps
 from ledger.holder import HolderErased
 from ledger.state import KeyRow
 from signing import keyring, receipt, seal, trust
@@ -140,6 +140,22 @@ def test_a_ring_saved_by_a_process_that_crashed_is_everyones_once_it_is_used(
     world.grant(type_codes=(CITIZEN_CARD,))
     (used,) = world.use(holder=citizen(7), type_code=CITIZEN_CARD)
     assert used.event.fact["license_ref"] == ref
+
+
+def test_who_only_reads_finds_a_holder_while_and_after_others_rotate(
+    world: World, configured: config.Config
+) -> None:
+    issue(world, citizen(1))
+    asked = ("holder", citizen(1).code_type, citizen(1).code)
+    with opening.opened(replace(configured), migrate=False) as other:
+        reader = reading.Reader(other.ways.service, other.vault)
+        with contextlib.closing(reader):
+            before = reader.find(*asked)
+            assert before is not None
+            for _ in range(2):
+                keeping.rotate_pepper(world.ledger)
+                assert reader.find(*asked) == before
+            assert reader.find("holder", "111", "nobody") is None
 
 
 def test_an_erased_holder_cannot_be_read_and_all_others_can(world: World) -> None:
