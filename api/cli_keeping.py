@@ -10,8 +10,7 @@ import typer
 
 from api import cli_console
 from ledger import backup as backups
-from ledger import config, errors, identifiers, keeping, rebuilding, recovery
-from ledger.command import Actor, Operator
+from ledger import command, config, errors, identifiers, keeping, rebuilding, recovery
 from projections import db, registry
 from projections import rebuild as projection_rebuild
 from signing import keyring, keys, trust
@@ -148,10 +147,10 @@ def erase(
     except identifiers.IdentifierError as error:
         raise errors.InvalidHolderCode(str(error), field="code") from error
     with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        actor = Actor(
+        actor = command.Actor(
             client_id=None,
             organization=ledger.vault.ring.operator,
-            operator=Operator(account=operator, name=operator_name),
+            operator=command.Operator(account=operator, name=operator_name),
             channel="console",
             reason=reason,
         )

@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from api import auth, cli_console
-from ledger import client, errors, reading, registry_commands
-from ledger.state import ClientRow
+from ledger import client, errors, reading, registry_commands, state
 from signing import ids, keyring
 
 
@@ -116,7 +115,7 @@ def show(client_id: ClientId, as_json: cli_console.Json = False, data: cli_conso
         cli_console.opened(data) as ledger,
         contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
     ):
-        row = reader.row(ClientRow, _id(client_id))
+        row = reader.row(state.ClientRow, _id(client_id))
     if row is None:
         raise errors.NotFound("no such client")
     shown: dict[str, Any] = {
