@@ -128,7 +128,7 @@ def compare_keeping(source: Source, findings: Findings) -> list[str]:
     for name, text in _ODDITIES:
         try:
             for (stream_id,) in source.oddities(name):
-                findings.add("directory", f"{text}: stream {ids.text(stream_id)}")
+                findings.add("directory", f"{text}: stream {_named(stream_id)}")
         except Unreadable:
             unread.append(name)
     try:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from ledger import client, opening, reading, registry_commands
+from ledger.state import ROWS
 from signing import event, receipt
 from tests.conftest import Cluster
 from tests.tampering import Case, Stored, tell, with_fact
@@ -196,6 +197,37 @@ def test_an_event_that_breaks_its_rule_is_named_and_passed_over(case: Case) -> N
 def test_state_that_no_event_made_is_found(case: Case, statement: str, text: str) -> None:
     case.sql(statement)
     assert text in case.told()[0]
+
+
+OTHER_VALUE = {
+    "bigint": "coalesce({column}, 0) + 1",
+    "integer": "{column} + 1",
+    "text": "coalesce({column}, '') || 'x'",
+    "bytea": "sha256(coalesce({column}, ''))",
+    "boolean": "NOT {column}",
+    "jsonb": "'[\"x\"]'",
+    "uuid": "gen_random_uuid()",
+}
+
+
+@pytest.mark.parametrize("table", ["events", "checkpoints", "tiles", *(cls.table for cls in ROWS)])
+def test_no_column_of_what_the_events_make_can_be_changed_unseen(case: Case, table: str) -> None:
+    columns = case.sql(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_name = %s AND table_schema = 'public' ORDER BY ordinal_position",
+        table,
+    )
+    case.sql(f"CREATE TABLE saved AS SELECT * FROM {table}")
+    for column, kind in columns:
+        value = OTHER_VALUE[kind].format(column=column)
+        if column == "position":
+            value = "position + 100000"
+        (last,) = case.sql(f"SELECT max(ctid) FROM {table}")[0]
+        case.sql(f"UPDATE {table} SET {column} = {value} WHERE ctid = %s", last)
+        assert case.report().findings, f"{table}.{column}"
+        case.sql(f"DELETE FROM {table}")
+        case.sql(f"INSERT INTO {table} SELECT * FROM saved")
+    assert case.told() == []
 
 
 def test_a_forged_root_of_a_checkpoint_is_found(case: Case) -> None:
