@@ -32,7 +32,7 @@ def _take_wraps(run: Run, vault: Vault) -> None:
     living = [wrap for wrap in vault.wraps.load().values() if _opens(vault, wrap)]
     if not any(wrap.stream_id == vault.ring.registry for wrap in living):
         raise errors.NotFound("the wraps beside the anchor are missing: put anchor/wraps back first")
-    run(texts["drop_data_keys"])
+    run(texts["drop_data_keys"], PARTITION)
     for start in range(0, len(living), ROWS_PER_STEP):
         some = living[start : start + ROWS_PER_STEP]
         rows = [(w.stream_id, w.number, w.bucket, w.generation, w.wrapped) for w in some]

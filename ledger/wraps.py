@@ -39,8 +39,9 @@ class WrapFile:
             return
         with self._held() as descriptor:
             end = self._whole_end(descriptor)
-            # What was cut short by a crash belongs to no batch.
-            os.ftruncate(descriptor, end)
+            if os.fstat(descriptor).st_size > end:
+                # What was cut short by a crash belongs to no batch.
+                os.ftruncate(descriptor, end)
             _write(descriptor, data, at=end)
             self._end = end + len(data)
 

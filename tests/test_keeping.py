@@ -3,23 +3,44 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import multiprocessing
+import random
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from ledger import config, errors, identifiers, keeping, opening, pen, reading, registry_commands, wraps
+from ledger import (
+    config,
+    errors,
+    identifiers,
+    keeping,
+    opening,
+    pen,
+    reading,
+    registry_commands,
+    store,
+    wraps,
+)
 from ledger.holder import HolderErased
 from ledger.state import KeyRow
 from signing import keyring, receipt, seal, trust
+from tests import campaign
 from tests.world import CITIZEN_CARD, World, citizen
 
 MADE_AT = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
+
+
+class Crash(Exception):
+    """The process ends here."""
 
 
 def stored(ledger: opening.Ledger) -> list[tuple[int, bytes]]:
@@ -103,6 +124,41 @@ def test_a_pepper_rotates_under_load_and_no_event_changes(world: World, configur
     holders = "SELECT count(*), count(DISTINCT stream_id) FROM directory WHERE kind = 'holder'"
     ((lookups, streams),) = rows(ledger, holders)
     assert lookups == streams
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_a_rotation_cut_short_is_finished_and_nobody_is_lost_meanwhile(
+    world: World, configured: config.Config, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """The process ends at each save of the ring and at each commit; another process goes on."""
+    ledger = world.ledger
+    refs = {number: issue(world, citizen(number)) for number in range(3)}
+    count = itertools.count()
+
+    def crash_at(real: Any) -> Any:
+        def maybe(*args: Any, **kwargs: Any) -> Any:
+            if next(count) == step:
+                raise Crash
+            return real(*args, **kwargs)
+
+        return maybe
+
+    with monkeypatch.context() as patch, opening.opened(replace(configured), migrate=False) as dying:
+        patch.setattr(keyring, "save_ring", crash_at(keyring.save_ring))
+        patch.setattr(store.Session, "commit", crash_at(store.Session.commit))
+        patch.setattr(keeping, "ROWS_PER_LOCK", 4)
+        with pytest.raises(Crash):
+            keeping.rotate_pepper(dying)
+    world.grant(type_codes=(CITIZEN_CARD,))
+    refs[3] = issue(world, citizen(3))
+    for number, ref in refs.items():
+        (used,) = world.use(holder=citizen(number), type_code=CITIZEN_CARD)
+        assert used.event.fact["license_ref"] == ref
+    keeping.rotate_pepper(ledger)
+    assert len(ledger.vault.ring.peppers) == 1
+    for number, ref in refs.items():
+        (used,) = world.use(holder=citizen(number), type_code=CITIZEN_CARD)
+        assert used.event.fact["license_ref"] == ref
 
 
 def test_a_serial_and_an_operator_are_found_after_a_rotation(world: World) -> None:
@@ -206,10 +262,6 @@ def test_a_bucket_is_renewed_while_other_processes_write_to_it(
     assert {wrap.generation for wrap in ledger.vault.wraps.load().values()} >= {2}
     keys_of(ledger)
     issue(world, citizen(1))
-
-
-class Crash(Exception):
-    """The process ends here."""
 
 
 @pytest.mark.parametrize("step", range(5))
@@ -331,3 +383,54 @@ def test_an_unknown_holder_cannot_be_erased(world: World) -> None:
     asked = registry_commands.EraseHolder(actor=world.issuer, holder=citizen(9))
     with pytest.raises(errors.NotFound):
         world.do(asked)
+
+
+def keep_for_ever(configured: config.Config, seed: int, started: Any) -> None:
+    """A process that changes keys until it is killed."""
+    rng = random.Random(seed)
+    with opening.opened(configured, migrate=False) as ledger, ledger.appending() as appender:
+        started.set()
+        while True:
+            keeping.rotate_pepper(ledger)
+            held = [wrap.bucket for wrap in ledger.vault.wraps.load().values()]
+            keeping.renew_bucket(ledger, rng.choice(held))
+            keeping.rotate_signing_key(ledger, appender, rng.choice(("log", "token")))
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(400)
+def test_killing_whoever_changes_keys_loses_nobody(world: World, configured: config.Config) -> None:
+    rng = random.Random(campaign.seed())
+    context = multiprocessing.get_context("spawn")
+    ledger = world.ledger
+    refs = {number: issue(world, citizen(number)) for number in range(40)}
+    world.grant(type_codes=(CITIZEN_CARD,))
+    before = stored(ledger)
+    issued: list[pen.Recorded] = []
+    for round_ in range(8):
+        started = context.Event()
+        keeper = context.Process(
+            target=keep_for_ever, args=(configured, rng.getrandbits(32), started), daemon=True
+        )
+        keeper.start()
+        assert started.wait(60)
+        give_up_at = time.monotonic() + rng.uniform(0.0, 1.0)
+        while time.monotonic() < give_up_at:
+            number = rng.choice(list(refs))
+            issued += world.use(holder=citizen(number), type_code=CITIZEN_CARD)
+        keeper.kill()
+        keeper.join()
+        refs[100 + round_] = issue(world, citizen(100 + round_))
+        issued += world.use(holder=citizen(100 + round_), type_code=CITIZEN_CARD)
+    keeping.rotate_pepper(ledger)
+    keeping.finish_erasures(ledger)
+    keeping.rotate_signing_key(ledger, world.appender, "log")
+    assert len(ledger.vault.ring.peppers) == 1
+    assert all(len(held) == 1 for held in ledger.vault.keks.keks)
+    for number, ref in refs.items():
+        (used,) = world.use(holder=citizen(number), type_code=CITIZEN_CARD)
+        assert used.event.fact["license_ref"] == ref
+    assert {item.event.topic for item in issued} == {"LicenseUsed"}
+    assert stored(ledger)[: len(before)] == before
+    require_valid(ledger, issued)
+    keys_of(ledger)
