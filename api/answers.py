@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from api import service
-from ledger import authorization, days, disclosure, fact, license, use, verification
-from ledger.state import AuthorizationRow, LicenseRow
+from ledger import authorization, days, disclosure, fact, license, state, use, verification
 from signing import ids, spelling, token
 
 Json = dict[str, Any]
@@ -133,7 +132,7 @@ def verified(item: service.Recorded) -> Json:
     }
 
 
-def license_now(row: LicenseRow, *, at: int) -> Json:
+def license_now(row: state.LicenseRow, *, at: int) -> Json:
     """A license as decision state has it at `at`: nothing sealed."""
     return {
         "license_ref": ids.text(row.license_ref),
@@ -151,7 +150,7 @@ def license_now(row: LicenseRow, *, at: int) -> Json:
     }
 
 
-def authorization_now(row: AuthorizationRow, *, at: int) -> Json:
+def authorization_now(row: state.AuthorizationRow, *, at: int) -> Json:
     """An authorization as decision state has it: nothing sealed, no use code."""
     return {
         "authorization_ref": ids.text(row.authorization_ref),
@@ -173,7 +172,7 @@ def authorization_now(row: AuthorizationRow, *, at: int) -> Json:
     }
 
 
-def looked_at(said: token.Token, *, result: str, row: LicenseRow, at: int) -> Json:
+def looked_at(said: token.Token, *, result: str, row: state.LicenseRow, at: int) -> Json:
     """What a QR code says and what is true of it now; the page behind it says no more."""
     return {
         "result": result,

@@ -7,8 +7,7 @@ from starlette.responses import Response
 
 from api import access, acts, answers, examples, models_answers, routes, service
 from ledger import authorization as authorizations
-from ledger import authorization_commands, errors
-from ledger.state import AuthorizationRow
+from ledger import authorization_commands, errors, state
 
 router = routes.router()
 _SCOPES = ("authorization:grant", "consent:attest")
@@ -128,9 +127,9 @@ def _require_scope(served: service.Service, asking: access.Access, ref: str) -> 
     routes.require_any(asking, (authorizations.scope_for(_row(served, ref).mode),))
 
 
-def _row(served: service.Service, ref: str) -> AuthorizationRow:
+def _row(served: service.Service, ref: str) -> state.AuthorizationRow:
     """The authorization as committed now; raises AuthorizationNotFound."""
-    row = served.reader.row(AuthorizationRow, acts.ref(ref, absent=errors.AuthorizationNotFound))
+    row = served.reader.row(state.AuthorizationRow, acts.ref(ref, absent=errors.AuthorizationNotFound))
     if row is None:
         raise errors.AuthorizationNotFound
     return row

@@ -17,8 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import auth, edge, examples, models_answers, routes, service
-from ledger import errors, sql
-from ledger.state import ClientRow
+from ledger import errors, sql, state
 from signing import cbor, ids
 
 router = routes.router()
@@ -51,7 +50,7 @@ def _token(served: service.Service, form: Mapping[str, str]) -> dict[str, Any]:
     client_id = auth.peek_client_id(assertion)
     if form.get("client_id", client_id) != client_id:
         raise auth.refusal("client")
-    row = served.reader.row(ClientRow, ids.parse(client_id))
+    row = served.reader.row(state.ClientRow, ids.parse(client_id))
     if row is None or row.is_suspended:
         # As for a key that is not registered: whether the client exists is nobody's business.
         raise auth.refusal("unknown-key")
@@ -114,14 +113,16 @@ def _form(request: Request, body: bytes) -> dict[str, str]:
 
 
 def _assertion(form: Mapping[str, str]) -> str:
-    if form.get("grant_type") != "client_credentials":
+    if not form.get("grant_type"):
+        raise _malformed("grant_type is missing")
+    if form["grant_type"] != "client_credentials":
         raise _malformed("grant_type is client_credentials", error="unsupported_grant_type")
     if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
         raise _malformed("client_assertion_type and client_assertion are missing")
     return form["client_assertion"]
 
 
-def _scopes(form: Mapping[str, str], row: ClientRow) -> tuple[str, ...]:
+def _scopes(form: Mapping[str, str], row: state.ClientRow) -> tuple[str, ...]:
     """The scopes asked for, all of them by default; raises Malformed for one that is not registered."""
     asked = tuple(form["scope"].split()) if form.get("scope") else row.scopes
     if not set(asked) <= set(row.scopes):
@@ -129,7 +130,7 @@ def _scopes(form: Mapping[str, str], row: ClientRow) -> tuple[str, ...]:
     return asked
 
 
-def _registered(row: ClientRow) -> auth.ClientKeys:
+def _registered(row: state.ClientRow) -> auth.ClientKeys:
     return auth.ClientKeys(
         client_id=ids.text(row.client_id),
         algorithm=row.algorithm,

@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import command, disclosure, errors, license_commands
+from ledger import command, disclosure, errors, license_commands, state
 from ledger import license as licenses
-from ledger.state import LicenseRow
 
 router = routes.router()
 _REFUSALS = (
@@ -74,12 +73,13 @@ async def amend(
     served, asking = service.of(request), routes.asking(request)
     ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
     actor = acts.actor(asking, body)
+    repeat = await acts.repeat(request, asking, operation=f"amend {license_ref}", key=key)
     serial = await served.read(_serial, served, ref, actor)
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
     asked = license_commands.AmendLicense(
         actor=actor,
-        repeat=await acts.repeat(request, asking, operation=f"amend {license_ref}", key=key),
+        repeat=repeat,
         license_ref=ref,
         holder=acts.holder(body.holder),
         content=acts.content(body, serial=serial),
@@ -100,9 +100,9 @@ def _serial(served: service.Service, ref: bytes, actor: command.Actor) -> str:
     return disclosure.serial(version)
 
 
-def _row(served: service.Service, ref: bytes) -> LicenseRow:
+def _row(served: service.Service, ref: bytes) -> state.LicenseRow:
     """The license as committed now; raises LicenseNotFound."""
-    row = served.reader.row(LicenseRow, ref)
+    row = served.reader.row(state.LicenseRow, ref)
     if row is None:
         raise errors.LicenseNotFound
     return row

@@ -25,10 +25,10 @@ from ledger import (
     pen,
     reading,
     sql,
+    state,
     store,
     use_commands,
 )
-from ledger.state import ClientRow
 from signing import event, ids, keyring, keys
 
 P = ParamSpec("P")
@@ -176,7 +176,7 @@ class Service:
 
     def require_current(self, asking: access.Access) -> None:
         """Nothing when the client may still call; raises ClientSuspended. For reads; appends ask by rule."""
-        row = self.reader.row(ClientRow, asking.client_id)
+        row = self.reader.row(state.ClientRow, asking.client_id)
         if row is None or row.is_suspended or row.generation != asking.generation:
             raise errors.ClientSuspended
 

@@ -13,9 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import disclosure, errors, use_commands, verification
+from ledger import disclosure, errors, state, use_commands, verification
 from ledger import license as licenses
-from ledger.state import LicenseRow, PieceRow, StreamRow
 from signing import ids, token
 
 router = routes.router()
@@ -84,8 +83,8 @@ def _look(served: service.Service, text: str) -> answers.Json:
         said = token.parse(text, trusted=disclosure.token_keys(vault), suite=vault.suite)
     except token.TokenInvalid as error:
         raise errors.NotFound from error
-    row = served.reader.row(LicenseRow, said.license_ref)
-    place = served.reader.row(PieceRow, _piece(said).key)
+    row = served.reader.row(state.LicenseRow, said.license_ref)
+    place = served.reader.row(state.PieceRow, _piece(said).key)
     known = verification.piece_is_known(
         place, license_ref=said.license_ref, version=said.version, piece=said.piece
     )
@@ -95,8 +94,8 @@ def _look(served: service.Service, text: str) -> answers.Json:
     return answers.looked_at(said, result=result, row=row, at=at)
 
 
-def _is_erased(served: service.Service, row: LicenseRow) -> bool:
-    stream = served.reader.row(StreamRow, row.stream_id)
+def _is_erased(served: service.Service, row: state.LicenseRow) -> bool:
+    stream = served.reader.row(state.StreamRow, row.stream_id)
     return stream is None or stream.is_erased
 
 

@@ -11,15 +11,16 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from api import auth, client, description, examples, main, service
+from api import auth, client, description, examples, main, problems, service
 from ledger import catalog, config, registry_commands
-from signing import ids
+from signing import ids, note, trust
 from tests import world
 
 ALL_SCOPES = tuple(description.SCOPES)
@@ -141,3 +142,78 @@ def example(name: str, which: str | None = None) -> Any:
     shown = getattr(examples, name).__metadata__[0].openapi_examples
     chosen = shown[which] if which is not None else next(iter(shown.values()))
     return json.loads(json.dumps(chosen["value"]))
+
+
+def person(number: int) -> dict[str, str]:
+    """Synthetic citizen `number` as a request names it."""
+    return {"code_type": "111", "code": world.citizen(number).code}
+
+
+def issue_body(number: int, **changes: Any) -> dict[str, Any]:
+    """An identity card for synthetic citizen `number`."""
+    return {
+        **example("IssueBody"),
+        "license_type": world.CITIZEN_CARD,
+        "holder": {**person(number), "name": f"合成居民{number}"},
+        "number": f"NO-{number}",
+        "fields": {"name": f"合成居民{number}", "address": "福州市示例路"},
+        **changes,
+    }
+
+
+def grant_body(number: int | None = None, *, to: str = examples.ORGANIZATION, **scope: Any) -> dict[str, Any]:
+    """Consent of synthetic citizen `number`, or a statutory grant, to use identity cards."""
+    said = {**example("GrantBody"), "requester": to, "mode": "statutory"}
+    if number is not None:
+        said |= {"mode": "holder", "holder": person(number), "evidence": "0" * 64}
+    return {**said, "scope": {"license_types": [world.CITIZEN_CARD], **scope}}
+
+
+def use_body(number: int, **changes: Any) -> dict[str, Any]:
+    """A use of the identity card of synthetic citizen `number`."""
+    return {**example("UseBody"), "holder": person(number), "license_type": world.CITIZEN_CARD, **changes}
+
+
+def by_code(use_code: str) -> dict[str, Any]:
+    """A use by use code."""
+    said = example("UseBody")
+    return {"use_code": use_code, "purpose": said["purpose"], "operator": said["operator"]}
+
+
+def trust_of(face: Face) -> trust.TrustFile:
+    """What a verifier of this ledger trusts."""
+    vault = face.served.ledger.vault
+    origin = f"{vault.ring.origin}/0"
+    key = note.VerifierKey(name=origin, public=vault.log_key.public)
+    known = trust.Ledger(
+        ledger_id=vault.ring.ledger_id,
+        suite=vault.suite,
+        is_demonstration=True,
+        origins=(trust.Origin(origin=origin, generation=0, keys=(key,)),),
+        token_keys=(),
+    )
+    return trust.TrustFile(ledgers=(known,), made_at=datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def problem(answer: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, type and field of a problem document."""
+    said = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert said["status"] == answer.status_code
+    return answer.status_code, said["type"].removeprefix(problems.TYPE_PREFIX), said.get("field")
+
+
+def dumps(content: Any) -> bytes:
+    """Compact JSON."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@contextlib.contextmanager
+def fresh(cluster: Any, settings: service.Settings = GENEROUS) -> Iterator[Face]:
+    """The application on a fresh ledger, for the tests of a module."""
+    configured = cluster.clone()
+    try:
+        with running(configured, settings) as face:
+            yield face
+    finally:
+        cluster.drop(configured)

@@ -1,0 +1,100 @@
+"""Verifications over HTTP, and the page behind a QR code, which says nothing sealed and stores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ledger import identifiers, registry_commands
+from tests import api_world, world
+from tests.api_world import Caller, Face, issue_body, problem
+from tests.conftest import Cluster
+
+VERIFY = api_world.example("VerifyBody")
+ACT = {name: VERIFY[name] for name in ("operator", "case_number")}
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def issuer(face: Face) -> Caller:
+    return face.register(world.ISSUER, "license:issue")
+
+
+@pytest.fixture(scope="module")
+def verifier(face: Face) -> Caller:
+    return face.register(world.HALL, "license:verify")
+
+
+def path_of(qr: str) -> str:
+    return qr[qr.index("/V/") :]
+
+
+def test_a_check_is_recorded_and_says_what_the_ledger_knew(
+    face: Face, issuer: Caller, verifier: Caller
+) -> None:
+    made = issuer.done("/v1/licenses", issue_body(1))
+    by_ref = verifier.done("/v1/verifications", {**ACT, "license_ref": made["license_ref"]})
+    by_token = verifier.done("/v1/verifications", {**ACT, "token": made["qr"]})
+    lower = verifier.done("/v1/verifications", {**ACT, "token": made["qr"].lower()})
+    assert [one["result"] for one in (by_ref, by_token, lower)] == ["effective"] * 3
+    assert (by_ref["piece"], by_token["piece"]) == (None, 0)
+    issuer.done(f"/v1/licenses/{made['license_ref']}/revoke", api_world.example("ChangeBody"))
+    revoked = verifier.done("/v1/verifications", {**ACT, "token": made["qr"]})
+    assert (revoked["result"], revoked["national_result"]) == ("revoked", "3")
+    assert revoked["index"] == face.events() - 1
+
+
+def test_what_is_no_license_of_this_ledger_is_unknown_and_recorded(face: Face, verifier: Caller) -> None:
+    before = face.events()
+    for said in ({"license_ref": "a" * 26}, {"token": "HTTPS://X/V/AAAA"}, {"token": "一"}):
+        told = verifier.done("/v1/verifications", {**ACT, **said})
+        assert (told["result"], told["license_ref"]) == ("unknown", None)
+    assert face.events() == before + 3
+
+
+def test_a_check_names_one_thing(face: Face, verifier: Caller) -> None:
+    before = face.events()
+    for said in ({}, {"license_ref": "a" * 26, "token": "A"}):
+        assert problem(verifier.post("/v1/verifications", {**ACT, **said})) == (422, "invalid-value", "body")
+    assert face.events() == before
+
+
+def test_a_code_opens_in_any_case_and_nothing_is_recorded(face: Face, issuer: Caller) -> None:
+    made = issuer.done("/v1/licenses", issue_body(2))
+    before = face.events()
+    path = path_of(made["qr"])
+    for written in (path, path.lower(), "/V/" + path[3:].lower()):
+        said = face.http.get(written).json()
+        assert (said["result"], said["license_ref"]) == ("effective", made["license_ref"])
+        assert not {"fields", "license_id", "holder"} & said.keys()
+    assert face.events() == before
+
+
+def test_a_code_says_the_status_of_the_very_moment(face: Face, issuer: Caller) -> None:
+    made = issuer.done("/v1/licenses", issue_body(3))
+    body = {**issue_body(3), "reason": "变更"}
+    del body["license_type"]
+    amended = issuer.done(f"/v1/licenses/{made['license_ref']}/amend", body)
+    old, new = path_of(made["qr"]), path_of(amended["qr"])
+    assert face.http.get(old).json()["result"] == "superseded"
+    assert face.http.get(new).json()["result"] == "effective"
+    issuer.done(f"/v1/licenses/{made['license_ref']}/suspend", api_world.example("ChangeBody"))
+    assert face.http.get(new).json()["result"] == "suspended"
+
+
+def test_whatever_is_no_token_is_answered_alike(face: Face, issuer: Caller) -> None:
+    made = issuer.done("/v1/licenses", issue_body(4))
+    good = path_of(made["qr"])
+    forged = good[:-1] + ("A" if good[-1] != "A" else "E")
+    holder = identifiers.holder_code(**api_world.person(4))
+    console = face.served.ledger.console
+    face.console(registry_commands.EraseHolder(actor=console, holder=holder))
+    answers = [face.http.get(path) for path in (forged, "/V/AAAA", "/V/%E4%B8%80", "/v/x" * 1, good)]
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.content for answer in answers}) == 1

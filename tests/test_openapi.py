@@ -1,0 +1,150 @@
+"""The API description: every operation says its security, errors and examples, and the examples work."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api import examples
+from tests import api_world, world
+from tests.api_world import Caller, Face
+from tests.conftest import Cluster
+
+ORDER = (
+    *("issue", "grant", "use", "use_batch", "verify", "search", "read_trail"),
+    *("get_license", "amend", "suspend", "reinstate", "get_authorization", "narrow", "withdraw"),
+    *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
+)
+"""In which the steps make sense: what changes a license comes after what uses it."""
+ENDINGS = ("annul", "recall", "revoke")
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def caller(face: Face) -> Caller:
+    """The client that `api/examples.py` asks for."""
+    return face.register(examples.ORGANIZATION)
+
+
+@pytest.fixture(scope="module")
+def said(face: Face) -> dict[str, Any]:
+    answer = face.http.get("/openapi.json")
+    assert answer.status_code == 200
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def operations(said: dict[str, Any]) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Operation id to (path, method, operation)."""
+    return {
+        operation["operationId"]: (path, method, operation)
+        for path, methods in said["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def bodies(operation: dict[str, Any]) -> list[Any]:
+    """The example bodies of an operation; one None when it takes no body."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    return [None] if content is None else [item["value"] for item in content["examples"].values()]
+
+
+def test_the_description_is_openapi_3_1_and_names_every_operation_once(said: dict[str, Any]) -> None:
+    assert said["openapi"].startswith("3.1")
+    found = operations(said)
+    assert len(found) == sum(len(methods) for methods in said["paths"].values())
+    assert set(found) == set(ORDER)
+
+
+def test_every_reference_of_the_description_is_there(said: dict[str, Any]) -> None:
+    for ref in re.findall(r'"\$ref": ?"#/([^"]+)"', api_world.dumps(said).decode()):
+        item: Any = said
+        for step in ref.split("/"):
+            item = item[step]
+
+
+def test_every_operation_says_its_security_its_problems_and_an_example(said: dict[str, Any]) -> None:
+    for path, method, operation in operations(said).values():
+        is_public = not path.startswith("/v1/")
+        assert bool(operation["security"]) is not is_public, path
+        for status, described in operation["responses"].items():
+            if int(status) >= 400:
+                assert list(described["content"]) == ["application/problem+json"], (path, status)
+        if not is_public:
+            assert {"401", "429", "503"} <= operation["responses"].keys()
+        if method == "post" and not is_public:
+            assert bodies(operation)
+            assert "requestBody" in operation
+        keyed = [item for item in operation.get("parameters", ()) if item["name"] == "Idempotency-Key"]
+        assert all(item["required"] for item in keyed)
+        appends = method == "post" and not is_public and operation["operationId"] != "use_batch"
+        assert bool(keyed) is appends, path
+
+
+def test_every_example_works_when_it_is_pasted(face: Face, caller: Caller, said: dict[str, Any]) -> None:
+    found = operations(said)
+    made: dict[str, Any] = {}
+    for name in ORDER:
+        path, method, operation = found[name]
+        for body in bodies(operation):
+            if name in ENDINGS:
+                made |= caller.done("/v1/licenses", api_world.example("IssueBody"))
+            if name == "token":
+                answer = caller.ask_token()
+            elif name == "look":
+                answer = caller.get(made["qr"][made["qr"].index("/V/") :])
+            else:
+                where = filled(path, operation, made)
+                answer = caller.get(where) if method == "get" else caller.post(where, body)
+            assert answer.status_code == 200, (name, answer.text)
+            if name in ("issue", "grant"):
+                made |= answer.json()
+
+
+def filled(path: str, operation: dict[str, Any], made: dict[str, Any]) -> str:
+    """The path with its example values, or with those of the answers before."""
+    shown = {item["name"]: item.get("example") for item in operation.get("parameters", ())}
+    return re.sub(r"{(\w+)}", lambda match: str(shown.get(match[1]) or made[match[1]]), path)
+
+
+def test_the_uses_of_the_examples_are_granted(face: Face, caller: Caller) -> None:
+    caller.done("/v1/licenses", api_world.example("IssueBody"))
+    caller.done("/v1/authorizations", api_world.example("GrantBody", "unconditional"))
+    for name in ("by_holder_and_type", "some_fields"):
+        (*uses,) = caller.done("/v1/uses", api_world.example("UseBody", name))["uses"]
+        assert {one["decision"] for one in uses} == {"granted"}
+    (unknown,) = caller.done("/v1/uses", api_world.example("UseBody", "by_reference"))["uses"]
+    assert unknown["reason"] == "not-authorized"
+
+
+def test_a_link_leads_from_what_was_made_to_what_can_be_done_with_it(said: dict[str, Any]) -> None:
+    found = operations(said)
+    for name, parameter in (("issue", "license_ref"), ("grant", "authorization_ref")):
+        links = found[name][2]["responses"]["200"]["links"].values()
+        for link in links:
+            assert link["parameters"] == {parameter: f"$response.body#/{parameter}"}
+            assert "{" + parameter + "}" in found[link["operationId"]][0]
+
+
+def test_the_page_of_the_description_needs_no_other_host(face: Face, said: dict[str, Any]) -> None:
+    page = face.http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "<script" not in page.text
+    assert not re.findall(r'(?:src|href)="(?!#|openapi\.json")', page.text)
+    for path, _, operation in operations(said).values():
+        assert path in page.text
+        assert f'id="{operation["operationId"]}"' in page.text
+
+
+def test_examples_are_synthetic(said: dict[str, Any]) -> None:
+    text = api_world.dumps(said).decode()
+    assert world.citizen(7).code not in text
+    assert not re.findall(r"(?<![0-9])[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9X](?![0-9A-Z])", text)
