@@ -1,8 +1,9 @@
 """The anchor: the newest tree head this ledger has answered for, kept outside the database.
 
-A small file with two slots, written in turn and synced, so that a torn write leaves the other slot.
-`advance` is a compare-and-set under a file lock, shared by all processes of one ledger. Nothing is
-signed before the anchor has it; a database whose history lacks the anchor gets no more facts.
+A small file with a lane for each service that appends. A lane has two slots, written in turn and
+synced, so that a torn write leaves the other slot; only its holder writes to it, and the newest mark of
+all lanes counts. So nobody waits for anybody, not even for a service that was stopped amid a write.
+Nothing is signed before the anchor has it; a database whose history lacks the anchor gets no more facts.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 from ledger import errors
 
+LANES_MAX = 64
 _SLOT = 1024
+_LANE = 2 * _SLOT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,17 @@ class Mark:
     system: str
     timeline: str
 
+    @property
+    def generation(self) -> int:
+        """The origin's generation: a successor after declared loss is newer, however small."""
+        number = self.origin.rpartition("/")[2].partition(".")[2]
+        return int(number) if number.isdecimal() else 0
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """What newer marks have more of."""
+        return self.generation, self.size
+
 
 class Anchor:
     """The anchor file of one partition."""
@@ -43,7 +57,7 @@ class Anchor:
         """A new anchor at `mark`; raises FileExistsError rather than forget an old one."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
-            file.write(_slot(1, mark) + bytes(_SLOT))
+            file.write(_slot(mark) + bytes(_SLOT))
             os.fsync(file.fileno())
         folder = os.open(self._path.parent, os.O_RDONLY)
         try:
@@ -53,54 +67,77 @@ class Anchor:
 
     def read(self) -> Mark:
         """The newest mark; raises HistoryBehindAnchor when the file is absent or unreadable."""
+        return max(self.marks(), key=lambda mark: mark.order)
+
+    def marks(self) -> list[Mark]:
+        """The newest mark of each lane; raises HistoryBehindAnchor as `read`."""
         try:
             with self._path.open("rb", buffering=0) as file:
-                return _newest(file.read(2 * _SLOT))[1]
+                data = file.read(LANES_MAX * _LANE)
         except OSError as error:
             raise errors.HistoryBehindAnchor("the anchor cannot be read") from error
+        lanes = (data[start : start + _LANE] for start in range(0, len(data), _LANE))
+        found = [mark for _, mark in map(_newest, lanes) if mark is not None]
+        if not found:
+            raise errors.HistoryBehindAnchor("the anchor is damaged")
+        return found
 
-    @contextmanager
-    def held(self) -> Iterator[HeldAnchor]:
-        """The anchor while no other process can change it."""
-        with self._path.open("r+b", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield HeldAnchor(file.fileno())
+    def lane(self) -> Lane:
+        """A lane that no other service has; raises Unavailable when all are taken."""
+        for number in range(LANES_MAX):
+            lock = self._path.with_name(f"{self._path.name}.lane-{number}").open("ab", buffering=0)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+                continue
+            return Lane(self._path, number, lock=lock)
+        raise errors.Unavailable("too many services append to this ledger")
 
 
-class HeldAnchor:
-    """An anchor under its lock."""
+class Lane:
+    """The place of one service in the anchor; the kernel gives it back however the service ends."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._sequence, self.mark = _newest(os.pread(descriptor, 2 * _SLOT, 0))
+    def __init__(self, path: Path, number: int, *, lock: IO[bytes]) -> None:
+        self._path = path
+        self._start = number * _LANE
+        self._lock = lock
 
     def write(self, mark: Mark) -> None:
         """`mark` from here on: synced before this returns."""
-        self._sequence += 1
-        os.pwrite(self._descriptor, _slot(self._sequence, mark), _SLOT * ((self._sequence + 1) % 2))
-        os.fdatasync(self._descriptor)
-        self.mark = mark
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            # The slot that holds the lane's newest mark stays as it is.
+            newest, _ = _newest(os.pread(descriptor, _LANE, self._start))
+            os.pwrite(descriptor, _slot(mark), self._start + _SLOT * (1 - newest))
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def close(self) -> None:
+        """Give the lane to whoever comes next."""
+        self._lock.close()
 
 
-def _slot(sequence: int, mark: Mark) -> bytes:
-    content = json.dumps({"sequence": sequence, **asdict(mark)}).encode()
+def _slot(mark: Mark) -> bytes:
+    content = json.dumps(asdict(mark)).encode()
     data = hashlib.sha256(content).hexdigest().encode() + b" " + content
     assert len(data) <= _SLOT, "a mark fits its slot"
     return data.ljust(_SLOT)
 
 
-def _newest(data: bytes) -> tuple[int, Mark]:
-    found = [slot for slot in (_parse(data[:_SLOT]), _parse(data[_SLOT:])) if slot is not None]
-    if not found:
-        raise errors.HistoryBehindAnchor("the anchor is damaged")
-    return max(found, key=lambda slot: slot[0])
+def _newest(lane: bytes) -> tuple[int, Mark | None]:
+    """Which slot of a lane holds the newest mark, and the mark; None in a lane that was never used."""
+    first, second = _parse(lane[:_SLOT]), _parse(lane[_SLOT:])
+    if second is None or (first is not None and first.order >= second.order):
+        return 0, first
+    return 1, second
 
 
-def _parse(data: bytes) -> tuple[int, Mark] | None:
+@lru_cache(maxsize=4 * LANES_MAX)
+def _parse(data: bytes) -> Mark | None:
     digest, _, padded = data.partition(b" ")
     content = padded.rstrip(b" \x00")
     if hashlib.sha256(content).hexdigest().encode() != digest:
         return None
-    values = json.loads(content)
-    sequence = values.pop("sequence")
-    return sequence, Mark(**values)
+    return Mark(**json.loads(content))

@@ -11,21 +11,22 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
-from ledger import days, drafting, errors, log, tiling
+from ledger import anchoring, days, drafting, errors, log, tiling
 from ledger.anchor import Mark
 from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants, require_current_client
 from ledger.drafting import Encoded
 from ledger.recorder import Recorder
 from ledger.state import GenerationRow
-from ledger.store import Head, Identity, Loaded, Look, Lost, Session, Unknown, Write, wall_clock
+from ledger.store import Head, Identity, Loaded, Look, Lost, Session, StoreError, Unknown, Write, wall_clock
 from ledger.vault import Vault
-from signing import event, merkle, note, receipt
+from signing import event, merkle, receipt
 
 CLOCK_BACK_US = 2_000_000
 CLOCK_OFF_US = 5_000_000
 SETTLE_FOR_S = 30.0
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 Stage = Literal["locked", "inserted", "committing", "committed", "anchored"]
 
@@ -89,10 +90,12 @@ class Pen:
         self._session: Session | None = None
         self._ring_version: int | None = None
         """What the database said under the lock."""
+        self._anchoring = anchoring.Anchoring(vault.anchor)
 
     def close(self) -> None:
-        """Give the session back."""
+        """Give session and lane back."""
         self.drop_session()
+        self._anchoring.close()
 
     def drop_session(self) -> None:
         """Forget the session: whatever it had open is rolled back by the server."""
@@ -107,10 +110,12 @@ class Pen:
         database does not take it, and a LedgerError when appending has stopped.
         """
         session = self._session = self._session or self._connect()
+        if self._anchoring.is_behind:
+            self._catch_up(session)
         try:
             head, decided = self._decide(session, commands)
             if not decided.events:
-                session.rollback()
+                self._confirm(session, head, decided)
                 return _outcomes(decided, [])
             new_head, extension = self._write(session, head, decided)
         except errors.LedgerError:
@@ -120,13 +125,17 @@ class Pen:
             # A crash up to here leaves nothing behind: the server rolls back.
             self.drop_session()
             raise
-        self._commit(session, new_head)
+        identity = self._commit(session, new_head)
         # From here the facts exist, even if we crash.
         self._reached("committed")
-        self._anchor(new_head, before=head, identity=session.identity)
+        try:
+            self._anchor(new_head, before=head, identity=identity)
+        except OSError as error:
+            # The facts exist, and nobody signs them before the anchor has them.
+            raise errors.OutcomeUnknown from error
         # From here no other history can be signed for this origin.
         self._reached("anchored")
-        checkpoint = self._sign(new_head)
+        checkpoint = anchoring.signed(self._vault, new_head)
         return _outcomes(decided, _recorded(decided.events, extension, checkpoint))
 
     def _connect(self) -> Session:
@@ -220,7 +229,10 @@ class Pen:
         )
         wraps = [self._vault.wrap(key) for key in decided.batch.effects.keys]
         # A wrap outside that no committed batch needs does no harm; one that is missing would.
-        self._vault.wraps.append(wraps)
+        try:
+            self._vault.wraps.append(wraps)
+        except OSError as error:
+            raise errors.Unavailable("the wraps cannot be written") from error
         effects = decided.batch.effects
         write = Write(
             head=new_head,
@@ -262,68 +274,64 @@ class Pen:
         sealed = self._vault.seal_entry(key, kind=lookup.kind, content=entry.content)
         return lookup.digests[0], lookup.kind, lookup.pepper_id, entry.stream_id, entry.target, sealed
 
-    def _commit(self, session: Session, head: Head) -> None:
-        """COMMIT; when its outcome is not known, settle it. Raises Lost when the batch did not land."""
+    def _commit(self, session: Session, head: Head) -> Identity:
+        """COMMIT, and where it landed; an unknown outcome is settled. Raises Lost when it did not land."""
         self._reached("committing")
         try:
             session.commit()
         except Unknown as unknown:
             self.drop_session()
-            if not self._has_landed(session.identity, head):
+            old = session.identity
+            root = self._settled(lambda fresh: anchoring.confirmed_root(fresh, head.size, ended=old))
+            if root != head.root:
                 raise Lost("the batch did not land") from unknown
+        return session.identity if self._session is None else self._session.identity
 
-    def _has_landed(self, old: Identity, head: Head) -> bool:
-        """Whether the batch that made `head` is committed.
-
-        A plain read could come too early: the old backend is ended and its lock waited for first.
-        """
+    def _settled(self, ask: Callable[[Session], T]) -> T:
+        """What `ask` finds; tried again on new sessions, since facts exist that are not answered yet."""
         give_up_at = time.monotonic() + SETTLE_FOR_S
         while True:
             try:
-                session = self._recorder.session()
-                session.end_backend(old)
-                look = session.begin(anchor_size=head.size)
-                session.rollback()
-                self._session = session
-                return look.anchored_root == head.root
-            except Lost:
+                session = self._session = self._session or self._recorder.session()
+                return ask(session)
+            except (StoreError, errors.Unavailable) as error:
+                self.drop_session()
                 if time.monotonic() > give_up_at:
-                    raise errors.OutcomeUnknown from None
+                    raise errors.OutcomeUnknown from error
                 time.sleep(0.1)
 
-    def _anchor(self, head: Head, *, before: Head, identity: Identity) -> None:
-        """The anchor contains `head` when this returns; raises HistoryBehindAnchor when it cannot.
+    def _confirm(self, session: Session, head: Head, decided: _Decided) -> None:
+        """End a batch that adds nothing; what a repeat is told of must be durable and anchored first."""
+        if not any(isinstance(outcome, Result) for outcome in decided.outcomes):
+            session.rollback()
+            return
+        try:
+            session.commit()
+        except Unknown as unknown:
+            raise Lost("nothing was written") from unknown
+        if self._vault.anchor.read().order < (head.generation, head.size):
+            self._advance(head, session)
 
-        The mark to be replaced is one that our history contains: the head before the batch, or what
-        another process anchored meanwhile, and then the database is asked.
-        """
-        mark = self._mark(head, identity)
-        contained = {(0, ""), (before.size, before.root.hex())}
-        while True:
-            with self._vault.anchor.held() as anchor:
-                found = anchor.mark
-                is_older = found.origin == mark.origin and found.size < head.size
-                if is_older and (found.size, found.root) in contained:
-                    anchor.write(mark)
-                    return
-            if found.origin != mark.origin:
-                raise errors.HistoryBehindAnchor("the anchor belongs to another origin")
-            if found.size == head.size and found.root != mark.root:
-                raise errors.HistoryBehindAnchor("two histories of one size")
-            if found.size == head.size:
-                return
-            self._require_contained(found)
-            if found.size > head.size:
-                return
-            contained.add((found.size, found.root))
-
-    def _require_contained(self, mark: Mark) -> None:
-        """Another process anchored another head: it must be of the history that has our batch."""
-        session = self._session = self._session or self._connect()
-        look = session.begin(anchor_size=mark.size)
+    def _catch_up(self, session: Session) -> None:
+        """Anchor what was committed while the anchor could not be written; no more facts before that."""
+        look = session.begin(anchor_size=0)
         session.rollback()
-        if look.anchored_root is None or look.anchored_root.hex() != mark.root:
-            raise errors.HistoryBehindAnchor("the anchored history is another one than this batch's")
+        self._advance(look.head, session)
+
+    def _advance(self, head: Head, session: Session) -> None:
+        """Anchor a head that somebody committed; raises Unavailable when that cannot be done."""
+        try:
+            self._anchor(head, before=head, identity=session.identity)
+        except OSError as error:
+            raise errors.Unavailable("the anchor cannot be written") from error
+
+    def _anchor(self, head: Head, *, before: Head, identity: Identity) -> None:
+        """The anchor contains `head` when this returns; raises HistoryBehindAnchor or OSError if not."""
+        self._anchoring.advance(
+            self._mark(head, identity),
+            before=before,
+            root_at=lambda size: self._settled(lambda session: anchoring.root(session, size)),
+        )
 
     def _mark(self, head: Head, identity: Identity) -> Mark:
         return Mark(
@@ -333,12 +341,6 @@ class Pen:
             system=identity.system,
             timeline=identity.timeline,
         )
-
-    def _sign(self, head: Head) -> str:
-        """The signed checkpoint of an anchored head; deterministic, so a lost one can be made again."""
-        origin = log.origin_line(self._vault.ring.origin, partition=0, generation=head.generation)
-        checkpoint = note.Checkpoint(origin=origin, size=head.size, root=head.root)
-        return note.sign(checkpoint.text, name=origin, key=self._vault.log_key, suite=self._vault.suite)
 
 
 def require_anchored(vault: Vault, mark: Mark, look: Look) -> None:

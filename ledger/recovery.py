@@ -99,11 +99,10 @@ class RecoveryPen(Pen):
         """The successor's first head; only what was declared lost is replaced."""
         mark = self._mark(head, identity)
         first = log.origin_line(self._vault.ring.origin, partition=PARTITION, generation=0)
-        with self._vault.anchor.held() as anchor:
-            if generation_of(anchor.mark.origin, first=first) >= head.generation:
-                raise errors.HistoryBehindAnchor("the anchor moved on meanwhile")
-            # From here the old origin is never signed again.
-            anchor.write(mark)
+        if generation_of(self._vault.anchor.read().origin, first=first) >= head.generation:
+            raise errors.HistoryBehindAnchor("the anchor moved on meanwhile")
+        # From here the old origin is never signed again.
+        self._anchoring.write(mark)
 
 
 @dataclass(frozen=True, kw_only=True)
