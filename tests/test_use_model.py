@@ -1,0 +1,290 @@
+"""A model of uses that reads docs/rules.md, against the real append path on a real PostgreSQL.
+
+Hypothesis makes histories: issue, amend, change status, grant, narrow, withdraw, suspend clients,
+erase, use. The model asks the page's table what each use leads to, and in the end knows what the state
+tables hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import hypothesis.strategies as st
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import (
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ledger import (
+    check,
+    days,
+    identifiers,
+    opening,
+    use_commands,
+)
+from ledger.pen import Recorded
+from tests.conftest import Cluster
+from tests.rules_table import Held, Permission, Request, Verdict
+from tests.use_model import (
+    FIELDS,
+    ITEMS,
+    REQUESTERS,
+    RESERVED,
+    RULES,
+    Histories,
+    holders,
+    some_fields,
+    types,
+)
+from tests.world import World
+
+
+class Uses(Histories):
+    """Histories with uses among them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: set[str] = set()
+
+    def teardown(self) -> None:
+        try:
+            self.tables_equal_the_model()
+        finally:
+            super().teardown()
+
+    # --- uses ---
+
+    @rule(
+        holder=holders,
+        type_code=types,
+        requester=st.sampled_from(REQUESTERS),
+        item=st.sampled_from(ITEMS),
+        fields=some_fields,
+    )
+    def use_by_holder(
+        self,
+        holder: identifiers.HolderCode,
+        type_code: str,
+        requester: str,
+        item: str,
+        fields: tuple[str, ...] | None,
+    ) -> None:
+        name = self.model.knows(holder)
+        licenses = [held for held in self.model.licenses if (held.holder, held.type) == (name, type_code)]
+        asked = request(requester, item, fields, type_code)
+        permissions = [made for made in self.model.alive() if made.holder in (None, name)]
+        recorded = self._use(requester, item, fields, holder=holder, type_code=type_code)
+        self._agree(permissions, licenses, asked, recorded)
+
+    @rule(
+        data=st.data(), requester=st.sampled_from(REQUESTERS), item=st.sampled_from(ITEMS), fields=some_fields
+    )
+    def use_by_reference(
+        self, data: st.DataObject, requester: str, item: str, fields: tuple[str, ...] | None
+    ) -> None:
+        known = [held.ref for held in self.model.licenses]
+        ref = data.draw(st.sampled_from([*known, bytes(16)]))
+        licenses = [
+            held for held in self.model.licenses if held.ref == ref and held.holder not in self.model.erased
+        ]
+        recorded = self._use(requester, item, fields, license_ref=ref)
+        self._agree(self.model.alive(), licenses, request(requester, item, fields, None), recorded)
+
+    @precondition(lambda self: self.model.use_codes)
+    @rule(
+        data=st.data(), requester=st.sampled_from(REQUESTERS), item=st.sampled_from(ITEMS), fields=some_fields
+    )
+    def use_by_code(
+        self, data: st.DataObject, requester: str, item: str, fields: tuple[str, ...] | None
+    ) -> None:
+        ref = data.draw(st.sampled_from(sorted(self.model.use_codes)))
+        permissions = [made for made in self.model.alive() if made.ref == ref]
+        licenses = [
+            held for made in permissions for held in self.model.licenses if held.holder == made.holder
+        ]
+        named = next((type_code for made in permissions for type_code in sorted(made.types)), None)
+        recorded = self._use(requester, item, fields, use_code=self.model.use_codes[ref])
+        self._agree(permissions, licenses, request(requester, item, fields, named), recorded)
+
+    @rule(requester=st.sampled_from(REQUESTERS))
+    def use_by_an_unknown_code(self, requester: str) -> None:
+        recorded = self._use(requester, "item-1", None, use_code="a" * 26)
+        self._agree([], [], request(requester, "item-1", None, None), recorded)
+
+    def _use(self, requester: str, item: str, fields: tuple[str, ...] | None, **named: Any) -> list[Recorded]:
+        actor = replace(self.halls[requester], service_item=item)
+        asked = use_commands.UseLicense(actor=actor, field_names=fields, **named)
+        return list(self.world.do(asked).recorded)
+
+    def _agree(
+        self, permissions: list[Permission], licenses: list[Held], asked: Request, recorded: list[Recorded]
+    ) -> None:
+        """What was recorded is what the page says, in its stream, naming what it may."""
+        verdict = RULES.judge(permissions, licenses, asked, at=recorded[0].event.recorded_at)
+        self.reasons.add(verdict.outcome)
+        if verdict.outcome == "granted":
+            assert verdict.permission is not None
+            assert {item.event.topic for item in recorded} == {"LicenseUsed"}
+            assert {item.event.fact["license_ref"] for item in recorded} == {x.ref for x in verdict.used}
+            assert {item.event.fact["authorization_ref"] for item in recorded} == {verdict.permission.ref}
+            for item in recorded:
+                assert set(item.event.fact["fields"]) == opened(item, verdict, asked)
+            verdict.permission.spent += len(recorded)
+            return
+        (refused,) = recorded
+        told = refused.event.fact
+        assert (refused.event.topic, told["reason"], told["code"]) == (
+            "UseRefused",
+            verdict.outcome,
+            verdict.rule.code,
+        )
+        assert told["authorization_ref"] == (verdict.permission and verdict.permission.ref)
+        named = [told["license_ref"]] if told["license_ref"] else told["choices"]
+        assert set(named) == {item.ref for item in verdict.used}
+        assert refused.event.stream_id == self._stream(verdict, asked.requester)
+
+    def _stream(self, verdict: Verdict, requester: str) -> bytes:
+        owner = {
+            "requester": None,
+            "authorization": verdict.permission and verdict.permission.holder,
+            "holder": verdict.used[0].holder if verdict.used else None,
+        }[verdict.rule.recorded_in]
+        if owner is None:
+            return self._one("SELECT stream_id FROM organizations WHERE organization = %s", requester)
+        of_owner = next((x.ref for x in self.model.licenses if x.holder == owner), None)
+        if of_owner is not None:
+            return self._one("SELECT stream_id FROM licenses WHERE license_ref = %s", of_owner)
+        assert verdict.permission is not None
+        return self._one(
+            "SELECT stream_id FROM authorizations WHERE authorization_ref = %s", verdict.permission.ref
+        )
+
+    def _one(self, statement: str, value: object) -> bytes:
+        with psycopg.connect(str(self.world.ledger.ways.owner)) as conn:
+            found = conn.execute(statement, (value,)).fetchone()  # type: ignore[arg-type]
+        assert found is not None
+        return bytes(found[0])
+
+    # --- the state tables ---
+
+    def tables_equal_the_model(self) -> None:
+        """Every license and authorization is in the tables as the model has it, and none more."""
+        with psycopg.connect(str(self.world.ledger.ways.owner)) as conn:
+            licenses = conn.execute(
+                "SELECT license_ref, type_code, status, version, valid_from, valid_to FROM licenses"
+            ).fetchall()
+            granted = conn.execute(
+                "SELECT authorization_ref, mode, requester, uses, uses_max, is_withdrawn, type_codes::text,"
+                " license_refs::text, field_names::text, service_items::text, valid_from, valid_until"
+                " FROM authorizations"
+            ).fetchall()
+        assert sorted(licenses) == sorted(
+            (
+                held.ref,
+                held.type,
+                held.status,
+                self.model.versions[held.ref],
+                days.parse(held.first_day),
+                None if held.last_day is None else days.parse(held.last_day),
+            )
+            for held in self.model.licenses
+        )
+        assert sorted(granted) == sorted(
+            (
+                made.ref,
+                made.mode,
+                made.requester,
+                made.spent,
+                made.count,
+                made.is_withdrawn,
+                listed(made.types),
+                listed(made.licenses),
+                listed(made.fields),
+                listed(made.items),
+                made.begins,
+                made.ends,
+            )
+            for made in self.model.permissions
+        )
+
+
+def request(requester: str, item: str, fields: tuple[str, ...] | None, type_code: str | None) -> Request:
+    return Request(requester, type_code, item, None if fields is None else frozenset(fields))
+
+
+def opened(item: Recorded, verdict: Verdict, asked: Request) -> set[str]:
+    """The fields that a granted use discloses."""
+    held = next(x for x in verdict.used if x.ref == item.event.fact["license_ref"])
+    assert verdict.permission is not None
+    names = set(FIELDS[held.type]) | RESERVED
+    for limit in (verdict.permission.fields, asked.fields):
+        if limit is not None:
+            names &= limit | {"@license_id"}
+    return names
+
+
+def listed(names: frozenset[str] | None) -> str | None:
+    """Names as the tables hold them."""
+    return None if names is None else json.dumps(sorted(names), ensure_ascii=False)
+
+
+@contextmanager
+def fresh_world(cluster: Cluster) -> Iterator[World]:
+    """A world on a ledger of its own, checked in full at its end."""
+    configured = cluster.clone()
+    try:
+        with opening.opened(configured, migrate=False) as ledger:
+            with ledger.appending() as appender:
+                yield World(ledger, appender)
+            identity = check.identity_of(ledger.vault.ring)
+            report = check.check(ledger.ways.service, identity=identity, anchor=ledger.vault.anchor)
+            assert report.findings == ()
+    finally:
+        cluster.drop(configured)
+
+
+def run(cluster: Cluster, *, examples: int, steps: int) -> set[str]:
+    """The outcomes that were met."""
+    met: set[str] = set()
+
+    class OnThisCluster(Uses):
+        def make_world(self) -> Any:
+            return fresh_world(cluster)
+
+        def teardown(self) -> None:
+            met.update(self.reasons)
+            super().teardown()
+
+    run_state_machine_as_test(
+        OnThisCluster,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            phases=(Phase.generate,),
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )
+    return met
+
+
+def test_uses_on_the_real_append_path_go_as_the_page_says(cluster: Cluster) -> None:
+    assert "not-authorized" in run(cluster, examples=8, steps=25)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(600)
+def test_long_histories_of_uses_go_as_the_page_says(cluster: Cluster) -> None:
+    """The seed is `--hypothesis-seed`, which `make faults` prints."""
+    met = run(cluster, examples=40, steps=80)
+    expected = {"granted", "not-authorized", "not-held", "authorization-withdrawn", "authorization-exhausted"}
+    assert expected <= met, sorted(met)
