@@ -23,6 +23,8 @@ from ledger.store import EventRow, Head, Refused, Session, StoreError, Write, wa
 from signing import event, merkle, suites
 
 CHANNEL = "ledger_appended"
+RECONNECT_S = 2.0
+"""The pool doubles its pause between attempts until then, and begins anew with the next who asks."""
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,14 @@ class Recorder(postgres.PostgresApplicationRecorder):
                 for row in cursor.fetchall()
             ]
 
+    def max_notification_id(self) -> int | None:
+        """The newest position; the library's own asks ten times before it says that nobody answers."""
+        with self.datastore.get_connection() as conn:
+            row = conn.execute(self.max_notification_id_statement, prepare=True).fetchone()
+        assert row is not None, "an aggregate always answers"
+        newest: int | None = row["max"]
+        return newest
+
     def facts(self, *, after: int, limit: int) -> list[tuple[int, StoredFact]]:
         """The next facts after leaf index `after` (-1: from the first), with their indexes, none left out.
 
@@ -224,6 +234,7 @@ def open_recorder(conninfo: str, *, partition: int = 0, pool_size: int = 2) -> R
         max_overflow=8,
         pre_ping=True,
     )
+    datastore.pool.reconnect_timeout = RECONNECT_S
     register_topics()
     return Recorder(datastore, conninfo=conninfo, partition=partition)
 

@@ -115,6 +115,7 @@ class Database:
             open=True,
             check=psycopg_pool.ConnectionPool.check_connection,
             timeout=5.0,
+            reconnect_timeout=2.0,
         )
 
     def __enter__(self) -> Database:

@@ -11,9 +11,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger import errors
+from ledger import errors, opening
 from projections import db, follower, holder, rebuild, registry, trail
 from projections.projection import Projection
+from tests import campaign
 from tests.projecting import Breaking, Projected, Teller, projected, seed
 from tests.world import World
 
@@ -292,3 +293,39 @@ def test_the_service_can_neither_make_nor_drop_projections(here: Projected) -> N
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 conn.execute(statement)  # type: ignore[arg-type]
+
+
+@pytest.mark.faults
+def test_followers_go_on_when_a_server_that_went_away_is_back() -> None:
+    with campaign.campaign(seed()) as fault:
+        db.migrate(str(fault.configured.owner_database_url))
+        with (
+            opening.opened(fault.configured, migrate=False) as ledger,
+            db.Database(ledger.ways.service) as database,
+        ):
+            team = follower.Followers(database, ledger.recorder, registry.ALL).start()
+            try:
+                team.wait_for(0, name="trail", timeout_s=30.0)
+                fault.halt_server()
+                with pytest.raises(errors.Unavailable):
+                    team.status()
+                fault.restart_server()
+                with ledger.appending() as appender:
+                    World(ledger, appender).issue()
+                for projection in registry.ALL:
+                    await_through(team, ledger.recorder.newest_index(), projection.name)
+                assert all(item.is_ready for item in team.status())
+            finally:
+                team.stop()
+
+
+def await_through(team: follower.Followers, index: int, name: str) -> None:
+    """Return once a projection has come through `index`; connections may have to be made anew first."""
+    for _ in range(5):
+        try:
+            return team.wait_for(index, name=name, timeout_s=10.0)
+        except errors.BehindIndex:
+            raise
+        except errors.Unavailable:
+            continue
+    raise AssertionError("the database is not reached again")
