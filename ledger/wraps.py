@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from ledger import errors
 from signing import cbor, keyring
 
 _LENGTH = struct.Struct(">I")
+WAIT_S = 2.0
 _RECORD_MAX = 1024
 _READ_BYTES = 1 << 20
 Wraps = dict[tuple[bytes, int], keyring.WrappedKey]
@@ -71,10 +73,10 @@ class WrapFile:
 
     @contextmanager
     def _held(self) -> Iterator[int]:
-        """The file while no other process works on it."""
+        """The file while no other process works on it; raises TimeoutError when one never stops to."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -85,6 +87,19 @@ class WrapFile:
             for offset, record in _records(descriptor, start=self._end):
                 self._end = offset + len(record)
         return self._end
+
+
+def _lock(descriptor: int) -> None:
+    """The file is ours; a process that was stopped while it had it holds nobody up for ever."""
+    give_up_at = time.monotonic() + WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > give_up_at:
+                raise TimeoutError("another process holds the wraps") from None
+            time.sleep(0.005)
 
 
 def _record(wrap: keyring.WrappedKey) -> bytes:

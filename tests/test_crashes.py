@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ledger import store
 from tests.campaign import PATIENCE_S, Campaign, Worker, campaign, seed
 from tests.wire import Cut, Proxy
 
@@ -85,6 +86,28 @@ def stop_anywhere(attacked: Campaign) -> None:
     attacked.await_progress(victim, since=time.monotonic())
 
 
+def lose_replica(attacked: Campaign) -> None:
+    """COMMIT waits for a replica that is not there: nothing is answered that no replica has confirmed.
+
+    The batch is on disk all the same, and everybody can read it once its session was ended.
+    """
+    with attacked.owner() as conn:
+        conn.execute("ALTER SYSTEM SET synchronous_standby_names = 'absent'")
+        conn.execute("SELECT pg_reload_conf()")
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        while conn.execute(waiting).fetchone() == (0,):
+            pass
+        threading.Event().wait(0.5)  # what was confirmed before is noted by then
+        attacked.collect()
+        threading.Event().wait(store.COMMIT_DEADLINE_S + 1.5)
+        assert not attacked.collect(), "a use was answered that no replica has"
+        conn.execute("ALTER SYSTEM RESET synchronous_standby_names")
+        conn.execute("SELECT pg_reload_conf()")
+    since = time.monotonic()
+    for worker in attacked.workers[-2:]:
+        attacked.await_progress(worker, since=since)
+
+
 def cut(attacked: Campaign, proxy: Proxy, kind: Cut) -> None:
     """The connection of one of two workers is cut at a COMMIT; both go on."""
     victim, other = attacked.workers[-1], attacked.workers[0]
@@ -144,6 +167,17 @@ def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
 def test_a_commit_whose_connection_is_cut_is_settled() -> None:
     with campaign(seed()) as attacked:
         at_every_commit(attacked, rounds=ROUNDS)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(240)
+def test_what_no_replica_has_is_not_answered() -> None:
+    with campaign(seed()) as attacked:
+        attacked.start_worker()
+        attacked.start_worker()
+        for _ in range(ROUNDS):
+            lose_replica(attacked)
+        attacked.finish()
 
 
 @pytest.mark.faults
