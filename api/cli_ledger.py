@@ -72,7 +72,7 @@ def migrate(data: cli_console.Data = None) -> None:
         if ways.owner is None:
             raise errors.Invalid("the owner's URL is needed", field="LEDGER_OWNER_DATABASE_URL")
         names = db.migrate(ways.owner)
-    cli_console.done(f"Schema is up to date; projections made anew: {', '.join(names) or 'none'}")
+    cli_console.done(f"Schema is up to date; projections to be rebuilt: {', '.join(names) or 'none'}")
 
 
 def psql(

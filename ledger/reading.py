@@ -37,6 +37,7 @@ class Reader:
             open=True,
             check=psycopg_pool.ConnectionPool.check_connection,
             timeout=10.0,
+            reconnect_timeout=2.0,
         )
         self._tile = functools.lru_cache(maxsize=TILES_CACHED)(self._stored_tile)
 
