@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ledger import check_facts, check_rules, errors, log, scratch
+from ledger import check_directory, check_facts, check_rules, errors, log, scratch
 from ledger.anchor import Anchor
 from ledger.check_facts import Walk, Watch
 from ledger.check_report import Enough, Finding, Findings, Report
-from ledger.check_source import Source
+from ledger.check_source import Source, Unreadable
+from ledger.vault import Vault
 from signing import keyring, keys, note, receipt, suites
 
 __all__ = ["Finding", "Identity", "Report", "check", "identity_of"]
@@ -52,6 +53,7 @@ def check(
     *,
     identity: Identity,
     anchor: Anchor | None = None,
+    vault: Vault | None = None,
     since: str | None = None,
     facts_only: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -59,6 +61,7 @@ def check(
     """What holds and what does not, of the ledger that `conninfo` (service or owner) leads to.
 
     `since` is the text of a signed checkpoint, or of a receipt with one, that the history must contain.
+    With `vault`, the directory is opened row by row, since only its seals bind it.
     `facts_only` leaves out rules and state. `progress` is told events done and in all. Raises
     Unavailable when the database cannot be read; whatever it holds becomes a finding.
     """
@@ -67,7 +70,7 @@ def check(
     checked = _Check(Source(conninfo), findings, identity=identity, progress=progress)
     is_complete = False
     with contextlib.closing(checked.source), contextlib.suppress(Enough):
-        checked.run(anchor=anchor, since=since, facts_only=facts_only)
+        checked.run(anchor=anchor, vault=vault, since=since, facts_only=facts_only)
         is_complete = True
     return Report(
         events=checked.walk.size if checked.walk is not None else 0,
@@ -97,7 +100,7 @@ class _Check:
         self._identity = identity
         self._progress = progress
 
-    def run(self, *, anchor: Anchor | None, since: str | None, facts_only: bool) -> None:
+    def run(self, *, anchor: Anchor | None, vault: Vault | None, since: str | None, facts_only: bool) -> None:
         # The anchor is read before the database: whatever it has seen was committed by then.
         watches = self._anchored(anchor) + self._kept(since)
         if facts_only:
@@ -109,6 +112,11 @@ class _Check:
             self._facts(walk, watches)
             check_rules.compare(self.source, rows, walk, self._findings)
             self.unread += check_rules.compare_keeping(self.source, self._findings)
+        if vault is not None:
+            try:
+                check_directory.compare(self.source, vault, self._findings)
+            except Unreadable as error:
+                self.unread.append(str(error))
 
     def _new_walk(self, watches: Sequence[Watch], *, visit: check_facts.Visit | None = None) -> Walk:
         identity = self._identity

@@ -25,6 +25,8 @@ EventColumns = tuple[int, bytes, int, str, int, bytes]
 """Position, stream, version, topic, recorded_at, stored bytes."""
 CheckpointColumns = tuple[int, int, bytes, bytes, int]
 """Size, generation, root, frontier, at."""
+DirectoryColumns = tuple[bytes, str, bytes, bytes, int | None, int | None, int | None, bytes | None]
+"""Lookup, kind, stream, sealed content; number, bucket, generation and bytes of the wrapped data key."""
 TileKey = tuple[int, int]
 """(level, number)."""
 
@@ -102,6 +104,15 @@ class Source:
         if after is None:
             return self._run(table.scan_first, (self._partition, ROWS_MAX))
         return self._run(table.scan, (self._partition, after, ROWS_MAX))
+
+    def directory(self, after: bytes | None) -> list[DirectoryColumns]:
+        """Directory rows in order of lookup, at most ROWS_MAX; raises Unreadable."""
+        try:
+            if after is None:
+                return self._all("directory_first", self._partition, ROWS_MAX)
+            return self._all("directory", self._partition, after, ROWS_MAX)
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Unreadable("directory") from error
 
     def oddities(self, name: str) -> list[tuple[Any, ...]]:
         """The first rows of a statement that finds what should not be; raises Unreadable."""

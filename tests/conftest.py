@@ -95,8 +95,13 @@ def ledger(configured: config.Config, request: pytest.FixtureRequest) -> Iterato
     with opening.opened(replace(configured), migrate=False) as opened:
         yield opened
         if request.node.get_closest_marker("tampers") is None:
-            identity = check.identity_of(opened.vault.ring)
-            report = check.check(opened.ways.service, identity=identity, anchor=opened.vault.anchor)
+            vault = opened.vault
+            report = check.check(
+                opened.ways.service,
+                identity=check.identity_of(vault.ring),
+                anchor=vault.anchor,
+                vault=vault,
+            )
             assert report.findings == ()
 
 

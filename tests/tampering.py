@@ -67,8 +67,13 @@ class Case:
 
     def report(self, *, with_anchor: bool = True, **options: Any) -> check.Report:
         """A check's report."""
-        anchor = self.vault.anchor if with_anchor else None
-        return check.check(str(self.config.database_url), identity=self.identity, anchor=anchor, **options)
+        return check.check(
+            str(self.config.database_url),
+            identity=self.identity,
+            anchor=self.vault.anchor if with_anchor else None,
+            vault=self.vault,
+            **options,
+        )
 
     def told(self, **options: Any) -> list[str]:
         """The texts of a check's findings."""

@@ -199,6 +199,34 @@ def test_state_that_no_event_made_is_found(case: Case, statement: str, text: str
     assert text in case.told()[0]
 
 
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [
+        (
+            """UPDATE directory d SET stream_id = o.stream_id, target = o.target, sealed = o.sealed
+            FROM directory o WHERE d.kind = 'holder' AND o.lookup =
+            (SELECT lookup FROM directory WHERE kind = 'holder' AND lookup <> d.lookup LIMIT 1)""",
+            "(holder): its content is of another lookup",
+        ),
+        (
+            """UPDATE directory d SET stream_id = (SELECT stream_id FROM directory
+            WHERE kind = 'holder' AND stream_id <> d.stream_id LIMIT 1) WHERE kind = 'operator'""",
+            "(operator): it does not open under its stream's data key",
+        ),
+        ("UPDATE directory SET lookup = sha256(lookup)", "its content is of another lookup"),
+        ("UPDATE directory SET sealed = sha256(sealed)", "it does not open under its stream's data key"),
+        ("UPDATE data_keys SET wrapped = sha256(wrapped)", "it does not open under its stream's data key"),
+        ("UPDATE data_keys SET bucket = 5000", "it does not open under its stream's data key"),
+        ("UPDATE idempotency SET first_index = 1000000", "an idempotency key leads to"),
+    ],
+)
+def test_what_is_kept_beside_the_log_cannot_be_bent_unseen(case: Case, statement: str, text: str) -> None:
+    case.sql("INSERT INTO idempotency VALUES (0, 0, 'key', 'digest', 0, 1)")
+    assert case.told() == []
+    case.sql(statement)
+    assert any(text in told for told in case.told())
+
+
 OTHER_VALUE = {
     "bigint": "coalesce({column}, 0) + 1",
     "integer": "{column} + 1",
@@ -224,7 +252,8 @@ def test_no_column_of_what_the_events_make_can_be_changed_unseen(case: Case, tab
             value = "position + 100000"
         (last,) = case.sql(f"SELECT max(ctid) FROM {table}")[0]
         case.sql(f"UPDATE {table} SET {column} = {value} WHERE ctid = %s", last)
-        assert case.report().findings, f"{table}.{column}"
+        facts_only = table in ("events", "checkpoints", "tiles")
+        assert case.report(facts_only=facts_only).findings, f"{table}.{column}"
         case.sql(f"DELETE FROM {table}")
         case.sql(f"INSERT INTO {table} SELECT * FROM saved")
     assert case.told() == []

@@ -91,3 +91,15 @@ WHERE partition = %b
   AND (first_index < 0 OR events < 0
        OR first_index + events > (SELECT coalesce(max(position), 0) FROM events WHERE partition = %b))
 ORDER BY first_index, events LIMIT %b
+
+-- directory_first --
+-- The first directory rows in order of lookup, each with the data key that seals it.
+SELECT d.lookup, d.kind, d.stream_id, d.sealed, k.number, k.bucket, k.generation, k.wrapped FROM directory d
+LEFT JOIN data_keys k ON k.partition = d.partition AND k.stream_id = d.stream_id AND k.number = 0
+WHERE d.partition = %b ORDER BY d.lookup LIMIT %b
+
+-- directory --
+-- Directory rows after a lookup, as above.
+SELECT d.lookup, d.kind, d.stream_id, d.sealed, k.number, k.bucket, k.generation, k.wrapped FROM directory d
+LEFT JOIN data_keys k ON k.partition = d.partition AND k.stream_id = d.stream_id AND k.number = 0
+WHERE d.partition = %b AND d.lookup > %b ORDER BY d.lookup LIMIT %b
