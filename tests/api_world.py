@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api import auth, client, description, examples, main, problems, service
-from ledger import catalog, config, registry_commands
+from ledger import catalog, check, config, registry_commands
 from signing import ids, note, trust
 from tests import world
 
@@ -210,10 +210,18 @@ def dumps(content: Any) -> bytes:
 
 @contextlib.contextmanager
 def fresh(cluster: Any, settings: service.Settings = GENEROUS) -> Iterator[Face]:
-    """The application on a fresh ledger, for the tests of a module."""
+    """The application on a fresh ledger, for the tests of a module; at their end it is checked in full."""
     configured = cluster.clone()
     try:
         with running(configured, settings) as face:
             yield face
+            vault = face.served.ledger.vault
+            report = check.check(
+                face.served.ledger.ways.service,
+                identity=check.identity_of(vault.ring),
+                anchor=vault.anchor,
+                vault=vault,
+            )
+        assert not report.findings, report.findings
     finally:
         cluster.drop(configured)
