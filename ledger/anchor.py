@@ -85,7 +85,9 @@ class Anchor:
     def lane(self) -> Lane:
         """A lane that no other service has; raises Unavailable when all are taken."""
         for number in range(LANES_MAX):
-            lock = self._path.with_name(f"{self._path.name}.lane-{number}").open("ab", buffering=0)
+            path = self._path.with_name(f"{self._path.name}.lane-{number}")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+            lock = os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -73,7 +73,7 @@ class WrapFile:
 
     @contextmanager
     def _held(self) -> Iterator[int]:
-        """The file while no other process works on it; raises TimeoutError when one never stops to."""
+        """The file while no other process works on it; raises Unavailable when one never stops."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             _lock(descriptor)
@@ -98,7 +98,7 @@ def _lock(descriptor: int) -> None:
             return
         except BlockingIOError:
             if time.monotonic() > give_up_at:
-                raise TimeoutError("another process holds the wraps") from None
+                raise errors.Unavailable("another process holds the wraps") from None
             time.sleep(0.005)
 
 
