@@ -8,9 +8,6 @@ caller's.
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,9 +19,12 @@ import psycopg
 from ledger import errors, sql, tables
 from ledger.command import Entry, Reads, RowKey, Wants
 from ledger.state import AuthorizationRow, LicenseRow, Row
+from ledger.store_watch import Watch
 from signing import keyring
 
 COMMIT_DEADLINE_S = 4.0
+ANSWER_DEADLINE_S = 12.0
+"""For everything but COMMIT; a little more than the server gives a statement."""
 IDEMPOTENCY_DAYS = 7
 _SETTINGS = (
     "SET lock_timeout = '4s'",
@@ -165,12 +165,14 @@ class Session:
         self._conn.add_notice_handler(
             lambda notice: self._warnings.append(notice.severity_nonlocalized or "")
         )
+        self._watch = Watch(self._conn.fileno())
         try:
-            for setting in _SETTINGS:
-                self._conn.execute(setting)
-            self.identity = self._identify()
-            # A client that stops amid a pipeline holds the lock without a time-out of the server's.
-            self._conn.execute(self._sql["end_stalled"])
+            with self._watch.within(ANSWER_DEADLINE_S):
+                for setting in _SETTINGS:
+                    self._conn.execute(setting)
+                self.identity = self._identify()
+                # A client that stops amid a pipeline holds the lock without a time-out of the server's.
+                self._conn.execute(self._sql["end_stalled"])
         except psycopg.Error as error:
             self.close()
             raise Lost("the database cannot be reached") from error
@@ -186,6 +188,7 @@ class Session:
 
     def close(self) -> None:
         """End the session; an open transaction is rolled back by the server."""
+        self._watch.close()
         with contextlib.suppress(psycopg.Error):
             self._conn.close()
 
@@ -297,7 +300,7 @@ class Session:
         """COMMIT, within its deadline; raises Unknown when anything but a plain success comes back."""
         self._warnings.clear()
         try:
-            with self._deadline(COMMIT_DEADLINE_S):
+            with self._watch.within(COMMIT_DEADLINE_S):
                 cursor = self._conn.execute("COMMIT")
         except psycopg.Error as error:
             raise Unknown("COMMIT was not answered") from error
@@ -392,30 +395,12 @@ class Session:
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
         try:
-            yield
+            with self._watch.within(ANSWER_DEADLINE_S):
+                yield
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise Lost(type(error).__name__) from error
         except psycopg.Error as error:
             raise Refused(type(error).__name__) from error
-
-    @contextlib.contextmanager
-    def _deadline(self, seconds: float) -> Iterator[None]:
-        """Cut the connection when the block takes longer: a COMMIT has no time-out of its own."""
-        with socket.socket(fileno=os.dup(self._conn.fileno())) as handle:
-            done = threading.Event()
-            thread = threading.Thread(target=_cut_after, args=(handle, done, seconds), daemon=True)
-            thread.start()
-            try:
-                yield
-            finally:
-                done.set()
-                thread.join()
-
-
-def _cut_after(handle: socket.socket, done: threading.Event, seconds: float) -> None:
-    if not done.wait(seconds):
-        with contextlib.suppress(OSError):
-            handle.shutdown(socket.SHUT_RDWR)
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:

@@ -48,6 +48,7 @@ class Proxy:
         self.cuts_done = 0
         self._armed: Armed | None = None
         self._is_cut = threading.Event()
+        self._is_mute = threading.Event()
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -58,6 +59,10 @@ class Proxy:
         """Do `cut` to the next COMMIT of any connection."""
         self._is_cut.clear()
         self._armed = Armed(cut=cut, held_s=held_s)
+
+    def mute(self) -> None:
+        """From now on no client hears the server; nothing is closed."""
+        self._is_mute.set()
 
     def await_cut(self, timeout_s: float) -> None:
         """Return when the armed cut has begun."""
@@ -86,7 +91,7 @@ class Proxy:
             muted, heard = threading.Event(), threading.Event()
             link = _Link(client=client, server=server, muted=muted, heard=heard)
             threading.Thread(target=self._to_server, args=(link,), daemon=True).start()
-            threading.Thread(target=_to_client, args=(link,), daemon=True).start()
+            threading.Thread(target=_to_client, args=(link, self._is_mute), daemon=True).start()
 
     def _to_server(self, link: _Link) -> None:
         commits: set[bytes] = set()
@@ -142,10 +147,10 @@ class _Link:
     """The server said something after it was muted."""
 
 
-def _to_client(link: _Link) -> None:
+def _to_client(link: _Link, is_mute: threading.Event) -> None:
     with contextlib.suppress(OSError):
         while data := link.server.recv(65536):
-            if link.muted.is_set():
+            if link.muted.is_set() or is_mute.is_set():
                 link.heard.set()
             else:
                 link.client.sendall(data)

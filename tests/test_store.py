@@ -1,0 +1,86 @@
+"""Sessions of the append path: what is never answered, and whoever stops with the partition in hand."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import conninfo as conninfos
+
+from ledger import config, opening, store
+from ledger.store import Lost, Session, Unknown
+from tests.wire import Proxy
+
+
+@pytest.fixture
+def proxy(configured: config.Config) -> Iterator[Proxy]:
+    port = conninfos.conninfo_to_dict(str(configured.database_url))["port"]
+    with Proxy(int(str(port))) as running:
+        yield running
+
+
+def through(proxy: Proxy, configured: config.Config) -> str:
+    way = {"host": "127.0.0.1", "port": proxy.port, "sslmode": "disable", "gssencmode": "disable"}
+    return conninfos.make_conninfo(str(configured.database_url), **way)
+
+
+def test_a_statement_that_is_never_answered_is_given_up(
+    proxy: Proxy, configured: config.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(Session(through(proxy, configured))) as session:
+        monkeypatch.setattr(store, "ANSWER_DEADLINE_S", 0.2)
+        proxy.mute()
+        with pytest.raises(Lost):
+            session.begin(anchor_size=0)
+
+
+def test_a_commit_that_is_never_answered_is_unknown(
+    proxy: Proxy, configured: config.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(Session(through(proxy, configured))) as session:
+        session.begin(anchor_size=0)
+        monkeypatch.setattr(store, "COMMIT_DEADLINE_S", 0.2)
+        proxy.mute()
+        with pytest.raises(Unknown):
+            session.commit()
+
+
+def test_a_server_that_is_silent_from_the_start_is_given_up(
+    proxy: Proxy, configured: config.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(store._KEEPALIVES, "connect_timeout", 2)
+    proxy.mute()
+    with pytest.raises(Lost):
+        Session(through(proxy, configured))
+
+
+def test_whoever_stops_amid_a_pipeline_is_ended_by_the_next_in_line(ledger: opening.Ledger) -> None:
+    """The server's own time-out runs only between pipelines, so that it never would end this session."""
+    with contextlib.closing(Session(ledger.ways.service)) as stopped:
+        pipeline = stopped._conn.pipeline()
+        pipeline.__enter__()
+        stopped._conn.execute("BEGIN")
+        stopped._run("lock_partition", 0)
+        stopped._conn.pgconn.send_flush_request()
+        stopped._conn.pgconn.flush()
+        with contextlib.closing(Session(ledger.ways.service)) as waiting, pytest.raises(Lost):
+            waiting.begin(anchor_size=0)
+        with contextlib.closing(Session(ledger.ways.service)) as following:
+            assert following.begin(anchor_size=0).head.size > 0
+            following.rollback()
+        with contextlib.suppress(psycopg.Error):
+            pipeline.__exit__(None, None, None)
+
+
+def test_a_database_with_another_default_isolation_reads_the_state_under_the_lock(
+    ledger: opening.Ledger,
+) -> None:
+    with psycopg.connect(str(ledger.ways.owner), autocommit=True) as owner:
+        name = owner.info.dbname
+        owner.execute(f"ALTER DATABASE \"{name}\" SET default_transaction_isolation = 'serializable'")  # type: ignore[arg-type]
+    with contextlib.closing(Session(ledger.ways.service)) as session:
+        session.begin(anchor_size=0)
+        assert session.run("SHOW transaction_isolation") == [("read committed",)]
+        session.rollback()
