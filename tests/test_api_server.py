@@ -1,0 +1,151 @@
+"""Real servers: processes under uvicorn on one ledger, over TCP; what they log and how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from ledger import config, opening
+from tests import api_world, world
+from tests.api_world import Caller, grant_body, issue_body, person, use_body
+from tests.conftest import Cluster
+
+ROOT = Path(__file__).resolve().parent.parent
+SERVE = """
+import json, pathlib, sys, uvicorn
+from api import limits, logs, main, service
+from ledger import config
+said = json.loads(sys.argv[1])
+logs.configure()
+rate = limits.Rate(burst=10_000, per_s=1_000.0)
+app = main.create_app(
+    config.Config(**{**said, "data": pathlib.Path(said["data"])}),
+    settings=service.Settings(address_rate=rate, client_rate=rate),
+)
+uvicorn.run(app, fd=int(sys.argv[2]), log_config=None, server_header=False, proxy_headers=False)
+"""
+
+
+@dataclass(kw_only=True)
+class Server:
+    """A server process."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    clients: contextlib.ExitStack
+
+    def stop(self) -> str:
+        """End it as an operator does; returns its log."""
+        self.process.send_signal(signal.SIGTERM)
+        out, _ = self.process.communicate(timeout=60)
+        assert self.process.returncode in (0, -signal.SIGTERM)
+        return out.decode()
+
+
+@contextlib.contextmanager
+def serving(configured: config.Config) -> Iterator[Server]:
+    """A server on a port of its own; whoever connects waits until it answers."""
+    said = {
+        "data": str(configured.data),
+        "database_url": configured.database_url,
+        "owner_database_url": configured.owner_database_url,
+    }
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
+        port, fd = listening.getsockname()[1], listening.fileno()
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVE, json.dumps(said), str(fd)],
+            cwd=ROOT,
+            pass_fds=(fd,),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        with contextlib.ExitStack() as clients:
+            yield Server(process=process, url=f"http://127.0.0.1:{port}", clients=clients)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def registered(cluster: Cluster) -> Iterator[tuple[config.Config, list[Caller]]]:
+    """A ledger on which two organizations have clients, and nobody serves yet."""
+    configured = cluster.clone()
+    try:
+        with api_world.running(configured) as face:
+            callers = [face.register(world.OPERATOR), face.register(world.HALL)]
+        yield configured, callers
+        with opening.opened(configured, migrate=False) as ledger:
+            api_world.require_whole(ledger)
+    finally:
+        cluster.drop(configured)
+
+
+def at(server: Server, caller: Caller) -> Caller:
+    """The client, signed in to a server."""
+    http: Any = server.clients.enter_context(httpx.Client(base_url=server.url, timeout=60))
+    moved = Caller(
+        http=http, public_url=caller.public_url, client_id=caller.client_id, private=caller.private
+    )
+    return moved.sign_in()
+
+
+def test_a_server_answers_logs_nothing_about_anyone_and_ends_when_told(
+    registered: tuple[config.Config, list[Caller]],
+) -> None:
+    configured, callers = registered
+    with serving(configured) as server:
+        issuer, hall = (at(server, caller) for caller in callers)
+        made = issuer.done("/v1/licenses", issue_body(1))
+        issuer.done("/v1/authorizations", grant_body(to=world.HALL))
+        (used,) = hall.done("/v1/uses", use_body(1))["uses"]
+        assert used["license"]["fields"]["@holder_code"]["value"] == person(1)["code"]
+        assert hall.get(f"/v1/none?code={person(1)['code']}").status_code == 404
+        assert hall.http.get(made["qr"][made["qr"].index("/V/") :]).json()["result"] == "effective"
+        assert hall.http.get("/readyz").json()["status"] == "ready"
+        assert hall.http.get("/docs").status_code == 200
+        logged = server.stop()
+    lines = [json.loads(line) for line in logged.splitlines()]
+    assert {line.get("route") for line in lines} >= {"/v1/uses", "/v1/licenses", "/V/{token}", "unmatched"}
+    tokens = [hall.headers["Authorization"].split()[1], made["qr"][-60:], made["license_ref"]]
+    secrets = [person(1)["code"], "合成居民1", "李某", "window-7", *tokens]
+    assert not [text for text in secrets if text in logged]
+
+
+def test_two_servers_of_one_ledger_are_one_ledger(registered: tuple[config.Config, list[Caller]]) -> None:
+    configured, callers = registered
+    with serving(configured) as one, serving(configured) as other:
+        issuer = at(one, callers[0])
+        issuer.done("/v1/licenses", issue_body(2))
+        made = issuer.done("/v1/authorizations", grant_body(2, to=world.HALL, uses_max=10))
+        halls = [at(one, callers[1]), at(other, callers[1])]
+        body = api_world.by_code(made["use_code"])
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(
+                pool.map(lambda number: halls[number % 2].done("/v1/uses", body)["uses"][0], range(64))
+            )
+        assert [answer["decision"] for answer in answers].count("granted") == 10
+        path = f"/v1/authorizations/{made['authorization_ref']}/withdraw"
+        issuer.done(path, api_world.example("WithdrawBody"))
+        (late,) = halls[1].done("/v1/uses", body)["uses"]
+        assert late["reason"] == "authorization-withdrawn"
+        assertion = halls[0].assertion()
+        statuses = [hall.ask_token(assertion).status_code for hall in halls]
+        assert sorted(statuses) == [200, 401]
+        one.stop()
+        (after,) = halls[1].done("/v1/uses", body)["uses"]
+        assert after["decision"] == "refused"
+        other.stop()
