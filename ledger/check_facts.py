@@ -93,7 +93,10 @@ class Walk:
             self._is_broken = True
             return
         leaves, times = self._leaves(rows, through)
-        heads = {head[0]: head for head in self._source.checkpoints(self.size, through)}
+        heads: dict[int, CheckpointColumns] = {}
+        for head in self._source.checkpoints(self.size, through):
+            if heads.setdefault(head[0], head) is not head:
+                self._findings.add("checkpoint", f"checkpoint of size {head[0]} is there twice")
         self._grow(leaves, times, heads)
         self._tiles.add(leaves)
         self.size = through
@@ -105,8 +108,8 @@ class Walk:
         base, digest, ledger_id, suite = self.size, self._suite.digest, self._ledger_id, self._suite.name
         parse = event.parse if self._visit is None else event.parse_strictly
         for position, stream_id, version, topic, recorded_at, state in rows:
-            while base + len(leaves) + 1 < position:
-                self._missing(leaves, times)
+            if position != base + len(leaves) + 1 and not self._follows(leaves, times, position):
+                continue
             leaves.append(digest(b"\x00" + state))
             times.append(recorded_at)
             try:
@@ -135,6 +138,15 @@ class Walk:
         opened, present = about.fact.get("generation"), self._generations[-1][1]
         if isinstance(opened, int) and opened > present:
             self._generations.append((position, opened))
+
+    def _follows(self, leaves: list[Leaf], times: list[int], position: int) -> bool:
+        """Whether the position comes later, so that only events before it are missing."""
+        if position <= self.size + len(leaves):
+            self._findings.event(position - 1, " is there twice")
+            return False
+        while self.size + len(leaves) + 1 < position:
+            self._missing(leaves, times)
+        return True
 
     def _missing(self, leaves: list[Leaf], times: list[int]) -> None:
         self._findings.event(self.size + len(leaves), " is missing")

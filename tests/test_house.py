@@ -76,6 +76,7 @@ REFUSED = [
     (house.libraries_come_in_by_their_doors, "projections/file.py", "import psycopg"),
     (house.libraries_come_in_by_their_doors, "ledger/appender.py", "import eventsourcing.persistence"),
     (house.libraries_come_in_by_their_doors, "api/main.py", "import some_new_library"),
+    (house.libraries_come_in_by_their_doors, "ledger/use.py", "import sqlite3"),
     (house.modules_cross_floors_not_names, "api/use.py", "from ledger.use import grant"),
     (house.modules_cross_floors_not_names, "api/use.py", "from ledger import no_such_module"),
     (house.every_module_opens_with_a_docstring, "api/use.py", "x = 1"),

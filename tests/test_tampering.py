@@ -95,6 +95,19 @@ def test_an_event_deleted_in_the_middle_is_found(case: Case) -> None:
     assert case.told(facts_only=True) == [f"event at index {index} is missing"]
 
 
+def test_what_stands_twice_is_found(case: Case) -> None:
+    index = case.index_of("LicenseUsed")
+    for table in ("events", "checkpoints"):
+        case.sql(f"ALTER TABLE {table} DROP CONSTRAINT {table}_pkey")
+    case.sql("DROP INDEX events_1_by_stream")
+    case.sql("INSERT INTO events SELECT * FROM events WHERE position = %s", index + 1)
+    case.sql("INSERT INTO checkpoints SELECT * FROM checkpoints WHERE size = %s", case.head_of(index))
+    assert sorted(case.told(facts_only=True)) == [
+        f"checkpoint of size {case.head_of(index)} is there twice",
+        f"event at index {index} is there twice",
+    ]
+
+
 def test_a_long_run_of_deleted_events_is_found(case: Case) -> None:
     case.sql("DELETE FROM events WHERE position > 10")
     size = case.sql("SELECT max(size) FROM checkpoints")[0][0]
