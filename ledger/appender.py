@@ -54,6 +54,8 @@ class Appender:
         self._waiting = 0
         self._wake = threading.Condition()
         self._is_stopping = False
+        self._lost_at: float | None = None
+        """Since when no batch could reach the database."""
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
 
     def start(self) -> Appender:
@@ -140,16 +142,25 @@ class Appender:
         _answer(list(zip(batch, outcomes, strict=True)))
 
     def _persistently(self, batch: Sequence[Waiting]) -> list[Outcome]:
-        """One outcome a command; a session lost before COMMIT, or without effect, is tried again."""
-        give_up_at = time.monotonic() + RETRY_FOR_S
+        """One outcome a command; a session lost before COMMIT, or without effect, is tried again.
+
+        Once the database has been gone for too long, what still waits is tried once and told to come back.
+        """
         while True:
             try:
-                return self._pen.append([waiting.asked for waiting in batch])
+                outcomes = self._pen.append([waiting.asked for waiting in batch])
             except Lost as lost:
                 self._pen.drop_session()
-                if time.monotonic() > give_up_at or self._is_stopping:
+                self._lost_at = self._lost_at or time.monotonic()
+                if time.monotonic() > self._lost_at + RETRY_FOR_S or self._is_stopping:
                     raise errors.Unavailable("the database cannot be reached") from lost
                 time.sleep(0.1)
+            except Exception:
+                self._lost_at = None
+                raise
+            else:
+                self._lost_at = None
+                return outcomes
 
 
 def _fail(batch: Sequence[Waiting], error: errors.LedgerError) -> None:

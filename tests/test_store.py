@@ -1,15 +1,19 @@
-"""Sessions of the append path: what is never answered, and whoever stops with the partition in hand."""
+"""Sessions of the append path: what is never answered, who stops with the lock, a database that is gone."""
 
 from __future__ import annotations
 
+import collections
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 import pytest
 from psycopg import conninfo as conninfos
 
-from ledger import config, opening, store
+from ledger import config, errors, opening, registry_commands, store
+from ledger.appender import Appender
+from ledger.command import Command
+from ledger.pen import Pen, Result
 from ledger.store import Lost, Session, Unknown
 from tests.wire import Proxy
 
@@ -84,3 +88,28 @@ def test_a_database_with_another_default_isolation_reads_the_state_under_the_loc
         session.begin(anchor_size=0)
         assert session.run("SHOW transaction_isolation") == [("read committed",)]
         session.rollback()
+
+
+def test_while_the_database_is_gone_nobody_waits_for_those_before_him(
+    ledger: opening.Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counting(Pen):
+        tried: collections.Counter[int] = collections.Counter()
+
+        def append(self, commands: Sequence[Command]) -> list[Result | errors.LedgerError]:
+            self.tried.update(map(id, commands))
+            raise Lost
+
+    monkeypatch.setattr("ledger.appender.RETRY_FOR_S", 0.3)
+    pen = Counting(ledger.recorder, ledger.vault)
+    appender = Appender(pen, batch_max=1)
+    asked = [registry_commands.RecordInRegistry(actor=ledger.console, facts=()) for _ in range(5)]
+    waiting = [appender.submit(each) for each in asked]
+    appender.start()
+    for future in waiting:
+        with pytest.raises(errors.Unavailable):
+            future.result(60)
+    appender.stop()
+    tries = [pen.tried[id(each)] for each in asked]
+    assert tries[0] > 1, "the first is tried again"
+    assert tries[1:] == [1, 1, 1, 1], "the others are tried once"
