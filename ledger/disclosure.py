@@ -127,10 +127,7 @@ class Disclosure:
         if part is None:
             return None
         owner, number = seal.owner(part)
-        key = self._vault.cached(owner, number)
-        if key is None:
-            self._vault.unwrap(self._reader.wraps([owner]))
-            key = self._vault.cached(owner, number)
+        key = self._reader.data_key(owner, number)
         return None if key is None else seal.unseal(part, key=key, place=about.place(name))
 
     def forget_erased(self, stream_id: bytes) -> bool:

@@ -17,9 +17,10 @@ from ledger import errors, log, sql, tables, tiling
 from ledger.command import Entry
 from ledger.state import Key, R, Row
 from ledger.vault import Vault
-from signing import keyring, merkle, note, receipt
+from signing import keyring, merkle, note, receipt, seal
 
 TILES_CACHED = 1024
+KEY_TRIES = 3
 
 
 class Reader:
@@ -117,6 +118,17 @@ class Reader:
             tile=self._cached_tile,
             digest=self._vault.suite.digest,
         )
+
+    def data_key(self, owner: bytes, number: int = 0) -> seal.DataKey | None:
+        """The data key of a stream; None when it is destroyed."""
+        key = self._vault.cached(owner, number)
+        for _ in range(KEY_TRIES):
+            wraps = [] if key is not None else self.wraps([owner])
+            if not wraps:
+                break
+            # A bucket renewed since the wrap was read does not open it; the wrap there now, it does.
+            key = self._vault.unwrap(wraps).get(owner)
+        return key
 
     def wraps(self, stream_ids: Sequence[bytes]) -> list[keyring.WrappedKey]:
         """Wrapped data keys of some streams."""

@@ -214,6 +214,27 @@ def test_who_only_reads_finds_a_holder_while_and_after_others_rotate(
             assert reader.find("holder", "111", "nobody") is None
 
 
+def test_who_only_reads_opens_what_a_renewed_bucket_wraps(
+    world: World, configured: config.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = issue(world, citizen(1))
+    ((owner,),) = rows(world.ledger, f"SELECT stream_id FROM licenses WHERE license_ref = '\\x{ref.hex()}'")
+    assert isinstance(owner, bytes)
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(opening.opened(replace(configured), migrate=False))
+        reader = stack.enter_context(contextlib.closing(reading.Reader(other.ways.service, other.vault)))
+        stale = [reader.wraps([owner])]
+        keeping.renew_bucket(world.ledger, keyring.bucket(owner))
+        opened = reader.data_key(owner)
+        assert opened is not None
+        other.vault.reload()
+        real = reader.wraps
+        monkeypatch.setattr(reader, "wraps", lambda owners: stale.pop() if stale else real(owners))
+        assert reader.data_key(owner) == opened
+        assert not stale
+        assert reader.data_key(bytes(16)) is None
+
+
 def test_an_erased_holder_cannot_be_read_and_all_others_can(world: World) -> None:
     ledger = world.ledger
     for number in range(12):
