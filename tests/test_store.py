@@ -93,11 +93,11 @@ def test_a_database_with_another_default_isolation_reads_the_state_under_the_loc
 def test_while_the_database_is_gone_nobody_waits_for_those_before_him(
     ledger: opening.Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Counting(Pen):
-        tried: collections.Counter[int] = collections.Counter()
+    tried: collections.Counter[int] = collections.Counter()
 
+    class Counting(Pen):
         def append(self, commands: Sequence[Command]) -> list[Result | errors.LedgerError]:
-            self.tried.update(map(id, commands))
+            tried.update(map(id, commands))
             raise Lost
 
     monkeypatch.setattr("ledger.appender.RETRY_FOR_S", 0.3)
@@ -110,6 +110,6 @@ def test_while_the_database_is_gone_nobody_waits_for_those_before_him(
         with pytest.raises(errors.Unavailable):
             future.result(60)
     appender.stop()
-    tries = [pen.tried[id(each)] for each in asked]
+    tries = [tried[id(each)] for each in asked]
     assert tries[0] > 1, "the first is tried again"
     assert tries[1:] == [1, 1, 1, 1], "the others are tried once"
