@@ -10,65 +10,25 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from ledger import anchoring, days, drafting, errors, log, tiling
+from ledger import anchoring, days, errors, log, tiling
 from ledger.anchor import Mark
-from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants, require_current_client
-from ledger.drafting import Encoded
+from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants
+from ledger.deciding import Decided, Recorded, Result, decide_all, outcomes, recorded
 from ledger.recorder import Recorder
 from ledger.state import GenerationRow
 from ledger.store import Head, Identity, Loaded, Look, Lost, Session, StoreError, Unknown, Write, wall_clock
 from ledger.vault import Vault
-from signing import event, merkle, receipt
+from signing import merkle
 
+__all__ = ["Pen", "Recorded", "Result", "Stage", "require_anchored"]
 CLOCK_BACK_US = 2_000_000
 CLOCK_OFF_US = 5_000_000
 SETTLE_FOR_S = 30.0
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 Stage = Literal["locked", "inserted", "committing", "committed", "anchored"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recorded:
-    """One fact as it was recorded."""
-
-    index: int
-    event: event.Event
-    data: bytes
-    """The stored bytes."""
-    tree: merkle.Extension = field(repr=False)
-    """The tree that the batch made; it proves each of the batch's events without reads."""
-    checkpoint: str = field(repr=False)
-    """The signed checkpoint of that tree."""
-
-    @property
-    def receipt(self) -> str:
-        """The event's receipt, written where it is asked for, off the appender's thread."""
-        return receipt.write(index=self.index, proof=self.tree.proof(self.index), checkpoint=self.checkpoint)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What became of a command."""
-
-    indexes: tuple[int, ...]
-    recorded: tuple[Recorded, ...]
-    """Empty for a repeat: its events are read by index."""
-    is_repeat: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Decided:
-    """A batch decided in memory; nothing of it exists yet."""
-
-    batch: Batch
-    outcomes: list[list[Encoded] | Result | errors.LedgerError | int]
-    """For each command: events, an earlier result, an error, or the number of the command it repeats."""
-    events: list[Encoded]
-    answered: list[tuple[bytes, bytes, int, int]]
 
 
 class Pen:
@@ -116,7 +76,7 @@ class Pen:
             head, decided = self._decide(session, commands)
             if not decided.events:
                 self._confirm(session, head, decided)
-                return _outcomes(decided, [])
+                return outcomes(decided, [])
             new_head, extension = self._write(session, head, decided)
         except errors.LedgerError:
             session.rollback()
@@ -136,7 +96,7 @@ class Pen:
         # From here no other history can be signed for this origin.
         self._reached("anchored")
         checkpoint = anchoring.signed(self._vault, new_head)
-        return _outcomes(decided, _recorded(decided.events, extension, checkpoint))
+        return outcomes(decided, recorded(decided.events, extension, checkpoint))
 
     def _connect(self) -> Session:
         """A new session; that it is on another server or timeline than the anchor is said, once."""
@@ -150,7 +110,7 @@ class Pen:
             )
         return session
 
-    def _decide(self, session: Session, commands: Sequence[Command]) -> tuple[Head, _Decided]:
+    def _decide(self, session: Session, commands: Sequence[Command]) -> tuple[Head, Decided]:
         """Lock, look, load, decide. Nothing is written: a crash here leaves nothing behind."""
         mark = self._vault.anchor.read()
         look = session.begin(anchor_size=mark.size)
@@ -162,7 +122,7 @@ class Pen:
         at = self._at(look.clock, look.head)
         batch = Batch(vault=self._vault, at=at, size=look.head.size)
         answered = self._resolve(session, batch, commands)
-        return look.head, _decide_all(batch, commands, answered)
+        return look.head, decide_all(batch, commands, answered)
 
     def _require_anchored(self, mark: Mark, look: Look) -> None:
         require_anchored(self._vault, mark, look)
@@ -215,7 +175,7 @@ class Pen:
         batch.data_keys.update(self._vault.unwrap(loaded.wraps))
         return found
 
-    def _write(self, session: Session, head: Head, decided: _Decided) -> tuple[Head, merkle.Extension]:
+    def _write(self, session: Session, head: Head, decided: Decided) -> tuple[Head, merkle.Extension]:
         """Write the batch; not committed, so a crash here leaves nothing behind."""
         digest = self._vault.suite.digest
         leaves = [merkle.leaf_hash(item.data, digest=digest) for item in decided.events]
@@ -300,7 +260,7 @@ class Pen:
                     raise errors.OutcomeUnknown from error
                 time.sleep(0.1)
 
-    def _confirm(self, session: Session, head: Head, decided: _Decided) -> None:
+    def _confirm(self, session: Session, head: Head, decided: Decided) -> None:
         """End a batch that adds nothing; what a repeat is told of must be durable and anchored first."""
         if not any(isinstance(outcome, Result) for outcome in decided.outcomes):
             session.rollback()
@@ -362,49 +322,6 @@ def _generation(batch: Batch, head: Head) -> int:
     return max([head.generation, *(row.generation for row in batch.state.changed_of(GenerationRow))])
 
 
-def _decide_all(batch: Batch, commands: Sequence[Command], answered: Loaded) -> _Decided:
-    """Decide command after command; each sees what those before it did."""
-    decided = _Decided(batch=batch, outcomes=[], events=[], answered=[])
-    first_of: dict[bytes, tuple[int, bytes]] = {}
-    for number, asked in enumerate(commands):
-        repeat = asked.repeat
-        try:
-            if number in batch.unfit:
-                raise batch.unfit[number]
-            if repeat is not None:
-                # A client that was suspended is told nothing again either.
-                require_current_client(asked.actor, batch.view())
-            if repeat is not None and repeat.key in first_of:
-                original, body_digest = first_of[repeat.key]
-                _require_same_body(repeat.body_digest, body_digest)
-                decided.outcomes.append(original)
-                continue
-            if repeat is not None and repeat.key in answered.answered:
-                earlier = answered.answered[repeat.key]
-                _require_same_body(repeat.body_digest, earlier.body_digest)
-                indexes = tuple(range(earlier.first_index, earlier.first_index + earlier.events))
-                decided.outcomes.append(Result(indexes=indexes, recorded=(), is_repeat=True))
-                continue
-            view = batch.view()
-            events = drafting.record(asked, view)
-        except errors.LedgerError as error:
-            decided.outcomes.append(error)
-            continue
-        except Exception as error:  # noqa: BLE001
-            # A rule that breaks costs one command, never the batch.
-            _log.error("a rule failed", extra={"error_type": type(error).__name__}, exc_info=True)
-            decided.outcomes.append(errors.LedgerError())
-            continue
-        batch.keep(view)
-        if repeat is not None:
-            first_of[repeat.key] = number, repeat.body_digest
-            decided.answered.append((repeat.key, repeat.body_digest, batch.size, len(events)))
-        batch.size += len(events)
-        decided.events.extend(events)
-        decided.outcomes.append(events)
-    return decided
-
-
 @contextlib.contextmanager
 def _costing_one(batch: Batch, number: int) -> Iterator[None]:
     """Whatever a command raises before it is decided costs that command, never the batch."""
@@ -415,32 +332,3 @@ def _costing_one(batch: Batch, number: int) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001
         _log.error("a command failed", extra={"error_type": type(error).__name__}, exc_info=True)
         batch.unfit[number] = errors.LedgerError()
-
-
-def _require_same_body(one: bytes, other: bytes) -> None:
-    if one != other:
-        raise errors.IdempotencyKeyReused
-
-
-def _recorded(events: Sequence[Encoded], extension: merkle.Extension, checkpoint: str) -> list[Recorded]:
-    first = extension.old_size
-    return [
-        Recorded(index=index, event=item.event, data=item.data, tree=extension, checkpoint=checkpoint)
-        for index, item in enumerate(events, start=first)
-    ]
-
-
-def _outcomes(decided: _Decided, recorded: list[Recorded]) -> list[Result | errors.LedgerError]:
-    """What each command is told; repeats within the batch share the original's result."""
-    told: list[Result | errors.LedgerError] = []
-    offset = 0
-    for outcome in decided.outcomes:
-        if isinstance(outcome, int):
-            told.append(told[outcome])
-        elif isinstance(outcome, list):
-            own = tuple(recorded[offset : offset + len(outcome)])
-            offset += len(outcome)
-            told.append(Result(indexes=tuple(item.index for item in own), recorded=own))
-        else:
-            told.append(outcome)
-    return told

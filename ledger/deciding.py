@@ -1,0 +1,131 @@
+"""Deciding a batch: command after command, in memory; and what each caller is told of it.
+
+Pure but for what commands draw at random. A command that breaks a rule, or a rule that breaks, costs
+one command. Nothing decided here exists before the pen has committed it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ledger import drafting, errors
+from ledger.command import Batch, Command, require_current_client
+from ledger.drafting import Encoded
+from ledger.store import Loaded
+from signing import event, merkle, receipt
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """One fact as it was recorded."""
+
+    index: int
+    event: event.Event
+    data: bytes
+    """The stored bytes."""
+    tree: merkle.Extension = field(repr=False)
+    """The tree that the batch made; it proves each of the batch's events without reads."""
+    checkpoint: str = field(repr=False)
+    """The signed checkpoint of that tree."""
+
+    @property
+    def receipt(self) -> str:
+        """The event's receipt, written where it is asked for, off the appender's thread."""
+        return receipt.write(index=self.index, proof=self.tree.proof(self.index), checkpoint=self.checkpoint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of a command."""
+
+    indexes: tuple[int, ...]
+    recorded: tuple[Recorded, ...]
+    """Empty for a repeat: its events are read by index."""
+    is_repeat: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A batch decided in memory; nothing of it exists yet."""
+
+    batch: Batch
+    outcomes: list[list[Encoded] | Result | errors.LedgerError | int]
+    """For each command: events, an earlier result, an error, or the number of the command it repeats."""
+    events: list[Encoded]
+    answered: list[tuple[bytes, bytes, int, int]]
+
+
+def decide_all(batch: Batch, commands: Sequence[Command], answered: Loaded) -> Decided:
+    """Decide command after command; each sees what those before it did."""
+    decided = Decided(batch=batch, outcomes=[], events=[], answered=[])
+    first_of: dict[bytes, tuple[int, bytes]] = {}
+    for number, asked in enumerate(commands):
+        repeat = asked.repeat
+        try:
+            if number in batch.unfit:
+                raise batch.unfit[number]
+            if repeat is not None:
+                # A client that was suspended is told nothing again either.
+                require_current_client(asked.actor, batch.view())
+            if repeat is not None and repeat.key in first_of:
+                original, body_digest = first_of[repeat.key]
+                _require_same_body(repeat.body_digest, body_digest)
+                decided.outcomes.append(original)
+                continue
+            if repeat is not None and repeat.key in answered.answered:
+                earlier = answered.answered[repeat.key]
+                _require_same_body(repeat.body_digest, earlier.body_digest)
+                indexes = tuple(range(earlier.first_index, earlier.first_index + earlier.events))
+                decided.outcomes.append(Result(indexes=indexes, recorded=(), is_repeat=True))
+                continue
+            view = batch.view()
+            events = drafting.record(asked, view)
+        except errors.LedgerError as error:
+            decided.outcomes.append(error)
+            continue
+        except Exception as error:  # noqa: BLE001
+            # A rule that breaks costs one command, never the batch.
+            _log.error("a rule failed", extra={"error_type": type(error).__name__}, exc_info=True)
+            decided.outcomes.append(errors.LedgerError())
+            continue
+        batch.keep(view)
+        if repeat is not None:
+            first_of[repeat.key] = number, repeat.body_digest
+            decided.answered.append((repeat.key, repeat.body_digest, batch.size, len(events)))
+        batch.size += len(events)
+        decided.events.extend(events)
+        decided.outcomes.append(events)
+    return decided
+
+
+def _require_same_body(one: bytes, other: bytes) -> None:
+    if one != other:
+        raise errors.IdempotencyKeyReused
+
+
+def recorded(events: Sequence[Encoded], extension: merkle.Extension, checkpoint: str) -> list[Recorded]:
+    first = extension.old_size
+    return [
+        Recorded(index=index, event=item.event, data=item.data, tree=extension, checkpoint=checkpoint)
+        for index, item in enumerate(events, start=first)
+    ]
+
+
+def outcomes(decided: Decided, facts: list[Recorded]) -> list[Result | errors.LedgerError]:
+    """What each command is told; repeats within the batch share the original's result."""
+    told: list[Result | errors.LedgerError] = []
+    offset = 0
+    for outcome in decided.outcomes:
+        if isinstance(outcome, int):
+            told.append(told[outcome])
+        elif isinstance(outcome, list):
+            own = tuple(facts[offset : offset + len(outcome)])
+            offset += len(outcome)
+            told.append(Result(indexes=tuple(item.index for item in own), recorded=own))
+        else:
+            told.append(outcome)
+    return told
