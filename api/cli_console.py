@@ -45,12 +45,16 @@ def complain(error: errors.LedgerError) -> None:
     field = f" ({error.field})" if error.field else ""
     detail = "" if error.detail == error.title else f": {error.detail}"
     extra = "".join(f", {name} {value}" for name, value in error.extra.items())
-    ERR.print(f"license-ledger: {rich.markup.escape(f'{error.title}{detail}{field}{extra}')}", style="red")
+    ERR.print(
+        f"license-ledger: {rich.markup.escape(f'{error.title}{detail}{field}{extra}')}",
+        style="red",
+        soft_wrap=True,
+    )
 
 
 def done(text: str) -> None:
     """One line about what was done."""
-    OUT.print(rich.markup.escape(text))
+    OUT.print(rich.markup.escape(text), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -59,8 +63,9 @@ def print_json(value: Any) -> None:
 
 
 def table(*columns: str, rows: list[tuple[Any, ...]]) -> rich.table.Table:
-    """A plain table."""
-    made = rich.table.Table(*columns, box=None, header_style="bold", pad_edge=False)
+    """A plain table; what is too wide goes on in the next line, nothing is cut."""
+    heads = (rich.table.Column(column, overflow="fold") for column in columns)
+    made = rich.table.Table(*heads, box=None, header_style="bold", pad_edge=False)
     for row in rows:
         made.add_row(*(rich.markup.escape("" if cell is None else str(cell)) for cell in row))
     return made

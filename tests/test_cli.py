@@ -1,0 +1,288 @@
+"""The command line keeps a ledger from `init` to `restore`, and refuses in one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from api import cli
+from ledger import embedded
+from tests import console, world
+
+ORIGIN = "demo.license-ledger.example/cli"
+CODES = {
+    "91350100MA0000007A": "ok",
+    "91350100MA0000007B": "bad",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A ledger that the command line made, and a client of it."""
+
+    folder: Path
+    data: Path
+    client_id: str
+
+    def call(self, *arguments: str | Path, status: int = 0) -> str:
+        """What a command on this ledger printed."""
+        return console.call(*arguments, "--data", self.data, status=status)
+
+    def json(self, *arguments: str | Path, status: int = 0) -> Any:
+        """What a command on this ledger printed as JSON."""
+        return console.call_json(*arguments, "--data", self.data, status=status)
+
+    def tamper(self, *texts: str) -> None:
+        """Statements as owner, each in a transaction of its own."""
+        each = [argument for text in texts for argument in ("-c", text)]
+        console.run("psql", "--data", self.data, "--owner", "--", "-v", "ON_ERROR_STOP=1", *each)
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    with console.folder() as folder:
+        data = folder / "ledger"
+        made = console.run("init", "--origin", ORIGIN, "--operator", world.OPERATOR, "--data", data)
+        assert ORIGIN in made.stdout
+        # Its server stays up from here on, so that the commands need not start it each.
+        with embedded.Server.start(data):
+            key = folder / "hall.jwk"
+            console.call("clients", "generate-key", key)
+            asked = ("--name", "hall", "--organization", world.HALL, "--scope", "license:use")
+            public = f"{key}.pub"
+            said = console.call_json("clients", "register", *asked, "--key", public, "--data", data)
+            yield Kept(folder=folder, data=data, client_id=said["client_id"])
+
+
+@pytest.fixture(scope="module")
+def holder(kept: Kept) -> str:
+    """The code of a holder who has a license in the ledger."""
+    from ledger import config, opening
+
+    with opening.opened(config.Config(data=kept.data)) as ledger, ledger.appending() as appender:
+        known = world.World(ledger, appender)
+        known.issue(world.citizen(1), type_code=world.CITIZEN_CARD)
+        known.issue(world.citizen(2), type_code=world.CITIZEN_CARD)
+    return world.citizen(1).code
+
+
+def commands() -> dict[str, Any]:
+    """Every command by the words that call it."""
+
+    def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        for name, inner in getattr(command, "commands", {}).items():
+            yield from walk(inner, (*words, name))
+        if not hasattr(command, "commands"):
+            yield " ".join(words), command
+
+    return dict(walk(typer.main.get_command(cli.app), ()))
+
+
+def test_every_command_says_what_it_does_and_shows_an_example() -> None:
+    known = commands()
+    wanted = {
+        "init",
+        "demo",
+        "serve",
+        "migrate",
+        "check",
+        "verify",
+        "rebuild",
+        "recover",
+        "backup",
+        "restore",
+    }
+    assert wanted | {"holders erase", "id check", "psql", "keys rotate", "clients register"} <= set(known)
+    for words, command in known.items():
+        text = command.help or ""
+        assert "Example: " in text, words
+        assert f"license-ledger {words}" in " ".join(text.split()), words
+        assert text.splitlines()[0].endswith("."), words
+
+
+def test_help_is_printed_and_a_wrong_option_is_wrong_usage() -> None:
+    assert "Commands" in console.run("--help").stdout
+    assert "--trust" in console.call("verify", "--help")
+    done = console.run("check", "--no-such-option", status=2)
+    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
+    console.call("no-such-command", status=2)
+
+
+def test_a_refusal_is_one_line_without_a_traceback(kept: Kept) -> None:
+    empty = kept.folder / "nothing-here"
+    done = console.run("check", "--data", empty, status=1)
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "init" in done.stderr
+    again = ("init", "--origin", ORIGIN, "--operator", world.OPERATOR)
+    assert "holds a ledger" in kept.call(*again, status=1)
+    for origin, operator in ((ORIGIN, "11350000000000019X"), ("no-path", world.OPERATOR)):
+        wrong = ("init", "--origin", origin, "--operator", operator, "--data", empty)
+        assert console.call(*wrong, status=2).count("\n") == 1
+
+
+def test_migrate_says_that_the_schema_is_up_to_date(kept: Kept) -> None:
+    assert "up to date" in kept.call("migrate")
+
+
+def test_a_client_is_shown_gets_a_new_key_and_is_suspended(kept: Kept) -> None:
+    shown = kept.json("clients", "show", kept.client_id)
+    assert (shown["organization"], shown["scopes"], shown["suspended"]) == (
+        world.HALL,
+        ["license:use"],
+        False,
+    )
+    assert (kept.folder / "hall.jwk").stat().st_mode & 0o777 == 0o600
+    assert "d" not in shown["keys"][0], "the private part stays with the client"
+
+    new = kept.folder / "new.jwk"
+    console.call("clients", "generate-key", new, "--algorithm", "ES256")
+    kept.call("clients", "change-key", kept.client_id, "--key", f"{new}.pub", "--algorithm", "ES256")
+    kept.call("clients", "suspend", kept.client_id)
+    after = kept.json("clients", "show", kept.client_id)
+    assert (after["algorithm"], after["suspended"]) == ("ES256", True)
+    assert after["keys"] != shown["keys"]
+    assert "no such client" in kept.call("clients", "show", "a" * 26, status=1)
+
+
+def test_a_private_key_is_not_registered(kept: Kept) -> None:
+    before = kept.json("check", "--facts")["events"]
+    asked = ("--name", "x", "--organization", world.HALL, "--scope", "license:use")
+    said = kept.call("clients", "register", *asked, "--key", kept.folder / "hall.jwk", status=2)
+    private = json.loads((kept.folder / "hall.jwk").read_text())["d"]
+    assert private not in said
+    assert kept.json("check", "--facts")["events"] == before
+
+
+def test_signing_keys_are_listed_and_rotated_and_the_trust_file_follows(kept: Kept) -> None:
+    before = kept.json("keys", "list")
+    kept.call("keys", "rotate", "token")
+    after = kept.json("keys", "list")
+    assert len(after) == len(before) + 1
+    states = {key["key_id"]: key["status"] for key in after if key["purpose"] == "token"}
+    assert sorted(states.values()) == ["active", "retired"]
+    listed = kept.call("keys", "list")
+    assert "…" not in listed, "no key is cut short"
+    assert all(key["key_id"] in listed for key in after)
+
+    out = kept.folder / "trust.json"
+    kept.call("keys", "trust", out)
+    (ledger,) = json.loads(out.read_text())["ledgers"]
+    assert {key["key_id"] for key in ledger["token_keys"]} == set(states)
+    kept.call("keys", "rotate", "no-such-purpose", status=2)
+
+
+def test_peppers_and_buckets_are_renewed(kept: Kept, holder: str) -> None:
+    assert "new pepper" in kept.call("keys", "rotate-pepper")
+    assert "bucket 17" in kept.call("keys", "renew-bucket", "17")
+    kept.call("keys", "renew-bucket", "1024", status=2)
+    assert "none was left" in kept.call("keys", "finish-erasures")
+
+
+def test_check_passes_and_names_what_was_tampered_with(kept: Kept) -> None:
+    report = kept.json("check", "--facts")
+    assert (report["sound"], report["findings"]) == (True, [])
+    assert "sound" in kept.call("check")
+
+    kept.tamper("UPDATE events SET recorded_at = recorded_at + 1 WHERE position = 3")
+    report = kept.json("check", status=1)
+    assert report["sound"] is False
+    assert 2 in [found["index"] for found in report["findings"]]
+    assert "NOT SOUND" in kept.call("check", status=1)
+    kept.tamper("UPDATE events SET recorded_at = recorded_at - 1 WHERE position = 3")
+    kept.call("check")
+
+
+def test_recover_finds_nothing_lost(kept: Kept) -> None:
+    assert "Nothing is lost" in kept.call("recover")
+
+
+def test_rebuild_puts_tampered_state_right(kept: Kept, holder: str) -> None:
+    kept.tamper("UPDATE licenses SET status = 'annulled'")
+    kept.call("check", status=1)
+    assert "rows were different" in kept.call("rebuild")
+    kept.call("check")
+
+
+def test_psql_is_read_only_without_keys_and_directory_unless_owner(kept: Kept) -> None:
+    refused = (
+        "CREATE TABLE x (a int)",
+        "DELETE FROM events",
+        "SELECT * FROM data_keys",
+        "SELECT * FROM directory",
+        # Nor does it help to leave the read-only mode.
+        "SET default_transaction_read_only = off",
+        "DELETE FROM events",
+        "CREATE TABLE x (a int)",
+    )
+    each = [argument for text in refused for argument in ("-c", text)]
+    done = console.run(
+        "psql", "--data", kept.data, "--", "-At", "-c", "SELECT count(*) FROM events", *each, status=1
+    )
+    assert int(done.stdout.split()[0]) > 70
+    assert done.stderr.count("read-only transaction") == 2
+    assert done.stderr.count("permission denied") == 4
+    kept.tamper(
+        "SELECT count(*) FROM data_keys", "SELECT * FROM directory", "CREATE TABLE x ()", "DROP TABLE x"
+    )
+
+
+def test_psql_passes_arguments_and_exit_status(kept: Kept) -> None:
+    script = kept.folder / "three.sql"
+    script.write_text("SELECT :a + 1;\nSELECT broken;\n")
+    options = ("-At", "-v", "ON_ERROR_STOP=1", "-v", "a=2", "-f", str(script))
+    done = console.run("psql", "--data", kept.data, "--", *options, status=3)
+    assert done.stdout == "3\n"
+
+
+def test_a_backup_is_restored_beside_and_the_erased_stay_erased(kept: Kept, holder: str) -> None:
+    taken = kept.folder / "backup"
+    assert "events" in kept.call("backup", taken)
+    assert taken.stat().st_mode & 0o777 == 0o700
+    kept.call("backup", taken, status=1)
+
+    who = ("--operator", "dba1", "--operator-name", "管理员", "--reason", "依申请")
+    erase = ("holders", "erase", "--code-type", "111", *who)
+    done = console.run(*erase, "--data", kept.data, said=f"{holder}\n")
+    assert "Erased; recorded at index" in done.stdout
+    assert holder not in done.stdout + done.stderr
+    assert holder not in kept.call(*erase, "--code", holder, status=1)
+    kept.call(*erase, "--code", "1" * 18, status=2)
+    kept.call("check")
+
+    second = kept.folder / "second"
+    second.mkdir(mode=0o755)
+    for name in ("keys", "secrets", "anchor"):
+        shutil.copytree(kept.data / name, second / name)
+    said = console.run("restore", taken, "--data", second).stdout
+    assert "recover --declare-loss" in said, "the erasure came after the backup"
+    with embedded.Server.start(second):
+        console.call("recover", "--data", second, status=1)
+        console.call("recover", "--declare-loss", "--data", second)
+        report = console.call_json("check", "--data", second)
+    assert (report["sound"], report["findings"]) == (True, [])
+
+
+def test_codes_are_checked_one_by_one() -> None:
+    found = console.call_json("id", "check", *CODES, status=1)
+    assert [one["verdict"] for one in found] == list(CODES.values())
+    assert "ok credit-code" in console.run("id", "check", "91350100MA0000007A").stdout
+    console.call("id", "check", status=2)
+
+
+def test_verify_says_by_its_exit_status_whether_a_file_holds(kept: Kept) -> None:
+    trust = kept.folder / "verify-trust.json"
+    kept.call("keys", "trust", trust)
+    forged = kept.folder / "forged.json"
+    forged.write_text('{"index":0,"uses":[]}')
+    assert "refused" in console.run("verify", forged, "--trust", trust, status=1).stdout
+    assert console.run("verify", kept.folder / "absent", "--trust", trust, status=2).stderr.count("\n") == 1
+    console.call("verify", forged, "--trust", forged, status=2)
+    console.call("verify", forged, status=2)
