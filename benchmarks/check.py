@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from concurrent.futures import Future
 from pathlib import Path
@@ -77,19 +78,21 @@ def _measure(data: Path, *, facts: bool, one_core: bool) -> dict[str, Any]:
     if one_core:
         os.sched_setaffinity(0, {0})  # the server is started below, and inherits it
     with opening.opened(config.Config(data=data), migrate=False) as ledger:
-        before = _peak_mib()
+        before, started = _peak_mib(), time.process_time()
         report = check.check(
             ledger.ways.service,
             identity=check.identity_of(ledger.vault.ring),
             anchor=ledger.vault.anchor,
             facts_only=facts,
         )
+        cpu = time.process_time() - started
     assert report.is_sound, report.findings
     return {
         "events": report.events,
         "mean_batch": round(report.events / report.checkpoints, 1),
         "seconds": round(report.seconds, 3),
         "events_per_second": round(report.rate),
+        "own_cpu_seconds": round(cpu, 3),
         "peak_rss_mib": _peak_mib(),
         "peak_rss_before_mib": before,
     }
