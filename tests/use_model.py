@@ -152,7 +152,7 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.model.licenses)
     @rule(
         data=st.data(),
-        verb=st.sampled_from(["suspend", "suspend", "reinstate", "reinstate", *license.STATUS_CHANGES]),
+        verb=st.sampled_from([*["suspend", "reinstate"] * 4, *license.STATUS_CHANGES]),
     )
     def change_status(self, data: st.DataObject, verb: str) -> None:
         held = data.draw(st.sampled_from(self.model.licenses))
@@ -165,6 +165,26 @@ class Histories(RuleBasedStateMachine):
         held.status = after
 
     # --- authorizations ---
+
+    @rule(mode=st.sampled_from(["holder", "statutory"]), holder=holders, requester=requesters, count=limits)
+    def grant_widely(
+        self, mode: str, holder: identifiers.HolderCode, requester: str, count: int | None
+    ) -> None:
+        """An authorization that nothing but its count limits."""
+        consents = mode == "holder"
+        ref, code = self.world.grant_with_code(
+            mode=mode,
+            requester=requester,
+            holder=holder if consents else None,
+            type_codes=tuple(sorted(TYPES)),
+            uses_max=count,
+        )
+        if consents:
+            self.model.use_codes[ref] = code
+        name = self.model.name(holder) if consents else None
+        self.model.permissions.append(
+            Permission(ref, mode, requester, name, frozenset(TYPES), begins=0, count=count)
+        )
 
     @rule(
         mode=st.sampled_from(["holder", "holder", "statutory", "unconditional"]),
@@ -259,7 +279,7 @@ class Histories(RuleBasedStateMachine):
             return replace(item, ends=soon if item.ends is None and item.begins < soon else item.ends)
         return replace(item, begins=item.begins - 1) if what == "wider" else item
 
-    @precondition(lambda self: self.model.permissions)
+    @precondition(lambda self: len(self.model.permissions) > 4)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
         item = data.draw(st.sampled_from(self.model.permissions))
