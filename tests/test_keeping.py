@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -365,27 +364,6 @@ def test_every_key_file_and_wrap_file_is_private(world: World) -> None:
     for name in ("keys", "anchor", "secrets"):
         for path in (data / name).iterdir():
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
-
-
-def test_a_record_cut_short_hides_none_that_come_after_it(tmp_path: Path) -> None:
-    made = [
-        keyring.WrappedKey(stream_id=bytes([n]) * 16, number=0, bucket=n, generation=1, wrapped=bytes(60))
-        for n in range(1, 4)
-    ]
-    path = tmp_path / "wraps"
-    wraps.WrapFile(path).append(made[:2])
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-5])
-    file = wraps.WrapFile(path)
-    assert len(file.load()) == 1
-    file.append(made[2:])
-    assert [wrap.bucket for wrap in file.load().values()] == [1, 3]
-    wraps.WrapFile(path).append(made[1:2])
-    file.append([replace(made[0], generation=2)])
-    assert [wrap.generation for wrap in file.load().values()] == [2, 1, 1]
-    file.forget(made[0].stream_id)
-    assert [wrap.bucket for wrap in file.load().values()] == [3, 2]
-    assert made[0].stream_id not in path.read_bytes()
 
 
 def test_a_bucket_is_a_number_of_the_set(ledger: opening.Ledger) -> None:
