@@ -118,6 +118,7 @@ def _leave(folder: Path, out: Path) -> checking.Report:
             ledger.ways.owner or ledger.ways.service,
             identity=checking.identity_of(ledger.vault.ring),
             anchor=ledger.vault.anchor,
+            vault=ledger.vault,
         )
 
 

@@ -43,6 +43,7 @@ def check(
             ledger.ways.owner or ledger.ways.service,
             identity=checking.identity_of(ledger.vault.ring),
             anchor=ledger.vault.anchor,
+            vault=ledger.vault,
             since=kept,
             facts_only=facts,
             progress=tell,
