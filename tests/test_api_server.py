@@ -8,11 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 import pytest
@@ -45,13 +46,15 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str
     clients: contextlib.ExitStack
+    log: IO[bytes]
+    """A file: a pipe that nobody empties would stop the server."""
 
     def stop(self) -> str:
         """End it as an operator does; returns its log."""
         self.process.send_signal(signal.SIGTERM)
-        out, _ = self.process.communicate(timeout=60)
-        assert self.process.returncode in (0, -signal.SIGTERM)
-        return out.decode()
+        assert self.process.wait(timeout=60) in (0, -signal.SIGTERM)
+        self.log.seek(0)
+        return self.log.read().decode()
 
 
 @contextlib.contextmanager
@@ -62,22 +65,21 @@ def serving(configured: config.Config) -> Iterator[Server]:
         "database_url": configured.database_url,
         "owner_database_url": configured.owner_database_url,
     }
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
-        port, fd = listening.getsockname()[1], listening.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, json.dumps(said), str(fd)],
-            cwd=ROOT,
-            pass_fds=(fd,),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        with contextlib.ExitStack() as clients:
-            yield Server(process=process, url=f"http://127.0.0.1:{port}", clients=clients)
-    finally:
-        if process.poll() is None:
+    with tempfile.TemporaryFile() as log, contextlib.ExitStack() as clients:
+        with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
+            port, fd = listening.getsockname()[1], listening.fileno()
+            process = subprocess.Popen(
+                [sys.executable, "-c", SERVE, json.dumps(said), str(fd)],
+                cwd=ROOT,
+                pass_fds=(fd,),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield Server(process=process, url=f"http://127.0.0.1:{port}", clients=clients, log=log)
+        finally:
             process.kill()
-        process.communicate()
+            process.wait()
 
 
 @pytest.fixture
