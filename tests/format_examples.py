@@ -157,7 +157,8 @@ def _refused() -> event.Event:
         "code": "10",
         "type_code": TYPE_CODE,
         "license_ref": None,
-        "authorization_ref": None,
+        "authorization_ref": AUTHORIZATION_REF,
+        "choices": [],
     }
     moment = micros(2026, 2, 2, 1, 31)
     about = event.Event(
