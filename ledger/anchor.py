@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
@@ -122,7 +122,7 @@ class Lane:
 
 
 def _slot(mark: Mark) -> bytes:
-    content = json.dumps(asdict(mark)).encode()
+    content = json.dumps(vars(mark)).encode()
     data = hashlib.sha256(content).hexdigest().encode() + b" " + content
     assert len(data) <= _SLOT, "a mark fits its slot"
     return data.ljust(_SLOT)
