@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger import command, errors, fact
 from ledger.command import Command, View
@@ -15,8 +14,7 @@ from ledger.fact import Draft
 from signing import event, seal
 
 
-@dataclass(frozen=True, kw_only=True)
-class Encoded:
+class Encoded(NamedTuple):
     """An event with its stored bytes."""
 
     event: event.Event

@@ -8,8 +8,8 @@ changes the state. All three are pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import fields
+from typing import Any, ClassVar, NamedTuple
 
 from ledger import errors
 from ledger.state import ClientRow, Key, LedgerRow, Row, State, StreamRow
@@ -117,8 +117,7 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Draft:
+class Draft(NamedTuple):
     """A fact that a command decided, before it has an id, a time and sealed bytes."""
 
     fact: Fact

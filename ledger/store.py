@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -117,8 +117,7 @@ class Loaded:
     wraps: list[keyring.WrappedKey]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EventRow:
+class EventRow(NamedTuple):
     """One row of `events`, but for its position."""
 
     stream_id: UUID

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from ledger import authorization, errors, license
 from ledger.fact import Fact, Touched
@@ -44,8 +44,7 @@ _REASONS = tuple(NATIONAL_CODES)
 GRANTED_CODE = "0"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
+class Asked(NamedTuple):
     """What a request asks for, as far as rules read it."""
 
     requester: str
@@ -185,8 +184,7 @@ class UseRefused(Fact):
         return self.choices if self.license_ref is None else (self.license_ref, *self.choices)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What `decide` says: licenses to use under one authorization, or one reason to refuse."""
 
     reason: str | None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from signing import cbor, keys, suites
 
@@ -21,8 +21,7 @@ class PartInvalid(ValueError):
     """A part that is not well-formed or does not open under this key and place."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """Where a part stands: every item is bound to the ciphertext."""
 
     format: int
