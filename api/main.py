@@ -37,11 +37,12 @@ from ledger import opening, reading
 
 VERSION = "0.1.0"
 _ROUTERS = (
+    # Routes are tried in this order: the sharing path first.
+    use.router,
     client.router,
     license.router,
     authorization.router,
     use.batch_router,
-    use.router,
     verification.router,
     holder.router,
     audit.router,
