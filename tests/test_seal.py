@@ -28,12 +28,12 @@ CONTENT = {"name": [bytes(16), "某某"]}
 PART = seal.seal(CONTENT, key=KEY, place=PLACE, nonce=NONCE, suite=suites.INTL)
 
 ELSEWHERE = {
-    "another format": replace(PLACE, format=2),
-    "another ledger": replace(PLACE, ledger_id=bytes(16)),
-    "another stream": replace(PLACE, stream_id=bytes(16)),
-    "another event": replace(PLACE, event_id=bytes(16)),
-    "another topic": replace(PLACE, topic="LicenseAmended"),
-    "another part": replace(PLACE, part="fields/1"),
+    "another format": PLACE._replace(format=2),
+    "another ledger": PLACE._replace(ledger_id=bytes(16)),
+    "another stream": PLACE._replace(stream_id=bytes(16)),
+    "another event": PLACE._replace(event_id=bytes(16)),
+    "another topic": PLACE._replace(topic="LicenseAmended"),
+    "another part": PLACE._replace(part="fields/1"),
 }
 OTHER_KEYS = {
     "another owner": replace(KEY, owner=bytes(16)),
@@ -129,7 +129,7 @@ def test_no_secret_stands_in_a_repr() -> None:
 
 @given(st.recursive(st.none() | st.text() | st.binary(), st.lists, max_leaves=5), st.text(max_size=12))
 def test_any_content_is_read_back(content: Any, part: str) -> None:
-    place = replace(PLACE, part=part)
+    place = PLACE._replace(part=part)
     sealed = seal.seal(content, key=KEY, place=place, nonce=NONCE, suite=suites.INTL)
     assert seal.unseal(sealed, key=KEY, place=place) == content
 
