@@ -136,9 +136,11 @@ def scope_members(said: models.Scope) -> dict[str, Any]:
         members[_MEMBERS.get(name, name)] = value
     if members.get("valid_from", 0) is None:
         del members["valid_from"]
-    for item in members.get("service_items") or ():
-        if identifiers.contains_citizen_id(item):
-            raise errors.Invalid("a service item code contains a citizen ID", field="scope.service_items")
+    for name in ("service_items", "fields"):
+        for item in getattr(said, name) or ():
+            # Both stand in clear in the log.
+            if identifiers.contains_citizen_id(item):
+                raise errors.Invalid("contains a citizen ID", field=f"scope.{name}")
     return members
 
 

@@ -1,0 +1,340 @@
+"""A ledger's day over HTTP in which every value of a natural person is a marker.
+
+`Day` drives a real service, run by `license-ledger serve`, as registered clients do: everything the face
+offers, granted and refused, and requests that carry markers where they do not belong.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from api import auth, client
+from ledger import catalog
+from tests import console, world
+from tests.leaks import Markers
+
+ITEM = "350100-QY-001"
+DRIVING, DISABILITY = (
+    fact.type_code
+    for fact in catalog.national_catalog(world.OPERATOR)
+    if fact.name_zh in ("机动车驾驶证", "残疾人证")
+)
+KEYS = itertools.count(1)
+
+
+@contextlib.contextmanager
+def serving(data: Path, log: Path) -> Iterator[str]:
+    """`license-ledger serve` in a process of its own; the URL where it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        service = subprocess.Popen(
+            [console.PROGRAM, "serve", "--port", str(port), "--data", data],
+            env=console.environment(LEDGER_PUBLIC_URL=url),
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        give_up_at = time.monotonic() + 60
+        while time.monotonic() < give_up_at and service.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                if httpx.get(f"{url}/readyz").status_code == 200:
+                    break
+        yield url
+    finally:
+        service.terminate()
+        assert service.wait(timeout=60) in (0, -signal.SIGTERM)
+
+
+class Caller:
+    """A client that the command line registered."""
+
+    def __init__(self, url: str, data: Path, key: Path, organization: str, *scopes: str) -> None:
+        console.call("clients", "generate-key", key)
+        asked = [
+            "--name",
+            key.stem,
+            "--organization",
+            organization,
+            "--key",
+            f"{key}.pub",
+            "--data",
+            str(data),
+        ]
+        asked += [word for scope in scopes for word in ("--scope", scope)]
+        types = (world.CITIZEN_CARD, DRIVING, DISABILITY) if "license:issue" in scopes else ()
+        asked += [word for code in types for word in ("--license-type", code)]
+        self.client_id = console.call_json("clients", "register", *asked)["client_id"]
+        self._private = json.loads(key.read_text())
+        self._http = httpx.Client(base_url=url, timeout=60)
+        self._headers = {"Authorization": f"Bearer {self._token(url)}"}
+
+    def close(self) -> None:
+        """Hang up."""
+        self._http.close()
+
+    def _token(self, url: str) -> str:
+        audience = f"{url}/oauth/token"
+        assertion = auth.make_assertion(
+            self._private,
+            algorithm="Ed25519",
+            client_id=self.client_id,
+            audience=audience,
+            now=int(time.time()),
+        )
+        answer = self.form(client_assertion=assertion)
+        return str(answer.json()["access_token"])
+
+    def form(self, **fields: str) -> httpx.Response:
+        """The answer of the token endpoint."""
+        known = {"grant_type": "client_credentials", "client_assertion_type": client.ASSERTION_TYPE}
+        return self._http.post("/oauth/token", data=known | fields)
+
+    def send(self, path: str, body: Any, *, key: str = "", **headers: str) -> httpx.Response:
+        """The answer to a POST."""
+        content = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        own = {"Content-Type": "application/json", "Idempotency-Key": key or f"key-{next(KEYS)}"}
+        return self._http.post(path, content=content, headers={**own, **self._headers, **headers})
+
+    def done(self, path: str, body: Any, **more: str) -> Any:
+        """The answer to a POST that must succeed."""
+        answer = self.send(path, body, **more)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        """The answer to a GET."""
+        return self._http.get(path, headers={**self._headers, **headers})
+
+
+class Day:
+    """What happens to some people in one run."""
+
+    def __init__(self, url: str, folder: Path, data: Path, markers: Markers) -> None:
+        self.url, self.data, self.markers = url, data, markers
+        rights = ("license:issue", "authorization:grant", "consent:attest")
+        self.issuer = Caller(url, data, folder / "issuer.jwk", world.ISSUER, *rights)
+        uses = ("license:use", "license:verify", "file:attest")
+        self.hall = Caller(url, data, folder / "hall.jwk", world.HALL, *uses)
+        self.auditor = Caller(url, data, folder / "auditor.jwk", world.AUDITOR, "audit:read")
+        self.disclosed = 0
+
+    def __enter__(self) -> Day:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for caller in (self.issuer, self.hall, self.auditor):
+            caller.close()
+
+    def act(self, *, case: bool = True) -> dict[str, Any]:
+        """Who acts, with a reason that is about somebody."""
+        said: dict[str, Any] = {
+            "operator": {"account": self.markers.account(), "name": self.markers.name("operator")},
+            "reason": self.markers.text("reason"),
+        }
+        return {**said, "case_number": "CASE-2026-1"} if case else said
+
+    def version(self, holder: dict[str, str], type_code: str, number: str, serial: str) -> dict[str, Any]:
+        """A version of a license whose every field tells of its holder."""
+        (fact,) = (one for one in catalog.national_catalog(world.OPERATOR) if one.type_code == type_code)
+        names = [name for name, _ in fact.fields][:8]
+        fields: dict[str, Any] = {name: self.markers.text(f"field {name}") for name in names}
+        fields[names[-1]] = float(self.markers.number())
+        return {
+            **self.act(),
+            "holder": {**holder, "name": self.markers.name()},
+            "number": number,
+            "serial": serial,
+            "fields": fields,
+            "valid_from": "2020-01-01",
+            "valid_to": None,
+            "issued_on": "2020-01-01",
+        }
+
+    def issue_and_change(self, holder: dict[str, str]) -> list[dict[str, Any]]:
+        """Three licenses, two with the holder's citizen ID in number and serial; one lives through all."""
+        code = holder["code"]
+        made = []
+        for type_code, number, serial in (
+            (world.CITIZEN_CARD, f"证{self.markers.text('printed number')}", "A1"),
+            (DISABILITY, f"{code}44", f"{code}44"),
+            (DRIVING, code, code),
+        ):
+            asked = {"license_type": type_code, **self.version(holder, type_code, number, serial)}
+            made.append(self.issuer.done("/v1/licenses", asked))
+        path = f"/v1/licenses/{made[2]['license_ref']}"
+        again = self.version(holder, DRIVING, code, code)
+        again.pop("serial")
+        self.issuer.done(f"{path}/amend", again)
+        for verb in ("suspend", "reinstate", "revoke"):
+            change = {**self.act(), "legal_basis": self.markers.text("legal basis")}
+            self.issuer.done(f"{path}/{verb}", change)
+        return made
+
+    def authorize(self, holder: dict[str, str]) -> str:
+        """Consent, narrowed; another one, withdrawn; returns the use code of the first."""
+        scope = {"license_types": [world.CITIZEN_CARD, DISABILITY, DRIVING], "uses_max": 20}
+        asked = {"mode": "holder", "requester": world.HALL, "holder": holder, "scope": scope}
+        evidence = self.markers.evidence
+        first = self.issuer.done("/v1/authorizations", {**self.act(), **asked, "evidence": evidence()})
+        second = self.issuer.done("/v1/authorizations", {**self.act(), **asked, "evidence": evidence()})
+        path = "/v1/authorizations/"
+        self.issuer.done(
+            f"{path}{first['authorization_ref']}/narrow", {**self.act(), "scope": {"uses_max": 15}}
+        )
+        self.issuer.done(f"{path}{second['authorization_ref']}/withdraw", self.act())
+        return str(first["use_code"])
+
+    def use_body(self, **named: Any) -> dict[str, Any]:
+        """A use by an operator, for a reason."""
+        act = self.act()
+        purpose = {
+            "service_item_code": ITEM,
+            "service_item_name": self.markers.text("service item"),
+            "case_number": act["case_number"],
+            "reason": act["reason"],
+        }
+        return {"purpose": purpose, "operator": act["operator"], **named}
+
+    def use(self, holder: dict[str, str], made: list[dict[str, Any]], use_code: str) -> None:
+        """Uses granted and refused: revoked, not held, not of this ledger; one by one, in a batch."""
+        stranger = {"code_type": "111", "code": self.markers.code()}
+        wanted = [
+            {"holder": holder, "license_type": world.CITIZEN_CARD},
+            {"license_ref": made[1]["license_ref"]},
+            {"use_code": use_code},
+            {"holder": holder, "license_type": DRIVING},
+            {"holder": stranger, "license_type": world.CITIZEN_CARD},
+        ]
+        decided = [self.hall.done("/v1/uses", self.use_body(**named)) for named in wanted]
+        items = [{**self.use_body(**named), "idempotency_key": f"item-{next(KEYS)}"} for named in wanted[:2]]
+        broken = {**self.use_body(**wanted[0]), "idempotency_key": "x", self.markers.account(): 1}
+        told = self.hall.done("/v1/uses/batch", {"items": [*items, broken]})["items"]
+        assert [item["status"] for item in told] == [200, 200, 422]
+        granted = [use for answer in decided for use in answer["uses"] if use["decision"] == "granted"]
+        assert 2 <= len(granted) < 2 * len(wanted)
+        self.disclosed += sum(len(use["license"]["fields"]) for use in granted)
+        body = self.use_body(**wanted[0])
+        key = f"key-{next(KEYS)}"
+        self.hall.done("/v1/uses", body, key=key)
+        self.hall.done("/v1/uses", body, key=key)
+        assert self.hall.send("/v1/uses", self.use_body(**wanted[0]), key=key).status_code == 422
+
+    def look(self, holder: dict[str, str], made: list[dict[str, Any]]) -> None:
+        """The holder's file, the auditor's trail, verifications and the page behind the QR code."""
+        asked = {**self.act(), "holder": holder, "evidence": self.markers.evidence()}
+        file = self.hall.done("/v1/holders/search", asked)
+        assert any(one["fields"] for one in file["licenses"])
+        at_least = {"Ledger-At-Least": str(file["index"])}
+        for about in ({"holder": holder}, {"license_ref": made[0]["license_ref"]}):
+            trail = self.auditor.done("/v1/audit/trail", {**self.act(), "filter": about}, **at_least)
+            assert trail["events"]
+        whose = {"organization": world.HALL, "account": self.markers.account()}
+        self.auditor.done("/v1/audit/trail", {**self.act(), "filter": {"operator": whose}}, **at_least)
+        token = made[0]["qr"]
+        self.hall.done("/v1/verifications", {**self.act(), "token": token})
+        self.hall.done("/v1/verifications", {**self.act(), "token": f"HTTPS://X/V/{self.markers.account()}"})
+        self.hall.done("/v1/verifications", {**self.act(), "license_ref": made[2]["license_ref"]})
+        assert self.hall.get(f"/V/{token.rpartition('/')[2]}").status_code == 200
+
+    def misplace(self, holder: dict[str, str]) -> None:
+        """Requests that carry markers where they do not belong; each is refused with 4xx."""
+        fresh = self.markers
+        whole = self.version({"code_type": "111", "code": fresh.code()}, DRIVING, "N", "A")
+        issue = {"license_type": DRIVING, **whole}
+        use = self.use_body(holder=holder, license_type=DRIVING)
+        scope = {"license_types": [DRIVING]}
+        grant = {**self.act(), "mode": "statutory", "requester": world.HALL}
+        bodies: list[tuple[str, Any]] = [
+            ("/v1/licenses", {**issue, "holder": {**whole["holder"], "code": fresh.code()[:-1]}}),
+            ("/v1/licenses", {**issue, "license_type": fresh.account()}),
+            ("/v1/licenses", {**issue, "fields": {fresh.account(): 1}}),
+            ("/v1/licenses", {**issue, "fields": {f"n{fresh.code().lower()}": 1}}),
+            ("/v1/licenses", {**issue, "serial": fresh.account()}),
+            ("/v1/licenses", {**issue, "case_number": fresh.code()}),
+            ("/v1/licenses", {**issue, "service_item_code": fresh.code()}),
+            ("/v1/licenses", {**issue, "channel": fresh.account()}),
+            ("/v1/licenses", {**issue, "valid_from": fresh.account()}),
+            ("/v1/licenses", {**issue, fresh.account(): fresh.name()}),
+            ("/v1/uses", {**use, "license_type": fresh.account()}),
+            ("/v1/uses", {**use, "license_ref": fresh.name()}),
+            ("/v1/uses", {**use, "purpose": {**use["purpose"], "case_number": f"办{fresh.code()}"}}),
+            ("/v1/authorizations", {**grant, "scope": {**scope, "fields": [f"n{fresh.code().lower()}"]}}),
+            ("/v1/authorizations", {**grant, "scope": {**scope, "service_items": [fresh.code()]}}),
+            ("/v1/authorizations", {**grant, "scope": scope, "requester": fresh.code()}),
+            ("/v1/holders/search", {**self.act(), "holder": holder, "evidence": fresh.text("evidence")}),
+            ("/v1/verifications", {**self.act(), "license_ref": fresh.name()}),
+        ]
+        for path, body in bodies:
+            who = self.issuer if path in ("/v1/licenses", "/v1/authorizations") else self.hall
+            answer = who.send(path, body)
+            assert 400 <= answer.status_code < 500, (path, body, answer.text)
+        self.hall.done("/v1/uses", {**use, "fields": [f"n{fresh.code().lower()}"]})
+        for member in ("requester", "issuer", "case_number"):
+            trail = {**self.act(), "filter": {member: fresh.code()}}
+            assert self.auditor.send("/v1/audit/trail", trail).status_code < 500
+
+    def malform(self) -> None:
+        """Requests that are no requests, with markers in path, query, headers, form and broken JSON."""
+        fresh = self.markers
+        quoted = urllib.parse.quote
+        broken = f'{{"name": "{fresh.name()}", "code": {fresh.code()}'.encode()
+        name = fresh.account()
+        answers = [
+            self.issuer.send("/v1/licenses", broken),
+            self.issuer.send("/v1/licenses", f'{{"{name}": 1, "{name}": 2}}'.encode()),
+            self.issuer.send("/v1/licenses", fresh.name().encode(), **{"Content-Type": "text/plain"}),
+            self.issuer.send("/v1/licenses", {}, key=f"{fresh.account()} with a blank"),
+            self.issuer.send(f"/v1/licenses/{quoted(fresh.name())}/suspend", self.act()),
+            self.issuer.send(f"/v1/{quoted(fresh.name())}", {}),
+            self.issuer.get(f"/v1/licenses/{fresh.code()}?name={quoted(fresh.name())}"),
+            self.issuer.get(f"/v1/receipts/{fresh.code()}/{fresh.code()}"),
+            self.issuer.get(f"/V/{fresh.account()}"),
+            self.issuer.get(
+                f"/{fresh.code()}", **{"X-Name": quoted(fresh.name()), "User-Agent": fresh.account()}
+            ),
+            self.issuer.get("/v1/licenses/x", Authorization=f"Bearer {fresh.account()}"),
+            self.issuer.send("/v1/audit/trail", {}, **{"Ledger-At-Least": fresh.account()}),
+            self.issuer.form(client_assertion=fresh.account()),
+            self.issuer.form(client_assertion=f"{fresh.account()}.{fresh.account()}.{fresh.account()}"),
+            self.issuer.form(client_assertion="x", client_id=fresh.account(), scope=fresh.name()),
+        ]
+        for answer in answers:
+            assert 400 <= answer.status_code < 500, (answer.request.url, answer.text)
+        with socket.create_connection(urllib.parse.urlsplit(self.url).netloc.split(":"), timeout=10) as raw:  # type: ignore[arg-type]
+            raw.sendall(f"GET /{fresh.name()} NONSENSE/{fresh.account()}\r\n\r\n".encode())
+            raw.recv(1024)
+
+    def erase(self, holder: dict[str, str]) -> None:
+        """The holder is erased at the console."""
+        who = ("--operator", self.markers.account(), "--operator-name", self.markers.name("operator"))
+        asked = ("holders", "erase", "--code-type", "111", *who, "--reason", self.markers.text("reason"))
+        console.run(*asked, "--data", self.data, said=f"{holder['code']}\n")
+
+    def live(self, *, people: int) -> None:
+        """All of it, for so many people."""
+        for number in range(people):
+            holder = {"code_type": "111", "code": self.markers.code()}
+            made = self.issue_and_change(holder)
+            use_code = self.authorize(holder)
+            self.use(holder, made, use_code)
+            self.look(holder, made)
+            self.misplace(holder)
+            self.malform()
+            if number % 3 == 0:
+                self.erase(holder)
+                assert self.hall.send("/v1/uses", self.use_body(use_code=use_code)).status_code == 200
