@@ -25,7 +25,7 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
     proof: Json = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
     if isinstance(made, use.UseRefused):
         decided: Json = {"decision": "refused", "code": made.code, "reason": made.reason}
-        return {"index": item.index, **decided, "license": None, "proof": proof}
+        return {"index": item.index, **decided, "license": _named(made), "proof": proof}
     assert isinstance(made, use.LicenseUsed), "a use is granted or refused"
     granted: Json = {"decision": "granted", "code": use.GRANTED_CODE, "reason": None}
     version = served.disclosure.known(made.license_index)
@@ -39,6 +39,17 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
         "field_siblings": version.siblings(made.fields),
     }
     return {"index": item.index, **granted, "license": _disclosed(made, version), "proof": proof}
+
+
+def _named(made: use.UseRefused) -> Json | None:
+    """What a refusal names: the license whose status forbids it, or those to choose from."""
+    if made.license_ref is None and not made.choices:
+        return None
+    return {
+        "license_ref": None if made.license_ref is None else ids.text(made.license_ref),
+        "type_code": made.type_code,
+        "choices": [ids.text(ref) for ref in made.choices],
+    }
 
 
 def _fresh_version(

@@ -116,6 +116,14 @@ class LicenseShown(Answer):
     fields: dict[str, FieldShown]
 
 
+class LicenseNamed(Answer):
+    """What a refusal names, where the requester may know it: ask `/v1/licenses/{license_ref}` for more."""
+
+    license_ref: str | None = Field(description="The license whose status forbids the use")
+    type_code: str | None
+    choices: list[str] = Field(description="Where too many match: references to choose from")
+
+
 class UseProof(Answer):
     """What proves a use offline."""
 
@@ -133,8 +141,8 @@ class UseAnswer(Answer):
     decision: Literal["granted", "refused"]
     code: str | None = Field(description="National share code where one exists")
     reason: str | None
-    license: LicenseShown | None = Field(
-        description="Null where refused, and where a repeat comes after the holder's erasure"
+    license: LicenseShown | LicenseNamed | None = Field(
+        description="Null where a refusal names nothing, and where a repeat comes after the holder's erasure"
     )
     proof: UseProof
 

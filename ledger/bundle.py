@@ -28,6 +28,7 @@ _LICENSE = {
     "issuer",
     "fields",
 }
+_NAMED = {"license_ref", "type_code", "choices"}
 _PROOF_GRANTED = {"event", "receipt", "license_event", "license_receipt", "field_siblings"}
 _PROOF_REFUSED = {"event", "receipt"}
 
@@ -67,7 +68,7 @@ def judge(data: bytes, *, trusted: trust.TrustFile) -> tuple[ProvenUse, ...]:
 
     1. The file is JSON of exactly the members of a bundle.
     2. Each use event's receipt holds under a trusted key of the ledger that the event names.
-    3. Decision, reason, code and index are those of the event.
+    3. Decision, reason, code and index are those of the event, and so is what a refusal names.
     4. For a granted use, the license event's receipt holds, in the same ledger, at the index and for
        the license and version that the use event names.
     5. The fields are exactly those the use event says it disclosed; with their salts and the sibling
@@ -104,7 +105,8 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
             _refuse(f"{path}.decision", "is not what the event records")
         _require(said["reason"] == made.reason, f"{path}.reason")
         _require(said["code"] == made.code, f"{path}.code")
-        _require(said["license"] is None, f"{path}.license")
+        _judge_named(said["license"], made, f"{path}.license")
+        license_ref = None if made.license_ref is None else ids.text(made.license_ref)
     return ProvenUse(
         index=shown.index,
         decision=said["decision"],
@@ -137,6 +139,18 @@ def _prove(encoded: Any, text: Any, trusted: trust.TrustFile, path: str) -> _Pro
     except receipt.ReceiptInvalid as error:
         raise BundleInvalid(f"{path}: {error}") from error
     return _Proven(index=proven.index, about=about, ledger=ledger, origin=proven.checkpoint.origin)
+
+
+def _judge_named(item: Any, made: use.UseRefused, path: str) -> None:
+    """What a refusal names must be what its event names."""
+    if made.license_ref is None and not made.choices:
+        _require(item is None, path)
+        return
+    said = _members(item, _NAMED, path)
+    expected_ref = None if made.license_ref is None else ids.text(made.license_ref)
+    _require(said["license_ref"] == expected_ref, f"{path}.license_ref")
+    _require(said["type_code"] == made.type_code, f"{path}.type_code")
+    _require(said["choices"] == [ids.text(ref) for ref in made.choices], f"{path}.choices")
 
 
 def _fact(shown: _Proven, path: str) -> fact.Fact:

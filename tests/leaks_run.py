@@ -170,7 +170,7 @@ class Day:
         code = holder["code"]
         made = []
         for type_code, number, serial in (
-            (world.CITIZEN_CARD, f"证{self.markers.text('printed number')}", "A1"),
+            (world.CITIZEN_CARD, f"证{self.markers.text('printed number')}", f"A{next(KEYS)}"),
             (DISABILITY, f"{code}44", f"{code}44"),
             (DRIVING, code, code),
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -59,10 +60,24 @@ def test_a_refused_use_is_an_answer_that_is_recorded(face: Face, issuer: Caller,
     before = face.events()
     (one,) = hall.done("/v1/uses", use_body(4))["uses"]
     assert (one["decision"], one["reason"], one["code"]) == ("refused", "license-suspended", "23")
-    assert one["license"] is None
+    assert one["license"] == {"license_ref": ref, "type_code": world.CITIZEN_CARD, "choices": []}
     assert face.events() == before + 1
     stored = event.parse_strictly(spelling.from_base64(one["proof"]["event"]))
     assert (stored.topic, stored.case_number, stored.channel) == ("UseRefused", "2026-0202-0042", "window")
+
+
+def test_a_refusal_names_what_there_is_to_choose_from(face: Face, issuer: Caller, hall: Caller) -> None:
+    refs = {issuer.done("/v1/licenses", issue_body(9))["license_ref"] for _ in range(21)}
+    answer = hall.post("/v1/uses", use_body(9))
+    (one,) = answer.json()["uses"]
+    assert one["reason"] == "ambiguous"
+    assert set(one["license"]["choices"]) == refs
+    bundle.judge(answer.content, trusted=trust_of(face))
+    for changed in ("choices", "type_code", "license_ref"):
+        said = answer.json()
+        said["uses"][0]["license"][changed] = None if changed != "license_ref" else next(iter(refs))
+        with pytest.raises(bundle.BundleInvalid, match=changed):
+            bundle.judge(json.dumps(said).encode(), trusted=trust_of(face))
 
 
 def test_a_repeat_gives_the_same_decision_and_event_with_a_receipt(
