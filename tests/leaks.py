@@ -44,9 +44,9 @@ class Markers:
         """Some words about a person."""
         return "说明 " + self._add("".join(self.chance.choices(_LETTERS, k=16)), what)
 
-    def account(self) -> str:
+    def account(self, what: str = "account") -> str:
         """The account of an operator."""
-        return self._add("".join(self.chance.choices(_LETTERS, k=14)), "account")
+        return self._add("a" + "".join(self.chance.choices(_LETTERS, k=14)), what)
 
     def number(self) -> str:
         """The digits of a number that only one person's license has."""
@@ -60,6 +60,11 @@ class Markers:
         """A valid citizen ID, born on 1900-01-01."""
         self._people += 1
         return self._add(world.citizen(self._people).code, "citizen ID")
+
+    def wrong_code(self) -> str:
+        """A citizen ID with a wrong check character, as somebody mistypes it."""
+        right = self.code()
+        return self._add(right[:17] + ("1" if right[17] != "1" else "2"), "mistyped citizen ID")
 
     def _add(self, value: str, what: str) -> str:
         assert value not in self.known

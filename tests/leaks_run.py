@@ -131,7 +131,7 @@ class Day:
         uses = ("license:use", "license:verify", "file:attest")
         self.hall = Caller(url, data, folder / "hall.jwk", world.HALL, *uses)
         self.auditor = Caller(url, data, folder / "auditor.jwk", world.AUDITOR, "audit:read")
-        self.disclosed = 0
+        self.disclosed, self.refusals = 0, b""
 
     def __enter__(self) -> Day:
         return self
@@ -222,7 +222,7 @@ class Day:
         ]
         decided = [self.hall.done("/v1/uses", self.use_body(**named)) for named in wanted]
         items = [{**self.use_body(**named), "idempotency_key": f"item-{next(KEYS)}"} for named in wanted[:2]]
-        broken = {**self.use_body(**wanted[0]), "idempotency_key": "x", self.markers.account(): 1}
+        broken = {**self.use_body(**wanted[0]), "idempotency_key": "x", self.markers.account("member"): 1}
         told = self.hall.done("/v1/uses/batch", {"items": [*items, broken]})["items"]
         assert [item["status"] for item in told] == [200, 200, 422]
         granted = [use for answer in decided for use in answer["uses"] if use["decision"] == "granted"]
@@ -260,16 +260,17 @@ class Day:
         scope = {"license_types": [DRIVING]}
         grant = {**self.act(), "mode": "statutory", "requester": world.HALL}
         bodies: list[tuple[str, Any]] = [
-            ("/v1/licenses", {**issue, "holder": {**whole["holder"], "code": fresh.code()[:-1]}}),
+            ("/v1/licenses", {**issue, "holder": {**whole["holder"], "code": fresh.wrong_code()}}),
             ("/v1/licenses", {**issue, "license_type": fresh.account()}),
-            ("/v1/licenses", {**issue, "fields": {fresh.account(): 1}}),
+            ("/v1/licenses", {**issue, "fields": {fresh.account("member"): 1}}),
             ("/v1/licenses", {**issue, "fields": {f"n{fresh.code().lower()}": 1}}),
             ("/v1/licenses", {**issue, "serial": fresh.account()}),
             ("/v1/licenses", {**issue, "case_number": fresh.code()}),
             ("/v1/licenses", {**issue, "service_item_code": fresh.code()}),
             ("/v1/licenses", {**issue, "channel": fresh.account()}),
             ("/v1/licenses", {**issue, "valid_from": fresh.account()}),
-            ("/v1/licenses", {**issue, fresh.account(): fresh.name()}),
+            ("/v1/licenses", {**issue, fresh.account("member"): 1}),
+            ("/v1/licenses", {**issue, fresh.name("member"): fresh.name()}),
             ("/v1/uses", {**use, "license_type": fresh.account()}),
             ("/v1/uses", {**use, "license_ref": fresh.name()}),
             ("/v1/uses", {**use, "purpose": {**use["purpose"], "case_number": f"办{fresh.code()}"}}),
@@ -282,18 +283,23 @@ class Day:
         for path, body in bodies:
             who = self.issuer if path in ("/v1/licenses", "/v1/authorizations") else self.hall
             answer = who.send(path, body)
-            assert 400 <= answer.status_code < 500, (path, body, answer.text)
+            self.refused(answer)
         self.hall.done("/v1/uses", {**use, "fields": [f"n{fresh.code().lower()}"]})
         for member in ("requester", "issuer", "case_number"):
             trail = {**self.act(), "filter": {member: fresh.code()}}
             assert self.auditor.send("/v1/audit/trail", trail).status_code < 500
+
+    def refused(self, answer: httpx.Response) -> None:
+        """Note what a request was refused with."""
+        assert 400 <= answer.status_code < 500, (answer.request.url, answer.text)
+        self.refusals += answer.content + repr(answer.headers).encode()
 
     def malform(self) -> None:
         """Requests that are no requests, with markers in path, query, headers, form and broken JSON."""
         fresh = self.markers
         quoted = urllib.parse.quote
         broken = f'{{"name": "{fresh.name()}", "code": {fresh.code()}'.encode()
-        name = fresh.account()
+        name = fresh.account("member")
         answers = [
             self.issuer.send("/v1/licenses", broken),
             self.issuer.send("/v1/licenses", f'{{"{name}": 1, "{name}": 2}}'.encode()),
@@ -314,7 +320,7 @@ class Day:
             self.issuer.form(client_assertion="x", client_id=fresh.account(), scope=fresh.name()),
         ]
         for answer in answers:
-            assert 400 <= answer.status_code < 500, (answer.request.url, answer.text)
+            self.refused(answer)
         with socket.create_connection(urllib.parse.urlsplit(self.url).netloc.split(":"), timeout=10) as raw:  # type: ignore[arg-type]
             raw.sendall(f"GET /{fresh.name()} NONSENSE/{fresh.account()}\r\n\r\n".encode())
             raw.recv(1024)
