@@ -17,6 +17,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 /usr
 
 # A fault campaign is repeated by its seed: make faults SEED=1234
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+SEED := $(SEED)
 WORKERS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
