@@ -33,7 +33,7 @@ def actor(asking: access.Access, act: models.Act, *, service_item_name: str | No
         client_id=asking.client_id,
         organization=asking.organization,
         generation=asking.generation,
-        operator=command.Operator(account=act.operator.account, name=act.operator.name),
+        operator=_operator(act.operator),
         case_number=act.case_number,
         service_item=act.service_item_code,
         channel=act.channel,
@@ -41,6 +41,10 @@ def actor(asking: access.Access, act: models.Act, *, service_item_name: str | No
         reason=act.reason,
         legal_basis=act.legal_basis,
     )
+
+
+def _operator(said: models.Operator) -> command.Operator:
+    return command.Operator(account=said.account, name=said.name, organization=said.organization)
 
 
 def using(asking: access.Access, asked: models.Use) -> command.Actor:
@@ -51,7 +55,7 @@ def using(asking: access.Access, asked: models.Use) -> command.Actor:
         client_id=asking.client_id,
         organization=asking.organization,
         generation=asking.generation,
-        operator=command.Operator(account=asked.operator.account, name=asked.operator.name),
+        operator=_operator(asked.operator),
         case_number=purpose.case_number,
         service_item=purpose.service_item_code,
         channel=asked.channel,

@@ -10,8 +10,6 @@ import typer
 from api import cli_console
 from ledger import explanation
 
-_BAD = ("bad", "legacy-variant")
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the group `id`."""
@@ -29,7 +27,7 @@ def check(
     codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="One or more codes.")],
     as_json: cli_console.Json = False,
 ) -> None:
-    """Check codes: check characters, dates, structure; exit 1 if any is bad.
+    """Check codes: check characters, dates, structure; exit 1 if any is bad (a legacy variant is a finding, not bad).
 
     Example: license-ledger id check 91350100MA0000007A 11010519491231002X
     """
@@ -38,9 +36,9 @@ def check(
         cli_console.print_json([one.as_dict() for one in found])
     else:
         for code, one in zip(codes, found, strict=True):
-            color = "red" if one.verdict in _BAD else "yellow" if one.verdict == "warning" else "green"
+            color = {"bad": "red", "ok": "green"}.get(one.verdict, "yellow")
             cli_console.OUT.print(f"[bold]{rich.markup.escape(code)}[/] [{color}]{one.verdict}[/] {one.kind}")
             for line in one.lines:
                 cli_console.OUT.print(f"  {rich.markup.escape(line)}")
-    if any(one.verdict in _BAD for one in found):
+    if any(one.verdict == "bad" for one in found):
         raise typer.Exit(1)

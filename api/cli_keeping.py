@@ -187,6 +187,8 @@ def rotate(
 ) -> None:
     """Introduce a new signing key and retire the old one, without downtime. Hand out the trust file after.
 
+    After `access`, clients are told 401 once and fetch a new access token.
+
     Example: license-ledger keys rotate log
     """
     with cli_console.opened(data) as ledger, ledger.appending() as appender:

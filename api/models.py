@@ -102,6 +102,9 @@ class Operator(Strict):
 
     account: str = Field(min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=64)
+    organization: CreditCode | None = Field(
+        None, description="The operator's own organization, where it is another than the client acts for"
+    )
 
 
 class Act(Strict):

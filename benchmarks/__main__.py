@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME...]`: run the benchmarks, one after another, each in its own process."""
+"""`python -m benchmarks [NAME [OPTIONS...]]`: one benchmark with its options, or all without, in turn."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ NAMES = ("append", "check")
 
 
 def main() -> int:
-    """Run the benchmarks named, or all; each prints one JSON object."""
-    wanted = sys.argv[1:] or list(NAMES)
-    unknown = set(wanted) - set(NAMES)
-    if unknown:
+    """Run one benchmark, or all; each prints one JSON object."""
+    name, options = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
+    if name and name not in NAMES:
         print(f"benchmarks are: {', '.join(NAMES)}", file=sys.stderr)
         return 2
-    for name in wanted:
-        print(f"== {name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+    for one in [name] if name else NAMES:
+        print(f"== {one}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{one}", *options], check=True)
     return 0
 
 

@@ -38,6 +38,8 @@ class Operator:
 
     account: str
     name: str
+    organization: str | None = None
+    """Credit code of the operator's own organization, where it is another than the one acted for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,7 @@ class Actor:
             ("operator_name", None if operator is None else operator.name),
             ("operator_account", None if operator is None else operator.account),
             ("service_item_name", self.service_item_name),
+            ("operator_organization", None if operator is None else operator.organization),
         )
         return {name: text for name, text in texts if text is not None}
 

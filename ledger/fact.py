@@ -22,15 +22,16 @@ Touched = Iterable[tuple[type[Row], Key]]
 
 
 class Fact:
-    """Base of all facts; a subclass registers itself under its name."""
+    """Base of all facts; a subclass registers itself under its name, unless it is a base itself."""
 
     stream_kind: ClassVar[str] = "registry"
     scope: ClassVar[str | None] = None
     """Scope that a client needs; None: the ledger's own console only."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, is_topic: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _TOPICS[cls.__name__] = cls
+        if is_topic:
+            _TOPICS[cls.__name__] = cls
 
     @property
     def topic(self) -> str:

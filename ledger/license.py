@@ -49,7 +49,7 @@ def status(row: LicenseRow, at: int) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Version(Fact):
+class _Version(Fact, is_topic=False):
     """What issue and amendment say of a version; fields are sealed, their root is in clear."""
 
     scope: ClassVar[str | None] = "license:issue"
@@ -157,7 +157,7 @@ class LicenseAmended(_Version):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StatusChange(Fact):
+class StatusChange(Fact, is_topic=False):
     """Base of the facts that change a license's recorded status."""
 
     scope: ClassVar[str | None] = "license:issue"

@@ -129,7 +129,7 @@ def test_integers_are_integers_up_to_18_digits() -> None:
 def test_a_path_shows_no_step_that_could_be_a_value() -> None:
     assert edge.path(["uses", 3, "holder", "code"]) == "uses[3].holder.code"
     assert edge.path(["fields", "姓名"]) == "fields.姓名"
-    assert edge.path(["fields", "350102199001011234", "x" * 65, "a b"]) == "fields.*.*.*"
+    assert edge.path(["fields", "350102190001011235", "x" * 65, "a b"]) == "fields.*.*.*"
 
 
 @given(st.binary(max_size=60) | st.text(alphabet='{}[]",:\\u0d81.eE+-nNtfI \n', max_size=40).map(str.encode))

@@ -18,7 +18,7 @@ import pytest
 from ledger.embedded import EmbeddedError, Server
 
 ROOT = Path(__file__).parent.parent
-MARKER = "marker350102199001011234"
+MARKER = "marker350102190001011235"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another account")
 
 _USER = """

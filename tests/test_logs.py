@@ -16,7 +16,7 @@ from fastapi.testclient import TestClient
 from api import logs, problems
 from ledger import errors
 
-SECRET = "350102199001011234"
+SECRET = "350102190001011235"
 
 
 @pytest.fixture

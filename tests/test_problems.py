@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from api import problems
 from ledger import errors
 
-SECRET = "350102199001011234"
+SECRET = "350102190001011235"
 
 
 class Color(enum.Enum):
