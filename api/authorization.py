@@ -66,7 +66,7 @@ async def get_authorization(request: Request, authorization_ref: str) -> Respons
     def look() -> answers.Json:
         served.require_current(asking)
         row = _row(served, authorization_ref)
-        if asking.organization not in (row.requester, row.grantor):
+        if asking.organization not in (row.requester, row.grantor) or served.is_erased(row.stream_id):
             raise errors.AuthorizationNotFound
         return answers.authorization_now(row, at=served.moment())
 

@@ -27,7 +27,7 @@ def check(
     codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="One or more codes.")],
     as_json: cli_console.Json = False,
 ) -> None:
-    """Check codes: check characters, dates, structure; exit 1 if any is bad (a legacy variant is a finding, not bad).
+    """Check codes: check characters, dates, structure; exit 1 if any is bad (a legacy variant is none).
 
     Example: license-ledger id check 91350100MA0000007A 11010519491231002X
     """

@@ -44,6 +44,9 @@ def init(
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8440,
+    proxy: Annotated[
+        str | None, typer.Option(help="Address of the TLS proxy whose X-Forwarded-For is believed.")
+    ] = None,
     data: cli_console.Data = None,
 ) -> None:
     """Serve the ledger over HTTP; several may serve one ledger, each on a port of its own.
@@ -58,7 +61,8 @@ def serve(
         port=port,
         log_config=None,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy,
         timeout_keep_alive=75,
     )
 

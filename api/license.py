@@ -91,7 +91,9 @@ async def amend(
 
 def _serial(served: service.Service, ref: bytes, actor: command.Actor) -> str:
     """The serial of a license's identifier, for its own issuer."""
-    row = _row(served, ref)
+    row = served.reader.row(state.LicenseRow, ref)
+    if row is None:
+        raise errors.LicenseNotFound
     if row.issuer != actor.organization:
         raise errors.NotTheIssuer
     version = served.disclosure.version(row.version_index)
@@ -103,7 +105,7 @@ def _serial(served: service.Service, ref: bytes, actor: command.Actor) -> str:
 def _row(served: service.Service, ref: bytes) -> state.LicenseRow:
     """The license as committed now; raises LicenseNotFound."""
     row = served.reader.row(state.LicenseRow, ref)
-    if row is None:
+    if row is None or served.is_erased(row.stream_id):
         raise errors.LicenseNotFound
     return row
 

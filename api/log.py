@@ -22,9 +22,10 @@ _DIGITS_MAX = 18
 )
 async def receipt(request: Request, partition: str, index: str) -> Response:
     """The C2SP tlog-proof of one event under the newest checkpoint."""
-    served = service.of(request)
+    served, asking = service.of(request), routes.asking(request)
     if _number(partition) != _PARTITION:
         raise errors.EventNotFound
+    await served.read(served.require_current, asking)
     return _text(await served.read(served.reader.receipt, _number(index)))
 
 

@@ -50,6 +50,8 @@ class Appender:
         self._pen = pen
         self._batch_max = batch_max
         self._queue_max = queue_max
+        self._client_max = -(-queue_max // 2)
+        """One client never takes the whole queue: what others send still finds a place."""
         self._queues: OrderedDict[bytes | None, deque[Waiting]] = OrderedDict()
         self._waiting = 0
         self._wake = threading.Condition()
@@ -93,7 +95,8 @@ class Appender:
         with self._wake:
             if self._is_stopping:
                 raise errors.Unavailable("the service is stopping")
-            if self._waiting >= self._queue_max:
+            own = self._queues.get(waiting.asked.actor.client_id, ())
+            if self._waiting >= self._queue_max or len(own) >= self._client_max:
                 raise errors.QueueFull
             self._queues.setdefault(waiting.asked.actor.client_id, deque()).append(waiting)
             self._waiting += 1

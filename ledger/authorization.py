@@ -197,6 +197,8 @@ class AuthorizationNarrowed(Fact):
         scope.check()
         if not is_narrower(scope, scope_of(row)):
             raise errors.ScopeWidened(field="scope")
+        if scope == scope_of(row):
+            raise errors.Conflict("the scope is as it was")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(AuthorizationRow, self.authorization_ref)

@@ -125,9 +125,11 @@ class ClientSuspended(Fact):
 def check_organization(code: str, *, field: str = "organization") -> None:
     """Nothing when `code` is a credit code; raises Invalid, which names `field`."""
     try:
-        identifiers.credit_code(code)
+        known = identifiers.credit_code(code)
     except identifiers.IdentifierError as error:
         raise errors.Invalid(f"the organization's credit code: {error}", field=field) from error
+    if known.code != code:
+        raise errors.Invalid("a credit code is written in upper case, without blanks", field=field)
 
 
 def _check_keys(algorithm: str, keys: tuple[str, ...]) -> None:

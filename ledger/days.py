@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 _EPOCH = date(1970, 1, 1)
 _OFFSET_US = 8 * 3600 * 1_000_000
 DAY_US = 86_400 * 1_000_000
+_INSTANT_MIN = (date(1900, 1, 1) - _EPOCH).days * DAY_US
+_INSTANT_END = (date(2201, 1, 1) - _EPOCH).days * DAY_US
 
 
 def of_instant(at: int) -> int:
@@ -36,11 +38,14 @@ def text(day: int) -> str:
 
 
 def parse_instant(text_: str) -> int:
-    """The instant written as RFC 3339 with an offset; raises ValueError."""
+    """The instant written as RFC 3339 with an offset, from 1900 to 2200; raises ValueError."""
     moment = datetime.fromisoformat(text_)
     if moment.tzinfo is None:
         raise ValueError("a time needs its offset from UTC")
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    at = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    if not _INSTANT_MIN <= at < _INSTANT_END:
+        raise ValueError("a time lies between 1900 and 2200")
+    return at
 
 
 def instant_text(at: int) -> str:

@@ -104,7 +104,8 @@ def _login(conn: psycopg.Connection, texts: sql.Statements, login: Login) -> Non
     name = composing.Identifier(login.name)
     if not _one(conn, texts["login_exists"], login.name):
         conn.execute(composing.SQL(texts["make_login"]).format(login=name))
-    password = composing.Literal(login.password)
+    verifier = conn.pgconn.encrypt_password(login.password.encode(), login.name.encode(), b"scram-sha-256")
+    password = composing.Literal(verifier.decode())
     conn.execute(composing.SQL(texts["set_password"]).format(login=name, password=password))
     role = composing.Identifier(login.role)
     conn.execute(composing.SQL(texts["grant_role"]).format(role=role, login=name))

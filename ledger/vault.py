@@ -62,6 +62,9 @@ class Vault:
         ring = keyring.load_ring(self._keys / "ring", secret=self._secret)
         keks = keyring.load_keks(self._keys / "keks", secret=self._secret)
         with self._guard:
+            known = getattr(self, "ring", None)
+            if known is not None and ring.version < known.version:
+                return  # another thread read a newer ring meanwhile
             self.ring, self.keks = ring, keks
             self._data_keys.clear()
             self._lookups.clear()

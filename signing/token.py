@@ -78,6 +78,12 @@ def url(signed: bytes, *, host: str) -> str:
     return text
 
 
+def key_id(text: str, *, suite: suites.Suite = suites.INTL) -> bytes:
+    """The id of the key that is said to have signed a token; raises TokenInvalid when it is none."""
+    protected, _, _ = _cose(_bytes(text), suite)
+    return bytes(protected[4])
+
+
 def parse(text: str, *, trusted: Mapping[bytes, bytes], suite: suites.Suite = suites.INTL) -> Token:
     """The token in a URL or bare base32 text, any case; raises TokenInvalid.
 

@@ -107,6 +107,8 @@ def test_after_an_erasure_a_repeat_is_told_the_decision_and_no_value(
     assert again["proof"]["event"] == first["uses"][0]["proof"]["event"]
     (fresh,) = hall.done("/v1/uses", use_body(6))["uses"]
     assert fresh["decision"] == "refused"
+    ref = first["uses"][0]["license"]["license_ref"]
+    assert hall.get(f"/v1/licenses/{ref}").status_code == 404
 
 
 def test_a_batch_answers_every_item_by_itself(face: Face, issuer: Caller, hall: Caller) -> None:

@@ -121,6 +121,10 @@ def issue(world: World, holder: identifiers.HolderCode = ENTERPRISE, **members: 
     return replace(made, **members)
 
 
+def verify(world: World) -> use_commands.VerifyLicense:
+    return use_commands.VerifyLicense(actor=world.hall, license_ref=bytes(16))
+
+
 def counts(ledger: opening.Ledger) -> dict[str, int]:
     """Rows of each table."""
     with psycopg.connect(str(ledger.ways.owner)) as conn:
@@ -348,9 +352,13 @@ def test_a_full_queue_says_so_and_nothing_is_done(world: World) -> None:
         futures = [appender.submit(issue(world))]
         while appender._waiting:
             pass
-        futures += [appender.submit(issue(world)) for _ in range(3)]
+        futures += [appender.submit(issue(world)) for _ in range(2)]
         with pytest.raises(errors.QueueFull):
             appender.submit(issue(world))
+        # Another client still finds a place, until the queue itself is full.
+        futures.append(appender.submit(verify(world)))
+        with pytest.raises(errors.QueueFull):
+            appender.submit(verify(world))
     assert all(future.result(60).indexes for future in futures)
     assert counts(world.ledger)["events"] == before + 4
 

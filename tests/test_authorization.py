@@ -194,7 +194,6 @@ def test_a_reference_is_granted_once() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
         {"type_codes": (FREE,)},
         {"field_names": ("name",)},
         {"field_names": ()},
@@ -234,6 +233,12 @@ def test_narrowing_never_widens(changes: dict[str, Any]) -> None:
     with pytest.raises(errors.ScopeWidened):
         history.record(narrowed(**changes))
     assert history.row(AuthorizationRow, REF) == before
+
+
+def test_a_scope_that_stays_as_it_was_is_not_told_again() -> None:
+    history = with_grant(**WIDE)
+    with pytest.raises(errors.Conflict):
+        history.record(narrowed())
 
 
 def test_narrowing_keeps_the_count_of_uses() -> None:

@@ -51,6 +51,7 @@ def test_an_organizations_stream_begins_with_its_first_client() -> None:
 @pytest.mark.parametrize(
     ("members", "field"),
     [
+        ({"organization": "12350100000000027e"}, "organization"),
         ({"scopes": ()}, "scopes"),
         ({"scopes": ("license:use", "ledger:own")}, "scopes"),
         ({"algorithm": "HS256"}, "algorithm"),
