@@ -91,7 +91,8 @@ def psql(
     with cli_console.opened(data) as ledger:
         way = ledger.ways.owner if owner else ledger.ways.reader
         if way is None:
-            raise errors.Invalid("the owner's URL is needed", field="LEDGER_OWNER_DATABASE_URL")
+            name = "LEDGER_OWNER_DATABASE_URL" if owner else "LEDGER_READER_DATABASE_URL"
+            raise errors.Invalid("the URL of that login is needed", field=name)
         program = str(ledger.server.bin("psql")) if ledger.server is not None else "psql"
         plain, password = opening.password_apart(way)
         environment = config.child_environment() | {"PGPASSWORD": password}

@@ -32,7 +32,7 @@ class Ways:
     """Connection strings by role."""
 
     service: str
-    reader: str
+    reader: str | None
     owner: str | None
 
     def __repr__(self) -> str:
@@ -182,7 +182,7 @@ def _external(config: Config, *, migrate: bool) -> Ways:
         )
         same = service == config.owner_database_url
         migration.migrate(config.owner_database_url, logins=() if same else (login,))
-    return Ways(service=service, reader=service, owner=config.owner_database_url)
+    return Ways(service=service, reader=config.reader_database_url, owner=config.owner_database_url)
 
 
 def _private(path: Path, size: int) -> bytes:
