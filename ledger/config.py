@@ -30,7 +30,7 @@ class Config:
     owner_database_url: str | None = None
     """LEDGER_OWNER_DATABASE_URL: the owner's login, for `migrate`, `init`, `restore` and `psql --owner`."""
     reader_database_url: str | None = None
-    """LEDGER_READER_DATABASE_URL: a login with role `ledger_reader`, for `psql`; embedded ledgers have one."""
+    """LEDGER_READER_DATABASE_URL: a login with role `ledger_reader`, for `psql`; embedded: made by us."""
     passphrase: bytes | None = field(default=None, repr=False)
     """LEDGER_KEYRING_PASSPHRASE: opens the key files; None: the random secret in the data folder."""
     public_url: str = "http://127.0.0.1:8440"
