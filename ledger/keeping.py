@@ -166,6 +166,9 @@ def trust_file(ledger: Ledger, *, made_at: datetime) -> trust.TrustFile:
     with contextlib.closing(ledger.recorder.session()) as session:
         held = _rows(session, KeyRow)
         generations = _rows(session, GenerationRow)
+    # A crash amid a rotation can leave a key that signs before the log has introduced it.
+    told = {row.key_id for row in held}
+    held += [_key_row(key) for key in ring.signing if key.key_id not in told]
     log_keys = [row.public for row in held if row.purpose == "log"]
     origins = tuple(
         trust.Origin(
@@ -188,6 +191,17 @@ def trust_file(ledger: Ledger, *, made_at: datetime) -> trust.TrustFile:
         token_keys=token_keys,
     )
     return trust.TrustFile(ledgers=(described,), made_at=made_at.replace(microsecond=0))
+
+
+def _key_row(key: keyring.HeldKey) -> KeyRow:
+    """A key of the ring as the log would introduce it."""
+    return KeyRow(
+        key_id=key.key_id,
+        purpose=key.purpose,
+        public=keys.SigningKey(key.seed).public,
+        introduced_index=-1,
+        retired_index=-1 if key.is_retired else None,
+    )
 
 
 @contextlib.contextmanager

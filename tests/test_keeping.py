@@ -346,6 +346,14 @@ def test_signing_keys_rotate_under_load_and_everything_before_verifies(
     assert [key.is_retired for key in described.token_keys] == [True, False]
 
 
+def test_what_a_key_signed_that_a_crash_left_unintroduced_verifies_with_the_trust_file(world: World) -> None:
+    ledger = world.ledger
+    world.issue()
+    world.grant()
+    ledger.vault.save_ring(ledger.vault.ring.introduce("log"))
+    require_valid(ledger, world.use())
+
+
 def test_a_key_saved_before_a_crash_is_in_the_log_after_the_next_rotation(world: World) -> None:
     ledger = world.ledger
     orphan = keyring.new_key(ledger.vault.suite, "log")
