@@ -22,7 +22,7 @@ SELECT lookup, stream_id, target FROM directory WHERE partition = %b AND lookup 
 -- idempotency --
 -- What some keys of the last days led to.
 SELECT key, body_digest, first_index, events FROM idempotency
-WHERE partition = %b AND day >= %b AND key = ANY(%b)
+WHERE partition = %b AND day BETWEEN %b AND %b AND key = ANY(%b)
 
 -- rows --
 -- Rows of one state table by key.
