@@ -3,7 +3,7 @@
 `backup` takes one consistent snapshot while the ledger works. `restore` puts it into an empty database:
 wraps of data keys come from the file beside the anchor, never from a backup, so that whoever was erased
 stays erased; decision state is derived again from the events. Key files, secrets and the anchor are the
-operator's to keep elsewhere (`docs/decisions/0012-backup-without-keys.md`).
+operator's to keep elsewhere (`docs/decisions/0008-backup-without-keys.md`).
 """
 
 from __future__ import annotations
