@@ -261,6 +261,10 @@ class Histories(RuleBasedStateMachine):
             ):
                 self.world.do(asked)
             return
+        if changes_of(changed) == changes_of(item):
+            with pytest.raises(errors.Conflict):
+                self.world.do(asked)
+            return
         self.world.do(asked)
         self.model.permissions[self.model.permissions.index(item)] = changed
 
