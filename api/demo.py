@@ -237,10 +237,10 @@ def _change_some(world: World, chance: random.Random) -> None:
 
 def _use_all(world: World, chance: random.Random, progress: Progress) -> None:
     """Uses one by one, then in batches; refusals of every kind among them."""
-    jobs = [_use_job(world, chance, number) for number in range(2_400)]
+    jobs = [_use_job(world, chance, number) for number in range(1_400)]
     answers = _all(lambda job: world.halls[job[0]].post("/v1/uses", job[1]), jobs, "uses", progress)
-    for start in range(0, 600, 100):
-        items = [_use_job(world, chance, 2_400 + start + number)[1] for number in range(100)]
+    for start in range(0, 1_600, 200):
+        items = [_use_job(world, chance, 1_400 + start + number)[1] for number in range(200)]
         keyed = [{**item, "idempotency_key": f"demo-{start + n}"} for n, item in enumerate(items)]
         batch = world.halls[0].post("/v1/uses/batch", {"items": keyed})
         answers += [item["answer"] for item in batch["items"] if item["answer"] is not None]
