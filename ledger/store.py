@@ -217,7 +217,8 @@ class Session:
             rows = self._start_rows(wants.rows)
             entries = self._run("directory_entries", self._partition, digests) if digests else None
             since = day - IDEMPOTENCY_DAYS
-            answered = self._run("idempotency", self._partition, since, day, list(repeats)) if repeats else None
+            keys = list(repeats)
+            answered = self._run("idempotency", self._partition, since, day, keys) if keys else None
             coded = self._start_use_codes(wants.use_codes)
         self._finish_rows(rows, found)
         for lookup, stream_id, target in entries.fetchall() if entries else ():
