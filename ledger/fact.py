@@ -8,7 +8,7 @@ changes the state. All three are pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, ClassVar, NamedTuple
 
 from ledger import errors
@@ -17,6 +17,7 @@ from signing import cbor, event
 
 _TOPICS: dict[str, type[Fact]] = {}
 _MEMBERS: dict[type[Fact], tuple[str, ...]] = {}
+_LATER: dict[type[Fact], dict[str, Any]] = {}
 
 Touched = Iterable[tuple[type[Row], Key]]
 
@@ -59,9 +60,20 @@ def topics() -> dict[str, type[Fact]]:
 
 
 def to_map(fact: Fact) -> dict[str, Any]:
-    """The fact as the map that event bytes hold: text keys, lists for tuples."""
+    """The fact as the map that event bytes hold: text keys, lists for tuples.
+
+    A later member (one with a default) is left out where it has its default: what was stored before
+    the member came is still what would be written now.
+    """
     values = vars(fact)
-    return {name: _plain(values[name]) for name in _members(type(fact))}
+    later = _later(type(fact))
+    if not later:
+        return {name: _plain(values[name]) for name in _members(type(fact))}
+    return {
+        name: _plain(values[name])
+        for name in _members(type(fact))
+        if name not in later or values[name] != later[name]
+    }
 
 
 def from_event(about: event.Event) -> Fact:
@@ -69,8 +81,11 @@ def from_event(about: event.Event) -> Fact:
     cls = _TOPICS.get(about.topic)
     if cls is None:
         raise errors.HistoryBroken("an event has an unknown topic")
-    if about.fact.keys() != set(_members(cls)):
+    named, later = about.fact.keys(), _later(cls)
+    if named - set(_members(cls)) or set(_members(cls)) - named - later.keys():
         raise errors.HistoryBroken("a fact does not have the members of its topic")
+    if any(name in named and _frozen(about.fact[name]) == value for name, value in later.items()):
+        raise errors.HistoryBroken("a fact writes a member that has its default")
     return cls(**{name: _frozen(value) for name, value in about.fact.items()})
 
 
@@ -107,6 +122,15 @@ def _members(cls: type[Fact]) -> tuple[str, ...]:
     known = _MEMBERS.get(cls)
     if known is None:
         known = _MEMBERS[cls] = cbor.in_order(field.name for field in fields(cls))  # type: ignore[arg-type]
+    return known
+
+
+def _later(cls: type[Fact]) -> dict[str, Any]:
+    """The members that came to the topic after its first version, with their defaults."""
+    known = _LATER.get(cls)
+    if known is None:
+        members = fields(cls)  # type: ignore[arg-type]
+        known = _LATER[cls] = {one.name: one.default for one in members if one.default is not MISSING}
     return known
 
 

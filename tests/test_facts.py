@@ -6,9 +6,13 @@ import dataclasses
 import re
 from pathlib import Path
 
-from ledger import fact, opening
+import pytest
+
+from ledger import errors, fact, opening
+from signing import event
 
 _WORDS = {"int": "integer", "str": "text", "bytes": "bytes", "bool": "boolean"}
+_SPELLED = {None: "null", (): "none", True: "true", False: "false"}
 _ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", re.MULTILINE)
 
 
@@ -24,9 +28,68 @@ def test_a_base_of_facts_is_no_topic() -> None:
     assert not {"_Version", "StatusChange", "Fact"} & fact.topics().keys()
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grown(fact.Fact, is_topic=False):
+    """A fact that got a member later."""
+
+    ref: bytes
+    names: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("made", "stored"),
+    [(Grown(ref=b"1"), {"ref": b"1"}), (Grown(ref=b"1", names=("a",)), {"ref": b"1", "names": ["a"]})],
+)
+def test_a_later_member_is_written_only_where_it_says_something(
+    monkeypatch: pytest.MonkeyPatch, made: Grown, stored: dict[str, object]
+) -> None:
+    monkeypatch.setitem(fact._TOPICS, "Grown", Grown)
+    assert fact.to_map(made) == stored
+    assert fact.from_event(_about(stored)) == made
+
+
+@pytest.mark.parametrize(
+    "stored", [{}, {"names": ["a"]}, {"ref": b"1", "names": []}, {"ref": b"1", "other": 1}]
+)
+def test_a_fact_has_one_spelling_and_no_other_members(
+    monkeypatch: pytest.MonkeyPatch, stored: dict[str, object]
+) -> None:
+    monkeypatch.setitem(fact._TOPICS, "Grown", Grown)
+    with pytest.raises(errors.HistoryBroken):
+        fact.from_event(_about(stored))
+
+
+def _about(stored: dict[str, object]) -> event.Event:
+    return event.Event(
+        suite="intl",
+        ledger_id=bytes(16),
+        event_id=bytes(16),
+        topic="Grown",
+        stream_id=bytes(16),
+        effective_at=0,
+        recorded_at=0,
+        client=None,
+        organization="",
+        operator_ref=None,
+        issuer=None,
+        case_number=None,
+        service_item=None,
+        channel="batch",
+        fact=stored,
+        sealed={},
+    )
+
+
 def _members(cls: type[fact.Fact]) -> str:
-    named = (f"`{one.name}` {_word(str(one.type))}" for one in dataclasses.fields(cls))  # type: ignore[arg-type]
+    named = (_member(one) for one in dataclasses.fields(cls))  # type: ignore[arg-type]
     return "; ".join(named) or "none"
+
+
+def _member(one: dataclasses.Field[object]) -> str:
+    told = f"`{one.name}` {_word(str(one.type))}"
+    if one.default is dataclasses.MISSING:
+        return told
+    return f"{told} [{_SPELLED.get(one.default, one.default)}]"  # type: ignore[call-overload]
 
 
 def _word(kind: str) -> str:
