@@ -1,7 +1,8 @@
 """Licenses: issued, amended, and the changes of their status; what is true of one at an instant.
 
-A license keeps its reference for life and has versions; status belongs to the license, fields and
-dates to a version. Expiry and future start are never stored: `status` says them from the dates.
+A license keeps its reference for life and has versions; status and marks (`ledger/mark.py`) belong to
+the license, fields and dates to a version. Expiry and future start are never stored: `status` says
+them from the dates.
 """
 
 from __future__ import annotations
@@ -36,10 +37,27 @@ class Piece(NamedTuple):
         return self.status_list * STATUS_LIST_SIZE + self.status_index
 
 
+LIVE = ("active", "suspended")
+"""Recorded statuses of a license that has not ended."""
+MARKS = {"frozen": "frozen_index", "lost": "lost_index", "restricted": "restricted_index"}
+"""What stands beside the recorded status, each by itself, to the column that says so."""
+
+
 def status(row: LicenseRow, at: int) -> str:
-    """The license's status at the instant `at`: recorded, or by Beijing date, or `effective`."""
+    """The license's status at the instant `at`: recorded, or by Beijing date, or `effective`.
+
+    Of what stands together an ending is said first, then a freeze, a loss, a suspension, a restriction.
+    """
+    if row.status not in LIVE:
+        return row.status
+    if row.frozen_index is not None:
+        return "frozen"
+    if row.lost_index is not None:
+        return "lost"
     if row.status != "active":
         return row.status
+    if row.restricted_index is not None:
+        return "restricted"
     day = days.of_instant(at)
     if day < row.valid_from:
         return "not-yet-effective"
@@ -66,6 +84,8 @@ class _Version(Fact, is_topic=False):
     field_names: tuple[str, ...]
     fields_root: bytes
     pieces: tuple[tuple[int, int, int], ...]
+    origin_digest: bytes | None = None
+    """Digest of what a license transferred in was elsewhere, with a sealed salt."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
@@ -137,9 +157,12 @@ class LicenseAmended(_Version):
     """变更: the next version replaces the present one."""
 
     def allow(self, about: event.Event, state: State) -> None:
-        row = _own_license(self.license_ref, about, state)
-        if row.status not in ("active", "suspended"):
+        row = own_license(self.license_ref, about, state)
+        if row.status not in LIVE:
             raise errors.StatusConflict(license_status=row.status)
+        refuse_frozen(row)
+        if self.origin_digest is not None:
+            raise errors.Invalid("only a new license comes from elsewhere", field="origin")
         if self.version != row.version + 1 or self.version > VERSION_MAX or self.type_code != row.type_code:
             raise errors.Conflict("the version does not follow the present one")
         self._allow_version(about, state)
@@ -164,24 +187,25 @@ class StatusChange(Fact, is_topic=False):
     stream_kind: ClassVar[str] = "holder"
     before: ClassVar[tuple[str, ...]] = ()
     after: ClassVar[str] = ""
+    while_frozen: ClassVar[bool] = True
+    """Whether it may happen to a frozen license: what takes the license away may not."""
     license_ref: bytes
 
     def touches(self, about: event.Event) -> Touched:
         return ((LicenseRow, self.license_ref),)
 
     def allow(self, about: event.Event, state: State) -> None:
-        row = _own_license(self.license_ref, about, state)
+        row = own_license(self.license_ref, about, state)
         if row.status not in self.before:
             raise errors.StatusConflict(license_status=row.status)
+        if not self.while_frozen:
+            refuse_frozen(row)
         if about.effective_at > about.recorded_at:
             raise errors.Invalid("a status change cannot take effect later", field="effective_at")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(LicenseRow, self.license_ref)
         state.put(replace(row, status=self.after, status_since=about.effective_at, status_index=index))
-
-
-_LIVE = ("active", "suspended")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,28 +226,59 @@ class LicenseReinstated(StatusChange):
 class LicenseAnnulled(StatusChange):
     """撤销: void from the start."""
 
-    before, after = _LIVE, "annulled"
+    before, after = LIVE, "annulled"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LicenseRecalled(StatusChange):
     """撤回: lawful, taken back from now on."""
 
-    before, after = _LIVE, "recalled"
+    before, after = LIVE, "recalled"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LicenseRevoked(StatusChange):
     """吊销: a penalty, from now on."""
 
-    before, after = _LIVE, "revoked"
+    before, after = LIVE, "revoked"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LicenseCancelled(StatusChange):
     """注销: the formal end, also after the other endings."""
 
-    before, after = (*_LIVE, "annulled", "recalled", "revoked"), "cancelled"
+    before, after = (*LIVE, "annulled", "recalled", "revoked", "transferred-out"), "cancelled"
+    while_frozen = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseVoided(StatusChange):
+    """制证错误作废: made by mistake, never meant to be held."""
+
+    before, after = LIVE, "void"
+    while_frozen = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseTransferredOut(StatusChange):
+    """转出: another place goes on with the license; the destination names this one."""
+
+    before, after = ("active",), "transferred-out"
+    while_frozen = False
+    area_code: str
+    """Six digits of the destination (GB/T 2260)."""
+
+    def allow(self, about: event.Event, state: State) -> None:
+        super().allow(about, state)
+        if not (len(self.area_code) == 6 and self.area_code.isascii() and self.area_code.isdigit()):
+            raise errors.Invalid("an area code has six digits", field="area_code")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseTransferCancelled(StatusChange):
+    """取消转出: the license stays."""
+
+    before, after = ("transferred-out",), "active"
 
 
 STATUS_CHANGES: dict[str, type[StatusChange]] = {
@@ -233,6 +288,9 @@ STATUS_CHANGES: dict[str, type[StatusChange]] = {
     "recall": LicenseRecalled,
     "revoke": LicenseRevoked,
     "cancel": LicenseCancelled,
+    "void": LicenseVoided,
+    "transfer-out": LicenseTransferredOut,
+    "cancel-transfer": LicenseTransferCancelled,
 }
 """Verb to fact."""
 
@@ -260,7 +318,13 @@ def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
             raise errors.FieldUnknown(field=f"fields.{name}" if FIELD_NAME.fullmatch(name) else "fields")
 
 
-def _own_license(license_ref: bytes, about: event.Event, state: State) -> LicenseRow:
+def refuse_frozen(row: LicenseRow) -> None:
+    """Nothing unless a freeze stands; raises StatusConflict."""
+    if row.frozen_index is not None:
+        raise errors.StatusConflict("the license is frozen", license_status="frozen")
+
+
+def own_license(license_ref: bytes, about: event.Event, state: State) -> LicenseRow:
     """The license, when the actor is its issuer and the event stands in its home stream."""
     row = state.get(LicenseRow, license_ref)
     if row is None:

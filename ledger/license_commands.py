@@ -1,4 +1,4 @@
-"""Commands that issue and amend licenses and change their status.
+"""Commands that issue and amend licenses and change their status and marks.
 
 Values, salts, references and places in status lists are drawn when a command is made, before the
 lock; what the ledger holds decides under it. Identifiers follow GB/T 36904 (`license_id.py`).
@@ -11,19 +11,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import errors, license, license_id
-from ledger.command import Command, Reads, RowKey, View, Wants
+from ledger import errors, license, license_id, mark
+from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.state import STATUS_LIST_SIZE, LicenseRow, PieceRow, StreamRow, TypeRow
 from ledger.vault import Lookup, Vault
-from signing import fields
+from signing import cbor, fields, suites
 
 SERIAL_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SERIAL_LENGTH = 20
 PLACES_DRAWN = 8
 EVENTS_PER_LIST = 1 << 18
 """A status list of 2^20 places takes the pieces of so many events: at most a quarter full of originals."""
+CHANGES: dict[str, type[license.StatusChange] | type[mark.MarkChange]] = {
+    **license.STATUS_CHANGES,
+    **mark.MARK_CHANGES,
+}
+"""Verb to fact: every change of a status or a mark."""
 
 
 def draw_serial() -> str:
@@ -49,6 +54,22 @@ class Content:
     valid_from: int
     valid_to: int | None
     issued_on: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a license transferred in 转入 was where it comes from."""
+
+    license_id: str
+    """The origin's identifier, as printed there."""
+    number: str | None = None
+    event: str | None = None
+    """The origin's event in base64, where it keeps a ledger."""
+    receipt: str | None = None
+
+    def content(self) -> list[str | None]:
+        """What is sealed."""
+        return [self.license_id, self.number, self.event, self.receipt]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +131,7 @@ class IssueLicense(_VersionCommand):
     type_code: str
     holder: HolderCode
     license_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    origin: Origin | None = None
 
     def wants(self, vault: Vault) -> Wants:
         return Wants(
@@ -127,6 +149,7 @@ class IssueLicense(_VersionCommand):
 
     def decide(self, view: View) -> list[Draft]:
         stream_id = holder_stream(view, self.holder)
+        origin = None if self.origin is None else sealed_digest(self.origin.content(), suite=view.vault.suite)
         made, salted = self._version(
             license.LicenseIssued,
             view,
@@ -136,12 +159,15 @@ class IssueLicense(_VersionCommand):
             type_code=self.type_code,
             version=1,
             parties=(("holder", stream_id),),
+            **({} if origin is None else {"origin_digest": origin[0]}),
         )
         lookup = self._id_lookup(view.vault)
         content = [self._license_id().text, self.content.number]
         view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
-        seals = (("fields", stream_id, salted),)
-        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=seals)]
+        seals = [("fields", stream_id, salted)]
+        if origin is not None:
+            seals.append(("origin", stream_id, origin[1]))
+        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
 
     def _license_id(self) -> license_id.LicenseId:
         return build_id(self.type_code, self.actor.organization, self.content.serial, 1)
@@ -193,11 +219,15 @@ class AmendLicense(_VersionCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeStatus(Command):
-    """暂扣, 发还, 撤销, 撤回, 吊销, 注销."""
+    """Any change of a status or a mark, by its verb."""
 
     license_ref: bytes
     verb: str
     effective_at: int | None = None
+    document: str | None = None
+    """Number 文号 of the court's order to freeze or to release; sealed under the issuer's key."""
+    area_code: str | None = None
+    """Where a license is transferred to."""
 
     def wants(self, vault: Vault) -> Wants:
         return Wants(rows={(LicenseRow, self.license_ref)})
@@ -208,8 +238,26 @@ class ChangeStatus(Command):
 
     def decide(self, view: View) -> list[Draft]:
         row = own_license(view, self.license_ref, self.actor.organization)
-        made = license.STATUS_CHANGES[self.verb](license_ref=self.license_ref)
-        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at)]
+        cls = CHANGES[self.verb]
+        members: dict[str, Any] = {"license_ref": self.license_ref}
+        seals: tuple[tuple[str, bytes, Any], ...] = ()
+        if "document_digest" in cls.__dataclass_fields__:
+            if self.document is None:
+                raise errors.Invalid("a court's order has a number", field="document_number")
+            own = actor_stream(self.actor, view)
+            assert own is not None, "an issuer has a stream"
+            members["document_digest"], content = sealed_digest(self.document, suite=view.vault.suite)
+            seals = (("document", own, content),)
+        if "area_code" in cls.__dataclass_fields__:
+            members["area_code"] = self.area_code or ""
+        made = cls(**members)
+        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=seals)]
+
+
+def sealed_digest(content: Any, *, suite: suites.Suite) -> tuple[bytes, list[Any]]:
+    """digest(salt ‖ content) for the fact, and the salt with the content to be sealed."""
+    salted = [secrets.token_bytes(fields.SALT_BYTES), content]
+    return suite.digest(cbor.encode(salted)), salted
 
 
 def holder_lookup(vault: Vault, holder: HolderCode) -> Lookup:

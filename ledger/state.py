@@ -137,7 +137,7 @@ class LicenseRow(Row):
     type_code: str
     issuer: str
     status: str
-    """As recorded: `active`, `suspended`, `annulled`, `recalled`, `revoked` or `cancelled`."""
+    """As recorded: `active`, `suspended` or one of the endings (docs/rules.md)."""
     status_since: int
     status_index: int
     version: int
@@ -146,6 +146,10 @@ class LicenseRow(Row):
     valid_from: int
     valid_to: int | None
     field_names: tuple[str, ...]
+    frozen_index: int | None = None
+    """Leaf index of the event that set the mark `frozen`; None: it does not stand. So the other two."""
+    lost_index: int | None = None
+    restricted_index: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,14 @@ NATIONAL_CODES: dict[str, str | None] = {
     "license-revoked": "21",
     "license-recalled": "21",
     "license-cancelled": "21",
+    "license-void": "21",
+    "license-transferred-out": "21",
     "license-expired": "22",
     "license-not-yet-effective": None,
+    "license-frozen": "23",
+    "license-lost": "23",
     "license-suspended": "23",
+    "license-restricted": "23",
     "ambiguous": None,
 }
 """Refusal reason, farthest from a grant first, to the national share status code; None: no such code."""

@@ -16,13 +16,18 @@ from signing import event
 NATIONAL_RESULTS: dict[str, str] = {
     "effective": "0",
     "not-yet-effective": "1",
+    "frozen": "2",
+    "lost": "2",
     "suspended": "2",
+    "restricted": "2",
     "expired": "3",
     "superseded": "3",
     "annulled": "3",
     "recalled": "3",
     "revoked": "3",
     "cancelled": "3",
+    "void": "3",
+    "transferred-out": "3",
     "unknown": "5",
 }
 """Our result to the national verify result (standards in practice)."""

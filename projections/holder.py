@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import authorization, license, state, tables, use
+from ledger import authorization, license, mark, state, tables, use
 from projections import db, paging, sql
 from projections.projection import Happened
 from signing import event
@@ -41,6 +41,10 @@ class LicenseRow(state.Row):
     uses: int
     used_index: int | None
     """Leaf index of the last use."""
+    frozen_index: int | None = None
+    """Leaf index of the event that set the mark; None: it does not stand. So the other two."""
+    lost_index: int | None = None
+    restricted_index: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +140,10 @@ class _Changes:
                 status_since=item.about.effective_at,
                 status_index=item.index,
             )
+        elif isinstance(made, mark.MarkChange):
+            column = license.MARKS[made.mark]
+            changed: dict[str, Any] = {column: item.index if made.is_set else None}
+            self._licenses[made.license_ref] = replace(self._licenses[made.license_ref], **changed)
         elif isinstance(made, authorization.AuthorizationGranted):
             self._authorizations[made.authorization_ref] = _granted(made, item)
         elif isinstance(made, authorization.AuthorizationNarrowed):

@@ -10,13 +10,16 @@ import datetime as dt
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"
 MODES_TRIED = ("unconditional", "statutory", "holder")
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 TOGETHER = 20
+LIVE = ("active", "suspended")
+STANDING = ("frozen", "lost", "suspended", "restricted")
+"""What stands in the way of a license that has not ended, first said first."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Held:
     status: str = "active"
     first_day: str = "2020-01-01"
     last_day: str | None = None
+    marks: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,13 @@ class Rules:
         self.status_changes = {
             cells[0].strip("`"): (frozenset(_words(cells[2])), cells[3].strip("`"))
             for cells in rows_under(page, "Status of a license")
+        }
+        self.while_frozen = {
+            cells[0].strip("`"): cells[4] == "yes" for cells in rows_under(page, "Status of a license")
+        }
+        self.mark_changes = {
+            cells[0].strip("`"): (cells[2].strip("`"), cells[3] == "yes")
+            for cells in rows_under(page, "Marks of a license")
         }
         self.sharing_classes = {
             cells[0].split()[0].strip("`"): frozenset(_words(cells[2]))
@@ -188,9 +199,12 @@ def license_word(effective: list[Held], newest: Held | None, at: int) -> str:
 
 
 def status_word(held: Held, at: int) -> str:
-    """Recorded status, or by Beijing date."""
-    if held.status != "active":
+    """An ending as recorded, or what stands beside, or by Beijing date."""
+    if held.status not in LIVE:
         return held.status
+    for word in STANDING:
+        if word in {held.status, *held.marks}:
+            return word
     today = dt.datetime.fromtimestamp(at // 1_000_000, tz=BEIJING).date().isoformat()
     if today < held.first_day:
         return "not-yet-effective"

@@ -25,7 +25,9 @@ from tests.history import (
     version,
 )
 
-STATUSES = ("active", "suspended", "annulled", "recalled", "revoked", "cancelled")
+STATUSES = (
+    *("active", "suspended", "annulled", "recalled", "revoked", "cancelled", "void", "transferred-out"),
+)
 ROAD_TO: dict[str, tuple[str, ...]] = {
     "active": (),
     "suspended": ("suspend",),
@@ -33,6 +35,8 @@ ROAD_TO: dict[str, tuple[str, ...]] = {
     "recalled": ("recall",),
     "revoked": ("revoke",),
     "cancelled": ("cancel",),
+    "void": ("void",),
+    "transferred-out": ("transfer-out",),
 }
 
 
@@ -43,7 +47,8 @@ def issued(**members: object) -> History:
 
 
 def change(verb: str) -> license.StatusChange:
-    return license.STATUS_CHANGES[verb](license_ref=REF)
+    members = {"area_code": "350200"} if verb == "transfer-out" else {}
+    return license.STATUS_CHANGES[verb](license_ref=REF, **members)
 
 
 def test_an_issued_license_is_active_in_its_first_version() -> None:
@@ -68,7 +73,10 @@ def test_a_status_changes_only_as_the_table_of_changes_says(status: str, verb: s
         "annul": {"active", "suspended"},
         "recall": {"active", "suspended"},
         "revoke": {"active", "suspended"},
-        "cancel": {"active", "suspended", "annulled", "recalled", "revoked"},
+        "cancel": {"active", "suspended", "annulled", "recalled", "revoked", "transferred-out"},
+        "void": {"active", "suspended"},
+        "transfer-out": {"active"},
+        "cancel-transfer": {"transferred-out"},
     }
     history = issued()
     for step in ROAD_TO[status]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ledger import authorization, client, days, license, use
+from ledger import authorization, client, days, license, mark, use
 from ledger.state import AuthorizationRow, LicenseRow
 from signing import ids
 from tests import rules_table
@@ -21,7 +21,8 @@ AT = days.parse_instant("2026-03-01T12:00:00+08:00")
 HALL, OTHER_HALL = "12350100000000027E", "513500000000000353"
 HOLDER, STRANGER, HALL_STREAM = b"h" * 16, b"s" * 16, b"o" * 16
 TYPE, OTHER_TYPE = "11100000MB0143028R001", "11100000000013127D001"
-RECORDED = ("suspended", "annulled", "recalled", "revoked", "cancelled")
+RECORDED = ("suspended", "annulled", "recalled", "revoked", "cancelled", "void", "transferred-out")
+MARKS = ("frozen", "lost", "restricted")
 
 
 def held(number: int, status: str = "effective", *, type_code: str = TYPE, holder: bytes = HOLDER) -> Held:
@@ -33,7 +34,8 @@ def held(number: int, status: str = "effective", *, type_code: str = TYPE, holde
         last = "2026-02-28"
     ref = bytes([number]) * 16
     recorded = status if status in RECORDED else "active"
-    return Held(ref, ids.text(ref), holder.hex(), type_code, recorded, first, last)
+    marks = {status} & set(MARKS)
+    return Held(ref, ids.text(ref), holder.hex(), type_code, recorded, first, last, marks)
 
 
 def permission(number: int, mode: str, **members: object) -> Permission:
@@ -61,6 +63,7 @@ def license_row(item: Held) -> LicenseRow:
         valid_from=days.parse(item.first_day),
         valid_to=None if item.last_day is None else days.parse(item.last_day),
         field_names=("@license_id", "domicile", "name"),
+        **{license.MARKS[mark]: 7 for mark in item.marks},
     )
 
 
@@ -116,7 +119,10 @@ def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Re
 LICENSES: dict[str, list[Held]] = {
     "none": [],
     "one of another type": [held(1, type_code=OTHER_TYPE)],
-    **{status: [held(1, status)] for status in ("effective", "not-yet-effective", "expired", *RECORDED)},
+    **{
+        status: [held(1, status)]
+        for status in ("effective", "not-yet-effective", "expired", *RECORDED, *MARKS)
+    },
     "two": [held(1), held(2)],
     "twenty": [held(number) for number in range(20)],
     "twenty-one": [held(number) for number in range(21)],
@@ -262,8 +268,20 @@ def test_the_other_tables_of_the_page_are_the_ledgers() -> None:
     assert RULES.status_changes == {
         verb: (frozenset(cls.before), cls.after) for verb, cls in license.STATUS_CHANGES.items()
     }
+    assert RULES.while_frozen == {verb: cls.while_frozen for verb, cls in license.STATUS_CHANGES.items()}
+    assert RULES.mark_changes == {verb: (cls.mark, cls.is_set) for verb, cls in mark.MARK_CHANGES.items()}
     assert rules_table.TOGETHER == use.TOGETHER_MAX
     assert rules_table.MODES_TRIED == authorization.MODES
+
+
+@pytest.mark.parametrize("status", ["active", *RECORDED])
+@pytest.mark.parametrize("dates", ["effective", "expired"])
+def test_what_stands_together_is_said_in_the_order_of_the_page(status: str, dates: str) -> None:
+    for count in range(len(MARKS) + 1):
+        for marks in itertools.combinations(MARKS, count):
+            item = held(1, dates)
+            item.status, item.marks = status, set(marks)
+            assert license.status(license_row(item), AT) == rules_table.status_word(item, AT)
 
 
 def test_each_row_says_what_the_officer_sees_in_both_languages() -> None:

@@ -211,7 +211,8 @@ class Uses(Histories):
         """Every license and authorization is in the tables as the model has it, and none more."""
         with psycopg.connect(str(self.world.ledger.ways.owner)) as conn:
             licenses = conn.execute(
-                "SELECT license_ref, type_code, status, version, valid_from, valid_to FROM licenses"
+                "SELECT license_ref, type_code, status, version, valid_from, valid_to, frozen_index IS NULL,"
+                " lost_index IS NULL, restricted_index IS NULL FROM licenses"
             ).fetchall()
             granted = conn.execute(
                 "SELECT authorization_ref, mode, requester, uses, uses_max, is_withdrawn, type_codes::text,"
@@ -226,6 +227,7 @@ class Uses(Histories):
                 self.model.versions[held.ref],
                 days.parse(held.first_day),
                 None if held.last_day is None else days.parse(held.last_day),
+                *(mark not in held.marks for mark in ("frozen", "lost", "restricted")),
             )
             for held in self.model.licenses
         )

@@ -30,6 +30,7 @@ from ledger import (
     identifiers,
     license,
     license_commands,
+    mark,
     registry_commands,
 )
 from ledger.store import wall_clock
@@ -141,7 +142,8 @@ class Histories(RuleBasedStateMachine):
         asked = license_commands.AmendLicense(
             actor=self.world.issuer, license_ref=held.ref, holder=holder, content=content
         )
-        if held.holder in self.model.erased or held.status not in ("active", "suspended"):
+        is_closed = held.status not in ("active", "suspended") or "frozen" in held.marks
+        if held.holder in self.model.erased or is_closed:
             with pytest.raises(errors.LedgerError):
                 self.world.do(asked)
             return
@@ -157,12 +159,26 @@ class Histories(RuleBasedStateMachine):
     def change_status(self, data: st.DataObject, verb: str) -> None:
         held = data.draw(st.sampled_from(self.model.licenses))
         before, after = RULES.status_changes[verb]
-        if held.holder in self.model.erased or held.status not in before:
+        is_barred = "frozen" in held.marks and not RULES.while_frozen[verb]
+        if held.holder in self.model.erased or held.status not in before or is_barred:
             with pytest.raises((errors.StatusConflict, errors.HolderErasedConflict)):
                 self.world.status(held.ref, verb)
             return
         self.world.status(held.ref, verb)
         held.status = after
+
+    @precondition(lambda self: self.model.licenses)
+    @rule(data=st.data(), verb=st.sampled_from(sorted(mark.MARK_CHANGES)))
+    def change_mark(self, data: st.DataObject, verb: str) -> None:
+        held = data.draw(st.sampled_from(self.model.licenses))
+        name, is_set = RULES.mark_changes[verb]
+        is_ended = is_set and held.status not in rules_table.LIVE
+        if held.holder in self.model.erased or is_ended or (name in held.marks) == is_set:
+            with pytest.raises((errors.StatusConflict, errors.HolderErasedConflict)):
+                self.world.status(held.ref, verb)
+            return
+        self.world.status(held.ref, verb)
+        held.marks ^= {name}
 
     # --- authorizations ---
 

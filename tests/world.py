@@ -105,8 +105,15 @@ class World:
         return asked.license_ref
 
     def status(self, license_ref: bytes, verb: str) -> Result:
-        """A status change by the issuer."""
-        return self.do(license_commands.ChangeStatus(actor=self.issuer, license_ref=license_ref, verb=verb))
+        """A change of a status or a mark by the issuer."""
+        asked = license_commands.ChangeStatus(
+            actor=self.issuer,
+            license_ref=license_ref,
+            verb=verb,
+            document="（2026）闽01执1号",
+            area_code="350200",
+        )
+        return self.do(asked)
 
     def grant(self, *, mode: str = "statutory", requester: str = HALL, **scope: Any) -> bytes:
         """An authorization; returns its reference. `scope` members as `authorization.Scope`, `holder`."""

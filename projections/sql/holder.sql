@@ -16,6 +16,9 @@ CREATE TABLE holder_licenses (
     issued_index bigint NOT NULL,
     uses bigint NOT NULL,
     used_index bigint,
+    frozen_index bigint,
+    lost_index bigint,
+    restricted_index bigint,
     PRIMARY KEY (partition, license_ref)
 ) WITH (fillfactor = 80);
 CREATE TABLE holder_parties (
