@@ -15,8 +15,8 @@ from fastapi import Header
 from starlette.requests import Request
 
 from api import access, edge, models, service
-from ledger import authorization, command, days, errors, identifiers, license_commands
-from signing import cbor, ids
+from ledger import authorization, command, days, errors, identifiers, license_commands, license_id
+from signing import cbor, ids, receipt, spelling
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
 """Checked by `repeat`, so that the refusal is the ledger's own."""
@@ -102,6 +102,26 @@ def content(said: models.Issue | models.Amend, *, serial: str) -> license_comman
         valid_from=days.parse(said.valid_from),
         valid_to=None if said.valid_to is None else days.parse(said.valid_to),
         issued_on=days.parse(said.issued_on),
+    )
+
+
+def origin(said: models.Origin) -> license_commands.Origin:
+    """What a license was elsewhere; raises Invalid for what no ledger or issuer could have given."""
+    if license_id.classify(said.license_id).verdict is license_id.Verdict.BAD:
+        raise errors.Invalid("not a license identifier", field="origin.license_id")
+    if (said.event is None) != (said.receipt is None):
+        raise errors.Invalid("an event comes with its receipt", field="origin.receipt")
+    if said.event is not None and said.receipt is not None:
+        try:
+            spelling.from_base64(said.event)
+        except ValueError as error:
+            raise errors.Invalid("not base64", field="origin.event") from error
+        try:
+            receipt.parse(said.receipt)
+        except receipt.ReceiptInvalid as error:
+            raise errors.Invalid("not a receipt", field="origin.receipt") from error
+    return license_commands.Origin(
+        license_id=said.license_id, number=said.number, event=said.event, receipt=said.receipt
     )
 
 

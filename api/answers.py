@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from api import service
-from ledger import authorization, days, disclosure, fact, license, state, use, verification
-from signing import ids, spelling, token
+from ledger import authorization, days, disclosure, fact, license, mark, state, use, verification
+from signing import event, ids, spelling, token
 
 Json = dict[str, Any]
 
@@ -103,8 +103,11 @@ def issued(served: service.Service, item: service.Recorded) -> Json:
 
 
 def changed(item: service.Recorded) -> Json:
-    """The answer to a change of status."""
+    """The answer to a change of a status or a mark."""
     made = fact.from_event(item.event)
+    if isinstance(made, mark.MarkChange):
+        ref = ids.text(made.license_ref)
+        return {**proven(item), "license_ref": ref, "mark": made.mark, "stands": made.is_set}
     assert isinstance(made, license.StatusChange), "a change of status"
     return {**proven(item), "license_ref": ids.text(made.license_ref), "status": made.after}
 
@@ -143,7 +146,7 @@ def verified(item: service.Recorded) -> Json:
     }
 
 
-def license_now(row: state.LicenseRow, *, at: int) -> Json:
+def license_now(served: service.Service, row: state.LicenseRow, *, at: int) -> Json:
     """A license as decision state has it at `at`: nothing sealed."""
     return {
         "license_ref": ids.text(row.license_ref),
@@ -157,8 +160,15 @@ def license_now(row: state.LicenseRow, *, at: int) -> Json:
         "version_index": row.version_index,
         "valid_from": days.text(row.valid_from),
         "valid_to": None if row.valid_to is None else days.text(row.valid_to),
+        "marks": [_mark(served, name, index) for name, index in mark.standing(row).items()],
         "at": days.instant_text(at),
     }
+
+
+def _mark(served: service.Service, name: str, index: int) -> Json:
+    (data,) = served.reader.events([index])
+    since = days.instant_text(event.parse(data).effective_at)
+    return {"mark": name, "since": since, "index": index}
 
 
 def authorization_now(row: state.AuthorizationRow, *, at: int) -> Json:

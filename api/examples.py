@@ -42,6 +42,13 @@ _AMEND = {
     "fields": {"name": "榕城示例有限公司", "registered_capital": 2000000.00},
     "reason": "注册资本变更",
 }
+_TRANSFER_IN = {
+    **_ISSUE,
+    "origin": {
+        "license_id": "1.2.156.3005.2.11100000MB0143028R001.11350000000000019H.2026000001.001.P",
+        "number": "350000000001",
+    },
+}
 _PURPOSE = {
     "service_item_code": ITEM,
     "service_item_name": "投标报名",
@@ -59,6 +66,15 @@ def _examples(**values: Any) -> dict[str, Any]:
 IssueBody = Annotated[models.Issue, Body(openapi_examples=_examples(business_license=_ISSUE))]
 AmendBody = Annotated[models.Amend, Body(openapi_examples=_examples(new_capital=_AMEND))]
 ChangeBody = Annotated[models.ChangeStatus, Body(openapi_examples=_examples(after_an_inspection=_CHANGE))]
+CourtOrderBody = Annotated[
+    models.CourtOrder,
+    Body(openapi_examples=_examples(by_order={**_CHANGE, "document_number": "（2026）闽01执1号"})),
+]
+TransferOutBody = Annotated[
+    models.TransferOut,
+    Body(openapi_examples=_examples(to_another_city={**_CHANGE, "area_code": "350200"})),
+]
+TransferInBody = Annotated[models.TransferIn, Body(openapi_examples=_examples(from_elsewhere=_TRANSFER_IN))]
 GrantBody = Annotated[
     models.Grant,
     Body(
@@ -161,7 +177,11 @@ def _link(operation: str, parameter: str) -> dict[str, Any]:
     return {"operationId": operation, "parameters": {parameter: f"$response.body#/{parameter}"}}
 
 
-_OF_LICENSE = ("get_license", "amend", "suspend", "reinstate", "annul", "recall", "revoke", "cancel")
+_OF_LICENSE = (
+    *("get_license", "amend", "suspend", "reinstate", "freeze", "release", "report_lost", "found"),
+    *("restrict", "lift_restriction", "annul", "recall", "revoke", "cancel", "void", "transfer_out"),
+    "cancel_transfer",
+)
 LICENSE_LINKS: dict[str, Any] = {"x-links": {name: _link(name, "license_ref") for name in _OF_LICENSE}}
 AUTHORIZATION_LINKS: dict[str, Any] = {
     "x-links": {

@@ -111,7 +111,7 @@ def _license(served: service.Service, held: files.Held, at: int) -> answers.Json
     version = served.disclosure.version(held.license.version_index)
     opened = None if version is None else {name: value for name, (_, value) in version.salted.items()}
     return {
-        **answers.license_now(_as_state(held.license), at=at),
+        **answers.license_now(served, _as_state(held.license), at=at),
         "roles": list(held.roles),
         "license_id": None if version is None else version.license_id,
         "fields": opened,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import command, disclosure, errors, license_commands, state
-from ledger import license as licenses
+from ledger import command, disclosure, errors, license_commands, mark, state
 
 router = routes.router()
 _REFUSALS = (
@@ -31,14 +32,38 @@ _CHANGES = (errors.LicenseNotFound, errors.StatusConflict, errors.NotTheIssuer, 
 )
 async def issue(request: Request, body: examples.IssueBody, key: acts.IdempotencyKey = None) -> Response:
     """Issues a license of a registered type to a holder, in its first version."""
+    return await _issue(request, body, key, operation="issue")
+
+
+@router.post(
+    "/v1/licenses/transfer-in",
+    summary="Transfer a license in 转入",
+    **routes.secured("license:issue", model=models_answers.Issued, refusals=_REFUSALS),
+)
+async def transfer_in(
+    request: Request, body: examples.TransferInBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """Issues a license that goes on with one from elsewhere, whose identifier and receipt it seals."""
+    return await _issue(request, body, key, operation="transfer in", origin=acts.origin(body.origin))
+
+
+async def _issue(
+    request: Request,
+    body: models.Issue,
+    key: str | None,
+    *,
+    operation: str,
+    origin: license_commands.Origin | None = None,
+) -> Response:
     served, asking = service.of(request), routes.asking(request)
     asked = license_commands.IssueLicense(
         actor=acts.actor(asking, body),
-        repeat=await acts.repeat(request, asking, operation="issue", key=key),
+        repeat=await acts.repeat(request, asking, operation=operation, key=key),
         type_code=body.license_type,
         holder=acts.holder(body.holder),
         content=acts.content(body, serial=body.serial or license_commands.draw_serial()),
         effective_at=acts.instant(body.effective_at),
+        origin=origin,
     )
     (item,) = await served.record(asked)
     return routes.answer(await served.read(answers.issued, served, item))
@@ -56,7 +81,7 @@ async def get_license(request: Request, license_ref: str) -> Response:
     def look() -> answers.Json:
         served.require_current(asking)
         row = _row(served, acts.ref(license_ref, absent=errors.LicenseNotFound))
-        return answers.license_now(row, at=served.moment())
+        return answers.license_now(served, row, at=served.moment())
 
     return routes.answer(await served.read(look))
 
@@ -120,34 +145,48 @@ async def _change(
         license_ref=acts.ref(license_ref, absent=errors.LicenseNotFound),
         verb=verb,
         effective_at=acts.instant(body.effective_at),
+        document=body.document_number if isinstance(body, models.CourtOrder) else None,
+        area_code=body.area_code if isinstance(body, models.TransferOut) else None,
     )
     (item,) = await served.record(asked)
     return routes.answer(answers.changed(item))
 
 
-def _add_change(verb: str, title: str) -> None:
+def _add_change(verb: str, title: str, body_of: Any) -> None:
     async def change(
         request: Request, license_ref: str, body: examples.ChangeBody, key: acts.IdempotencyKey = None
     ) -> Response:
         return await _change(request, license_ref, body, key, verb)
 
+    change.__annotations__["body"] = body_of
+    is_mark = verb in mark.MARK_CHANGES
+    model = models_answers.MarkChanged if is_mark else models_answers.StatusChanged
     router.add_api_route(
         f"/v1/licenses/{{license_ref}}/{verb}",
         change,
         methods=["POST"],
-        name=verb,
-        summary=f"{verb.capitalize()} a license {title}",
-        description=licenses.STATUS_CHANGES[verb].__doc__ or "",
-        **routes.secured("license:issue", model=models_answers.StatusChanged, refusals=_CHANGES),
+        name=verb.replace("-", "_"),
+        summary=f"{verb.replace('-', ' ').capitalize()}: a license {title}",
+        description=license_commands.CHANGES[verb].__doc__ or "",
+        **routes.secured("license:issue", model=model, refusals=_CHANGES),
     )
 
 
-for _verb, _title in (
-    ("suspend", "暂扣"),
-    ("reinstate", "发还"),
-    ("annul", "撤销"),
-    ("recall", "撤回"),
-    ("revoke", "吊销"),
-    ("cancel", "注销"),
+for _verb, _title, _body in (
+    ("suspend", "暂扣", examples.ChangeBody),
+    ("reinstate", "发还", examples.ChangeBody),
+    ("freeze", "查封", examples.CourtOrderBody),
+    ("release", "解除查封", examples.CourtOrderBody),
+    ("report-lost", "挂失", examples.ChangeBody),
+    ("found", "解除挂失", examples.ChangeBody),
+    ("restrict", "受限使用", examples.ChangeBody),
+    ("lift-restriction", "解除受限", examples.ChangeBody),
+    ("annul", "撤销", examples.ChangeBody),
+    ("recall", "撤回", examples.ChangeBody),
+    ("revoke", "吊销", examples.ChangeBody),
+    ("cancel", "注销", examples.ChangeBody),
+    ("void", "制证错误作废", examples.ChangeBody),
+    ("transfer-out", "转出", examples.TransferOutBody),
+    ("cancel-transfer", "取消转出", examples.ChangeBody),
 ):
-    _add_change(_verb, _title)
+    _add_change(_verb, _title, _body)

@@ -144,12 +144,39 @@ class Amend(_Version):
     reason: Text
 
 
+class Origin(Strict):
+    """转入: what the license was where it comes from, as it was there; sealed."""
+
+    license_id: str = Field(min_length=1, max_length=128, description="The origin's identifier 证照标识")
+    number: str | None = Field(None, min_length=1, max_length=100)
+    event: str | None = Field(None, min_length=4, max_length=90_000, description="The origin's event, base64")
+    receipt: str | None = Field(None, min_length=1, max_length=20_000, description="Its receipt")
+
+
+class TransferIn(Issue):
+    """转入: a new license that goes on with one from elsewhere."""
+
+    origin: Origin
+
+
 class ChangeStatus(Act):
-    """暂扣, 发还, 撤销, 撤回, 吊销, 注销: who, why and on which legal basis."""
+    """A change of status or of a mark: who, why and on which legal basis."""
 
     reason: Text
     legal_basis: Text
     effective_at: Instant | None = Field(None, description="业务时间; not after the moment of recording")
+
+
+class CourtOrder(ChangeStatus):
+    """查封, 解除查封: by a court's order."""
+
+    document_number: str = Field(min_length=1, max_length=100, description="文号 of the order; sealed")
+
+
+class TransferOut(ChangeStatus):
+    """转出: where to."""
+
+    area_code: str = Field(pattern=r"^[0-9]{6}$", description="Destination, six digits of GB/T 2260")
 
 
 class Scope(Strict):

@@ -40,6 +40,22 @@ class StatusChanged(Proven):
     status: str
 
 
+class MarkChanged(Proven):
+    """A mark that was set or cleared."""
+
+    license_ref: str
+    mark: Literal["frozen", "lost", "restricted"]
+    stands: bool
+
+
+class MarkStanding(Answer):
+    """A mark beside the status."""
+
+    mark: Literal["frozen", "lost", "restricted"]
+    since: str
+    index: int = Field(description="Leaf index of the event that set it")
+
+
 class LicenseNow(Answer):
     """A license at a moment, nothing sealed."""
 
@@ -54,6 +70,7 @@ class LicenseNow(Answer):
     version_index: int
     valid_from: str
     valid_to: str | None
+    marks: list[MarkStanding] = Field(description="What stands beside the recorded status")
     at: str
 
 

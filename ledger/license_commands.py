@@ -164,7 +164,7 @@ class IssueLicense(_VersionCommand):
         lookup = self._id_lookup(view.vault)
         content = [self._license_id().text, self.content.number]
         view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
-        seals = [("fields", stream_id, salted)]
+        seals: list[tuple[str, bytes, Any]] = [("fields", stream_id, salted)]
         if origin is not None:
             seals.append(("origin", stream_id, origin[1]))
         return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]

@@ -6,12 +6,12 @@ still. A court's order is named by its sealed number. Rests on `license` for who
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ledger import errors, license
 from ledger.fact import Fact, Touched
-from ledger.state import LicenseRow, State
+from ledger.state import LicenseRow, State, altered
 from signing import event
 
 
@@ -40,7 +40,7 @@ class MarkChange(Fact, is_topic=False):
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(LicenseRow, self.license_ref)
-        state.put(replace(row, **{license.MARKS[self.mark]: index if self.is_set else None}))
+        state.put(altered(row, **{license.MARKS[self.mark]: index if self.is_set else None}))
 
 
 @dataclass(frozen=True, kw_only=True)

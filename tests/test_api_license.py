@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signing import ids
+from signing import event, ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
 from tests.conftest import Cluster
@@ -99,6 +99,69 @@ def test_every_ending_has_its_verb(issuer: Caller, verb: str) -> None:
             "cancel": "cancelled",
         }[verb]
     )
+
+
+def test_a_frozen_suspended_license_is_suspended_after_its_release(issuer: Caller) -> None:
+    ref = issuer.done("/v1/licenses", issue_body(13))["license_ref"]
+    order = api_world.example("CourtOrderBody")
+    issuer.done(f"/v1/licenses/{ref}/suspend", CHANGE)
+    frozen = issuer.done(f"/v1/licenses/{ref}/freeze", order)
+    assert (frozen["mark"], frozen["stands"]) == ("frozen", True)
+    now = issuer.get(f"/v1/licenses/{ref}").json()
+    assert (now["status"], now["recorded_status"]) == ("frozen", "suspended")
+    assert now["marks"] == [{"mark": "frozen", "since": frozen["effective_at"], "index": frozen["index"]}]
+    answer = issuer.post(f"/v1/licenses/{ref}/cancel", CHANGE)
+    assert (problem(answer)[:2], answer.json()["license_status"]) == ((409, "status-conflict"), "frozen")
+    issuer.done(f"/v1/licenses/{ref}/release", order)
+    assert issuer.get(f"/v1/licenses/{ref}").json()["status"] == "suspended"
+
+
+@pytest.mark.parametrize(
+    ("verb", "inverse", "status"),
+    [
+        ("report-lost", "found", "lost"),
+        ("restrict", "lift-restriction", "restricted"),
+        ("transfer-out", "cancel-transfer", "transferred-out"),
+    ],
+)
+def test_what_is_lost_restricted_or_transferred_comes_back(
+    issuer: Caller, verb: str, inverse: str, status: str
+) -> None:
+    ref = issuer.done("/v1/licenses", issue_body(14))["license_ref"]
+    body = api_world.example("TransferOutBody") if verb == "transfer-out" else CHANGE
+    issuer.done(f"/v1/licenses/{ref}/{verb}", body)
+    assert issuer.get(f"/v1/licenses/{ref}").json()["status"] == status
+    issuer.done(f"/v1/licenses/{ref}/{inverse}", CHANGE)
+    assert issuer.get(f"/v1/licenses/{ref}").json()["status"] == "effective"
+
+
+def test_a_freeze_names_the_courts_order(face: Face, issuer: Caller) -> None:
+    ref = issuer.done("/v1/licenses", issue_body(15))["license_ref"]
+    before = face.events()
+    assert problem(issuer.post(f"/v1/licenses/{ref}/freeze", CHANGE)) == (
+        422,
+        "invalid-value",
+        "document_number",
+    )
+    assert face.events() == before
+
+
+def test_a_license_transferred_in_keeps_what_it_was_sealed(face: Face, issuer: Caller) -> None:
+    old = issuer.done("/v1/licenses", issue_body(16))
+    origin = {"license_id": old["license_id"], "event": old["event"], "receipt": old["receipt"]}
+    made = issuer.done("/v1/licenses/transfer-in", {**issue_body(16), "origin": origin})
+    (data,) = face.served.reader.events([made["index"]])
+    about = event.parse(data)
+    _, content = face.served.disclosure.part(about, "origin")
+    assert content == [old["license_id"], None, old["event"], old["receipt"]]
+    for broken, field in (
+        ({"license_id": old["license_id"] + "X"}, "origin.license_id"),
+        ({**origin, "receipt": "no receipt"}, "origin.receipt"),
+        ({**origin, "event": "no base64!"}, "origin.event"),
+        ({"license_id": old["license_id"], "event": old["event"]}, "origin.receipt"),
+    ):
+        answer = issuer.post("/v1/licenses/transfer-in", {**issue_body(16), "origin": broken})
+        assert problem(answer) == (422, "invalid-value", field)
 
 
 def test_the_same_key_on_another_license_is_another_request(issuer: Caller) -> None:

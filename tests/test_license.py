@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from ledger import days, errors, holder, license, use, verification
+from ledger import days, errors, holder, license, mark, use, verification
 from ledger.state import LicenseRow, PieceRow, StreamRow
 from tests.history import (
     CONDITIONAL,
@@ -246,6 +246,8 @@ def test_a_verification_says_the_status_that_stood() -> None:
 
     history.record(seen(2, "effective"), by=HALL)
     history.record(seen(1, "superseded"), by=HALL)
+    history.record(mark.LicenseReportedLost(license_ref=REF))
+    history.record(seen(2, "lost"), by=HALL)
     history.record(change("revoke"))
     history.record(seen(1, "revoked"), by=HALL)
     with pytest.raises(errors.Conflict):
@@ -254,6 +256,13 @@ def test_a_verification_says_the_status_that_stood() -> None:
     with pytest.raises(errors.Conflict):
         history.record(unknown, by=HALL)
     history.record(unknown, by=HALL, stream=granted().requester_stream)
+
+
+def test_every_status_has_its_national_result_and_every_refusal_its_reason() -> None:
+    told = {"effective", "expired", "not-yet-effective", *STATUSES, *license.MARKS} - {"active"}
+    assert told == set(verification.NATIONAL_RESULTS) - {"superseded", "unknown"}
+    refused = {f"license-{status}" for status in told - {"effective"}}
+    assert refused == {reason for reason in use.NATIONAL_CODES if reason.startswith("license-")}
 
 
 def test_nothing_is_added_to_an_erased_holder() -> None:

@@ -16,10 +16,12 @@ from tests.conftest import Cluster
 ORDER = (
     *("issue", "grant", "use", "use_batch", "verify", "search", "read_trail"),
     *("get_license", "amend", "suspend", "reinstate", "get_authorization", "narrow", "withdraw"),
+    *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
+    *("transfer_out", "cancel_transfer", "void"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
 )
 """In which the steps make sense: what changes a license comes after what uses it."""
-ENDINGS = ("annul", "recall", "revoke")
+ENDINGS = ("annul", "recall", "revoke", "void")
 
 
 @pytest.fixture(scope="module")

@@ -131,6 +131,8 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
     "Issue": {"license_type": _TYPE, "fields": _FIELDS, "valid_to": None, "effective_at": None},
     "Amend": {"fields": _FIELDS, "valid_to": None, "effective_at": None, "serial": None},
     "ChangeStatus": {"effective_at": None},
+    "CourtOrder": {"effective_at": None},
+    "TransferOut": {"effective_at": None},
     "Grant": {
         "mode": {"const": "statutory"},
         "requester": {"const": examples.ORGANIZATION},
