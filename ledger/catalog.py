@@ -1,7 +1,8 @@
 """License types: the catalog that every license names.
 
-`LicenseTypeRegistered` is the only fact so far; `national_catalog` reads the list shipped with the
-package (`ledger/data/license_types.csv`), which is configuration, not law.
+A type is registered, revised as a whole, and retired; what it asks of its licenses is in
+`catalog_rules.py`. A definition is refused with all its faults at once. `national_catalog` reads the
+list shipped with the package (`ledger/data/license_types.csv`), which is configuration, not law.
 """
 
 from __future__ import annotations
@@ -9,54 +10,65 @@ from __future__ import annotations
 import csv
 import importlib.resources
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from ledger import errors, identifiers, license
+from ledger import catalog_rules, errors, validity
+from ledger.errors import Fault
 from ledger.fact import Fact, Touched
-from ledger.state import State, TypeRow
+from ledger.state import LedgerRow, State, TypeRow, TypeRulesRow
 from signing import event
 
-SHARING_CLASSES = ("unconditional", "conditional", "none")
-"""无条件共享, 有条件共享, 不予共享."""
-TYPE_CODE_LENGTH = 21
 FIRST_LOCAL_SERIAL = 900
 """Types without a national code get the operator's credit code and a serial from here to 999."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class LicenseTypeRegistered(Fact):
-    """A license type enters the catalog."""
+class _Definition(Fact, is_topic=False):
+    """What registration and revision say of a type: all of it."""
 
     scope: ClassVar[str | None] = "catalog:write"
     type_code: str
     name_zh: str
+    """The registered name until the first of `names` begins."""
     name_en: str
     defining_authority: str
     holder_kind: str
     multi_holder: bool
     validity_rule: str
     sharing_class: str
-    """`unconditional`, `conditional` or `none`."""
+    """`unconditional`, `conditional` or `none`: between departments."""
     fields: tuple[tuple[str, str], ...]
     """(name, 中文 label); empty: not defined yet."""
+    names: tuple[tuple[int, str, str], ...] = ()
+    """(first Beijing day, name_zh, name_en) of later registered names."""
+    area: str | None = None
+    """Division code of a type that one area has."""
+    issuer_level: str | None = None
+    issuer_level_text: str | None = None
+    public_fields: tuple[str, ...] = ()
+    """公开: what anyone may see, whatever the sharing class is."""
+    validity_check: str = "none"
+    number_scope: str = "nowhere"
+    parties: tuple[tuple[str, str, str, str], ...] = ()
+    """(role, file, key, consent): `catalog_rules.PartyRule`."""
+    endorsement_cycle: str | None = None
+    endorsement_grace: str = "P0D"
+    endorsement_past_due: str = "overdue"
+    holder_end: str = "cancel"
+    field_schema: str | None = None
+    """JSON text, a subset of JSON Schema (`field_schema.py`)."""
+    short_names: tuple[tuple[str, str], ...] = ()
+    """(field, GB/T 36903 short name without the prefix KZ_)."""
 
     def touches(self, about: event.Event) -> Touched:
-        return ((TypeRow, self.type_code),)
+        return ((TypeRow, self.type_code), (TypeRulesRow, self.type_code))
 
-    def allow(self, about: event.Event, state: State) -> None:
-        if state.get(TypeRow, self.type_code) is not None:
-            raise errors.AlreadyExists("the license type is registered", field="type_code")
-        check_type_code(self.type_code)
-        if self.sharing_class not in SHARING_CLASSES:
-            raise errors.Invalid(
-                f"a sharing class is one of {', '.join(SHARING_CLASSES)}", field="sharing_class"
-            )
-        for name, _ in self.fields:
-            if not license.FIELD_NAME.fullmatch(name):
-                raise errors.Invalid("a field's name is snake_case", field="fields")
+    def _allow_definition(self, about: event.Event, state: State) -> None:
+        errors.refuse(catalog_rules.faults_of(self))
+        require_owner(self.type_code, about, state)
 
-    def evolve(self, about: event.Event, state: State, index: int) -> None:
+    def _put_type(self, state: State, *, asks: bool) -> None:
         state.put(
             TypeRow(
                 type_code=self.type_code,
@@ -65,19 +77,148 @@ class LicenseTypeRegistered(Fact):
                 holder_kind=self.holder_kind,
                 sharing_class=self.sharing_class,
                 field_names=tuple(name for name, _ in self.fields),
+                public_fields=self.public_fields,
+                is_retired=False,
             )
+        )
+        if asks:
+            state.put(self._rules())
+
+    def _rules(self) -> TypeRulesRow:
+        return TypeRulesRow(
+            type_code=self.type_code,
+            validity_rule=self.validity_rule,
+            validity_check=self.validity_check,
+            number_scope=self.number_scope,
+            party_rules=tuple(" ".join(rule) for rule in self.parties),
+            endorsement_cycle=self.endorsement_cycle,
+            endorsement_grace=self.endorsement_grace,
+            endorsement_past_due=self.endorsement_past_due,
+            holder_end=self.holder_end,
+            field_schema=self.field_schema,
         )
 
 
-def check_type_code(type_code: str) -> None:
-    """Nothing when `type_code` is 18 characters of credit code and 3 digits; raises Invalid."""
-    try:
-        identifiers.credit_code(type_code[:18])
-    except identifiers.IdentifierError as error:
-        raise errors.Invalid(f"the defining body's code: {error}", field="type_code") from error
-    serial = type_code[18:]
-    if len(type_code) != TYPE_CODE_LENGTH or not (serial.isascii() and serial.isdigit()):
-        raise errors.Invalid("a type code is a credit code and three digits", field="type_code")
+_ASKS_NOTHING: dict[str, Any] = {
+    "validity_check": "none",
+    "number_scope": "nowhere",
+    "parties": (),
+    "endorsement_cycle": None,
+    "holder_end": "cancel",
+    "field_schema": None,
+}
+"""Members of a definition that asks nothing of its licenses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseTypeRegistered(_Definition):
+    """A license type enters the catalog."""
+
+    def allow(self, about: event.Event, state: State) -> None:
+        if state.get(TypeRow, self.type_code) is not None:
+            raise errors.AlreadyExists("the license type is registered", field="type_code")
+        self._allow_definition(about, state)
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        # A registration from before types asked anything leaves no rules, so that old state stands.
+        asks = any(getattr(self, name) != value for name, value in _ASKS_NOTHING.items())
+        self._put_type(state, asks=asks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseTypeRevised(_Definition):
+    """The whole definition as it is from now on; licenses issued before it stand as they are."""
+
+    def allow(self, about: event.Event, state: State) -> None:
+        require_in_use(self.type_code, state)
+        self._allow_definition(about, state)
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        self._put_type(state, asks=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseTypeRetired(Fact):
+    """Nothing new is issued under the type; what there is stays, is amended and used."""
+
+    scope: ClassVar[str | None] = "catalog:write"
+    type_code: str
+    successor: str | None
+    """The type that takes its place."""
+
+    def touches(self, about: event.Event) -> Touched:
+        yield TypeRow, self.type_code
+        if self.successor is not None:
+            yield TypeRow, self.successor
+
+    def allow(self, about: event.Event, state: State) -> None:
+        require_in_use(self.type_code, state)
+        require_owner(self.type_code, about, state)
+        if self.successor is not None:
+            known = state.get(TypeRow, self.successor)
+            if self.successor == self.type_code or known is None or known.is_retired:
+                raise errors.LicenseTypeUnknown(field="successor")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        state.put(replace(state.need(TypeRow, self.type_code), is_retired=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseTypeMapped(Fact):
+    """A local type stands for a national one (G34) between two days; said again, the last word holds."""
+
+    scope: ClassVar[str | None] = "catalog:write"
+    type_code: str
+    national_type: str
+    since: int
+    until: int | None
+    """The last Beijing day; null: until it is said again."""
+    fields: tuple[tuple[str, str], ...]
+    """(field of the type, field of the national type)."""
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((TypeRow, self.type_code), (TypeRow, self.national_type))
+
+    def allow(self, about: event.Event, state: State) -> None:
+        local = require_in_use(self.type_code, state)
+        require_owner(self.type_code, about, state)
+        errors.refuse(list(self._faults(local, state.get(TypeRow, self.national_type))))
+
+    def _faults(self, local: TypeRow, national: TypeRow | None) -> Iterator[Fault]:
+        if national is None or national.type_code == local.type_code:
+            yield Fault("national_type", "another type of the catalog")
+            return
+        if self.until is not None and self.until < self.since:
+            yield Fault("until", "the mapping ends before it begins")
+        for side, names, row in (
+            ("from", [name for name, _ in self.fields], local),
+            ("to", [name for _, name in self.fields], national),
+        ):
+            if len(set(names)) != len(names):
+                yield Fault(f"fields.{side}", "each field stands once")
+            if row.field_names and not set(names) <= set(row.field_names):
+                yield Fault(f"fields.{side}", "fields of the two types")
+
+
+def require_in_use(type_code: str, state: State) -> TypeRow:
+    """The registered type that is not retired; raises NotFound or LicenseTypeRetiredConflict."""
+    row = state.get(TypeRow, type_code)
+    if row is None:
+        raise errors.NotFound("no such license type")
+    if row.is_retired:
+        raise errors.LicenseTypeRetiredConflict
+    return row
+
+
+def require_owner(type_code: str, about: event.Event, state: State) -> None:
+    """Nothing when the actor defines the type (its code begins with theirs) or operates the ledger.
+
+    Raises NotTheIssuer.
+    """
+    ledger = state.get(LedgerRow, 0)
+    is_operator = ledger is not None and about.organization == ledger.operator
+    if not is_operator and type_code[:18] != about.organization:
+        raise errors.NotTheIssuer("the type is defined by another organization", field="type_code")
 
 
 def national_catalog(operator: str) -> Iterator[LicenseTypeRegistered]:
@@ -100,7 +241,22 @@ def national_catalog(operator: str) -> Iterator[LicenseTypeRegistered]:
                 validity_rule=row["validity_rule"],
                 sharing_class=row["sharing_class"],
                 fields=_fields(row["surface_fields"]),
+                validity_check="warn",
+                endorsement_cycle=validity.cycle(row["validity_rule"]),
+                holder_end="keep" if row["name_zh"] in _KEPT else "cancel",
+                parties=_PARTIES.get(row["name_zh"], ()),
             )
+
+
+_KEPT = ("不动产权证书", "不动产登记证明", "居民户口簿", "结婚证", "离婚证", "出生医学证明")
+"""Types whose licenses stand when a holder dies: heirs, spouses and children prove with them."""
+_PARTIES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "结婚证": (("spouse", "in-file", "own", "all"),),
+    "不动产权证书": (("co-owner", "in-file", "own", "all"),),
+    "不动产登记证明": (("obligor", "in-file", "own", "none"),),
+    "出生医学证明": (("child", "in-file", "own", "any"), ("parent", "in-file", "own", "any")),
+    "营业执照": (("legal-representative", "not-in-file", "own", "none"),),
+}
 
 
 def _fields(text: str) -> tuple[tuple[str, str], ...]:

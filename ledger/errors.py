@@ -7,7 +7,17 @@ leaves, and a test holds the two together.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+
+class Fault(NamedTuple):
+    """One of several things wrong with a request."""
+
+    field: str
+    """Path of the member at fault."""
+    message: str
+    """Without the value."""
 
 
 class LedgerError(Exception):
@@ -185,6 +195,22 @@ class HolderErasedConflict(Conflict):
     title_zh = "持证主体数据已删除"
 
 
+class LicenseTypeRetiredConflict(Conflict):
+    """A retired type: nothing new is issued under it, and it is revised no more."""
+
+    type = "license-type-retired"
+    title = "The license type is retired"
+    title_zh = "证照类型已停用"
+
+
+class NumberTaken(Conflict):
+    """疑似重号: the printed number is taken, where the type says that numbers are unique."""
+
+    type = "number-taken"
+    title = "Another license of this type has the printed number"
+    title_zh = "证照编号重号"
+
+
 class AuthorizationWithdrawnConflict(Conflict):
     """A withdrawn authorization changes no more."""
 
@@ -250,6 +276,22 @@ class FieldUnknown(Invalid):
     type = "field-unknown"
     title = "The license type has no such field"
     title_zh = "证照类型无此字段"
+
+
+class FieldsUnfit(Invalid):
+    """Fields that do not fit the schema of the type; `errors` has all faults."""
+
+    type = "fields-unfit"
+    title = "The fields do not fit the type's schema"
+    title_zh = "字段不符合证照类型的字段规范"
+
+
+class ValidityUnfit(Invalid):
+    """Dates that do not fit the type's validity rule, where the type refuses such licenses."""
+
+    type = "validity-unfit"
+    title = "The dates do not fit the type's validity rule"
+    title_zh = "有效期不符合证照类型的有效期规则"
 
 
 class SharingClassForbids(Invalid):
@@ -352,3 +394,10 @@ class HistoryBroken(LedgerError):
     type = "history-broken"
     title = "The stored history does not fit together"
     title_zh = "账本历史校验不一致"
+
+
+def refuse(faults: Sequence[Fault], *, leaf: type[LedgerError] = Invalid) -> None:
+    """Nothing without faults; raises `leaf` with all of them otherwise."""
+    if faults:
+        told = [{"field": fault.field, "message": fault.message} for fault in faults]
+        raise leaf(faults[0].message, field=faults[0].field, errors=told)

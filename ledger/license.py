@@ -11,9 +11,18 @@ import re
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
-from ledger import days, errors
+from ledger import catalog_rules, days, errors
 from ledger.fact import Fact, Touched
-from ledger.state import STATUS_LIST_SIZE, ClientRow, LicenseRow, PieceRow, State, StreamRow, TypeRow
+from ledger.state import (
+    STATUS_LIST_SIZE,
+    ClientRow,
+    LicenseRow,
+    PieceRow,
+    State,
+    StreamRow,
+    TypeRow,
+    TypeRulesRow,
+)
 from signing import event
 
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -90,6 +99,7 @@ class _Version(Fact, is_topic=False):
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
         yield TypeRow, self.type_code
+        yield TypeRulesRow, self.type_code
         for piece in self.pieces:
             yield PieceRow, Piece(*piece).key
 
@@ -107,6 +117,11 @@ class _Version(Fact, is_topic=False):
             raise errors.Invalid("a license has a first holding party", field="holder")
         check_dates(self.valid_from, self.valid_to, self.issued_on)
         check_field_names(self.field_names, type_row)
+        rules = state.get(TypeRulesRow, self.type_code)
+        catalog_rules.require_names(rules, self.field_names)
+        known = state.get(LicenseRow, self.license_ref)
+        if known is None or (known.valid_from, known.valid_to) != (self.valid_from, self.valid_to):
+            catalog_rules.require_validity(rules, valid_from=self.valid_from, valid_to=self.valid_to)
         for piece in self.pieces:
             if state.get(PieceRow, Piece(*piece).key) is not None:
                 raise errors.Conflict("the place in the status list is taken")
@@ -131,6 +146,9 @@ class LicenseIssued(_Version):
             raise errors.AlreadyExists("the license is issued")
         if self.version != 1:
             raise errors.Invalid("a license begins with version 1", field="version")
+        type_row = state.get(TypeRow, self.type_code)
+        if type_row is not None and type_row.is_retired:
+            raise errors.LicenseTypeRetiredConflict(field="license_type")
         self._allow_version(about, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:

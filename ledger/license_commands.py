@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import errors, license, license_id, mark
+from ledger import catalog_rules, errors, license, license_id, mark
 from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
-from ledger.state import STATUS_LIST_SIZE, LicenseRow, PieceRow, StreamRow, TypeRow
+from ledger.state import STATUS_LIST_SIZE, LicenseRow, PieceRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.vault import Lookup, Vault
 from signing import cbor, fields, suites
 
@@ -109,7 +109,9 @@ class _VersionCommand(Command):
     def _version(
         self, cls: type[license.LicenseIssued | license.LicenseAmended], view: View, **known: Any
     ) -> tuple[Any, dict[str, list[Any]]]:
-        """The fact and the salted values to be sealed."""
+        """The fact and the salted values to be sealed; raises FieldsUnfit by the type as it is now."""
+        rules = view.state.get(TypeRulesRow, known["type_code"])
+        catalog_rules.require_fields(rules, self.content.values)
         salted = self._salted(known.pop("license_id"), known.pop("holder"))
         digests = fields.digests({name: (salt, value) for name, (salt, value) in salted.items()})
         made = cls(
@@ -135,7 +137,11 @@ class IssueLicense(_VersionCommand):
 
     def wants(self, vault: Vault) -> Wants:
         return Wants(
-            rows={(TypeRow, self.type_code), (LicenseRow, self.license_ref)},
+            rows={
+                (TypeRow, self.type_code),
+                (TypeRulesRow, self.type_code),
+                (LicenseRow, self.license_ref),
+            },
             lookups=[holder_lookup(vault, self.holder), self._id_lookup(vault)],
         )
 
@@ -191,7 +197,11 @@ class AmendLicense(_VersionCommand):
         reads = Reads(rows=self._piece_keys(view.size))
         row = view.state.get(LicenseRow, self.license_ref)
         if row is not None:
-            reads.rows |= {(StreamRow, row.stream_id), (TypeRow, row.type_code)}
+            reads.rows |= {
+                (StreamRow, row.stream_id),
+                (TypeRow, row.type_code),
+                (TypeRulesRow, row.type_code),
+            }
             reads.data_keys.add(row.stream_id)
         return reads
 

@@ -86,6 +86,31 @@ class TypeRow(Row):
     sharing_class: str
     field_names: tuple[str, ...]
     """Names the type defines; empty when any snake_case name may be used."""
+    public_fields: tuple[str, ...]
+    """公开: what anyone may see; apart from the sharing class."""
+    is_retired: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeRulesRow(Row):
+    """What a type asks of its licenses; none for a type whose definition asks nothing."""
+
+    table = "license_type_rules"
+    type_code: str
+    validity_rule: str
+    validity_check: str
+    """`none`, `warn` or `refuse`."""
+    number_scope: str
+    """Where printed numbers are unique: `nowhere`, `type`, `type-issuer` or `type-area-year`."""
+    party_rules: tuple[str, ...]
+    """`role file key consent`, see `ledger.catalog_rules.PartyRule`."""
+    endorsement_cycle: str | None
+    endorsement_grace: str
+    endorsement_past_due: str
+    """`overdue` or `suspended`."""
+    holder_end: str
+    """When the holder ends: `cancel`, `keep` or `lapse`."""
+    field_schema: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,6 +220,7 @@ ROWS: tuple[type[Row], ...] = (
     GenerationRow,
     KeyRow,
     TypeRow,
+    TypeRulesRow,
     StreamRow,
     OrganizationRow,
     ClientRow,
