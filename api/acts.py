@@ -102,6 +102,7 @@ def content(said: models.Issue | models.Amend, *, serial: str) -> license_comman
         valid_from=days.parse(said.valid_from),
         valid_to=None if said.valid_to is None else days.parse(said.valid_to),
         issued_on=days.parse(said.issued_on),
+        area_code=said.area_code,
     )
 
 

@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from api import service
-from ledger import authorization, days, disclosure, fact, license, mark, state, use, verification
+from ledger import (
+    authorization,
+    catalog_rules,
+    days,
+    disclosure,
+    fact,
+    license,
+    mark,
+    state,
+    use,
+    verification,
+)
 from signing import event, ids, spelling, token
 
 Json = dict[str, Any]
@@ -99,7 +110,17 @@ def issued(served: service.Service, item: service.Recorded) -> Json:
         "license_id": None if version is None else version.license_id,
         "version": made.version,
         "qr": None if version is None else disclosure.qr_url(version, vault, host=config.qr_host),
+        "warnings": _warnings(served, made),
     }
+
+
+def _warnings(
+    served: service.Service, made: license.LicenseIssued | license.LicenseAmended
+) -> list[dict[str, str]]:
+    """How the dates do not fit the validity rule of a type that only warns."""
+    rules = served.reader.row(state.TypeRulesRow, made.type_code)
+    found = catalog_rules.validity_findings(rules, valid_from=made.valid_from, valid_to=made.valid_to)
+    return [{"field": "valid_to", "code": item.code, "message": item.message} for item in found]
 
 
 def changed(item: service.Recorded) -> Json:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import command, disclosure, errors, license_commands, mark, state
+from ledger import catalog_rules, command, disclosure, errors, license_commands, mark, state
 
 router = routes.router()
 _REFUSALS = (
@@ -16,6 +17,10 @@ _REFUSALS = (
     errors.CaseNumberUnfit,
     errors.LicenseTypeUnknown,
     errors.FieldUnknown,
+    errors.FieldsUnfit,
+    errors.ValidityUnfit,
+    errors.NumberTaken,
+    errors.LicenseTypeRetiredConflict,
     errors.NotTheIssuer,
     errors.AlreadyExists,
     errors.HolderErasedConflict,
@@ -56,12 +61,13 @@ async def _issue(
     origin: license_commands.Origin | None = None,
 ) -> Response:
     served, asking = service.of(request), routes.asking(request)
+    content = acts.content(body, serial=body.serial or license_commands.draw_serial())
     asked = license_commands.IssueLicense(
         actor=acts.actor(asking, body),
         repeat=await acts.repeat(request, asking, operation=operation, key=key),
         type_code=body.license_type,
         holder=acts.holder(body.holder),
-        content=acts.content(body, serial=body.serial or license_commands.draw_serial()),
+        content=await served.read(_judged, served, body.license_type, content),
         effective_at=acts.instant(body.effective_at),
         origin=origin,
     )
@@ -102,16 +108,38 @@ async def amend(
     serial = await served.read(_serial, served, ref, actor)
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
+    known = await served.read(_known, served, ref)
+    content = acts.content(body, serial=serial)
+    if known is not None:
+        content = await served.read(_judged, served, known[0], content)
     asked = license_commands.AmendLicense(
         actor=actor,
         repeat=repeat,
         license_ref=ref,
         holder=acts.holder(body.holder),
-        content=acts.content(body, serial=serial),
+        content=content,
+        type_and_issuer=known,
         effective_at=acts.instant(body.effective_at),
     )
     (item,) = await served.record(asked)
     return routes.answer(await served.read(answers.issued, served, item))
+
+
+def _judged(
+    served: service.Service, type_code: str, content: license_commands.Content
+) -> license_commands.Content:
+    """`content` with what the type's schema, as it is committed now, says of it.
+
+    A repeated request is answered as before, so that the lock refuses and not we.
+    """
+    rules = served.reader.row(state.TypeRulesRow, type_code)
+    return replace(content, judged=catalog_rules.judge(rules, content.values))
+
+
+def _known(served: service.Service, ref: bytes) -> tuple[str, str] | None:
+    """Type and issuer of a license, which never change."""
+    row = served.reader.row(state.LicenseRow, ref)
+    return None if row is None else (row.type_code, row.issuer)
 
 
 def _serial(served: service.Service, ref: bytes, actor: command.Actor) -> str:

@@ -53,6 +53,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 TypeCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}[0-9]{3}$", description="证照类型代码: 21 characters")]
 CreditCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{18}$", description="统一社会信用代码")]
+AreaCode = Annotated[str, Field(pattern=r"^[1-9][0-9]{5}$", description="A division code: six digits")]
 CaseNumber = Annotated[
     str,
     Field(
@@ -127,6 +128,9 @@ class _Version(Act):
     valid_from: Day
     valid_to: Day | None = Field(None, description="Last valid day; null: long-term 长期")
     issued_on: Day
+    area_code: AreaCode | None = Field(
+        None, description="管辖属地; the division in the issuer's credit code when absent"
+    )
     effective_at: Instant | None = None
 
 

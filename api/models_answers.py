@@ -24,6 +24,14 @@ class Proven(Answer):
     receipt: str = Field(description="C2SP tlog-proof of the event: its detached signature")
 
 
+class Warned(Answer):
+    """What does not fit and was recorded nevertheless."""
+
+    field: str
+    code: str
+    message: str
+
+
 class Issued(Proven):
     """A version of a license."""
 
@@ -31,6 +39,7 @@ class Issued(Proven):
     license_id: str | None = Field(description="GB/T 36904 identifier; null once the holder was erased")
     version: int
     qr: str | None = Field(description="Text of the QR code on the original 正本")
+    warnings: list[Warned] = Field(description="How the dates do not fit the type's validity rule")
 
 
 class StatusChanged(Proven):

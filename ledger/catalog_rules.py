@@ -245,10 +245,30 @@ def _schema(definition: Definition) -> Iterator[Fault]:
 # --- what a type asks of a license ---
 
 
-def require_fields(rules: TypeRulesRow | None, values: Mapping[str, Any]) -> None:
-    """Nothing when the fields fit the type's schema; raises FieldsUnfit with all faults."""
-    if rules is not None and rules.field_schema is not None:
-        errors.refuse(field_schema.parse(rules.field_schema).faults(values), leaf=errors.FieldsUnfit)
+class Judged(NamedTuple):
+    """What a schema says of some fields, found out before the lock."""
+
+    field_schema: str | None
+    faults: tuple[Fault, ...]
+
+
+def judge(rules: TypeRulesRow | None, values: Mapping[str, Any]) -> Judged:
+    """What the type's schema says of the fields."""
+    text = None if rules is None else rules.field_schema
+    return Judged(text, () if text is None else tuple(field_schema.parse(text).faults(values)))
+
+
+def require_fields(
+    rules: TypeRulesRow | None, values: Mapping[str, Any], *, judged: Judged | None = None
+) -> None:
+    """Nothing when the fields fit the type's schema; raises FieldsUnfit with all faults.
+
+    What was `judged` by the very schema that is in force is not judged again.
+    """
+    text = None if rules is None else rules.field_schema
+    if judged is None or judged.field_schema != text:
+        judged = judge(rules, values)
+    errors.refuse(judged.faults, leaf=errors.FieldsUnfit)
 
 
 def require_names(rules: TypeRulesRow | None, names: Sequence[str]) -> None:

@@ -26,6 +26,8 @@ PROPERTIES_MAX = 300
 ENUM_MAX = 200
 FAULTS_MAX = 100
 COUNT_MAX = 10_000
+MATCHED_LENGTH_MAX = 1_000
+"""Longer texts fit no pattern."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NUMBER_LENGTH_MAX = 40
@@ -300,8 +302,10 @@ def _string(node: Mapping[str, Any], value: str) -> Iterator[str]:
     if "maxLength" in node and len(value) > node["maxLength"]:
         yield f"has at most {node['maxLength']} characters"
         return
-    if "pattern" in node and not _pattern(node["pattern"]).matches(value):
-        yield "does not fit the pattern"
+    if "pattern" in node:
+        is_long = len(value) > MATCHED_LENGTH_MAX
+        if is_long or not _pattern(node["pattern"]).matches(value):
+            yield "does not fit the pattern"
     if "enum" in node and value not in node["enum"]:
         yield "is none of the values of the type"
     if "const" in node and value != node["const"]:

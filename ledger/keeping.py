@@ -20,6 +20,7 @@ from ledger.command import Actor, Command, RowKey, View, Wants
 from ledger.fact import Draft, Fact
 from ledger.identifiers import HolderCode
 from ledger.log import SigningKeyRetired
+from ledger.number import KIND as UNIQUE_NUMBER
 from ledger.opening import Ledger, is_demonstration
 from ledger.pen import Result, require_anchored
 from ledger.state import GenerationRow, KeyRow, R, StreamRow
@@ -285,6 +286,8 @@ def entry_lookup(vault: Vault, kind: str, content: list[str]) -> Lookup:
     if kind == "license":
         parts = license_id.parse(content[0])
         return license_commands.serial_lookup(vault, parts.type_code, parts.issuer_code, parts.serial)
+    if kind == UNIQUE_NUMBER:
+        return vault.lookup(kind, *content)
     assert kind == "operator", "a directory row is of a known kind"
     return vault.lookup("operator", content[0], content[1])
 

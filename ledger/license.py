@@ -95,6 +95,8 @@ class _Version(Fact, is_topic=False):
     pieces: tuple[tuple[int, int, int], ...]
     origin_digest: bytes | None = None
     """Digest of what a license transferred in was elsewhere, with a sealed salt."""
+    area_code: str | None = None
+    """管辖属地: a division code; None: that of the issuer's credit code."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
@@ -116,6 +118,8 @@ class _Version(Fact, is_topic=False):
         if not self.parties or self.parties[0][1] != about.stream_id:
             raise errors.Invalid("a license has a first holding party", field="holder")
         check_dates(self.valid_from, self.valid_to, self.issued_on)
+        if self.area_code is not None and not catalog_rules.AREA.fullmatch(self.area_code):
+            raise errors.Invalid("a division code has six digits", field="area_code")
         check_field_names(self.field_names, type_row)
         rules = state.get(TypeRulesRow, self.type_code)
         catalog_rules.require_names(rules, self.field_names)

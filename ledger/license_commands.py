@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import catalog_rules, errors, license, license_id, mark
+from ledger import catalog_rules, errors, license, license_id, mark, number
 from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
@@ -54,6 +54,10 @@ class Content:
     valid_from: int
     valid_to: int | None
     issued_on: int
+    area_code: str | None = None
+    """管辖属地."""
+    judged: catalog_rules.Judged | None = None
+    """What the type's schema says of the values, where it was asked before the lock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +97,31 @@ class _VersionCommand(Command):
         }
         return {name: [secrets.token_bytes(fields.SALT_BYTES), value] for name, value in values.items()}
 
+    def _number_of(self, type_code: str, issuer: str) -> number.Printed:
+        said = self.content
+        return number.Printed(
+            number=said.number,
+            type_code=type_code,
+            issuer=issuer,
+            area_code=said.area_code,
+            issued_on=said.issued_on,
+        )
+
+    def _claim(
+        self,
+        view: View,
+        printed: number.Printed,
+        *,
+        stream_id: bytes,
+        license_ref: bytes,
+        was_looked_for: bool = True,
+    ) -> None:
+        """Claim the printed number, where the type says that numbers are unique; raises NumberTaken."""
+        rules = view.state.get(TypeRulesRow, printed.type_code)
+        if not was_looked_for and rules is not None and rules.number_scope != "nowhere":
+            raise errors.Conflict("the printed number was not looked for")
+        number.claim(view, rules, printed, stream_id=stream_id, license_ref=license_ref)
+
     def _piece_keys(self, size: int) -> set[RowKey]:
         first = size // EVENTS_PER_LIST
         lists = (first, first + 1)
@@ -111,7 +140,7 @@ class _VersionCommand(Command):
     ) -> tuple[Any, dict[str, list[Any]]]:
         """The fact and the salted values to be sealed; raises FieldsUnfit by the type as it is now."""
         rules = view.state.get(TypeRulesRow, known["type_code"])
-        catalog_rules.require_fields(rules, self.content.values)
+        catalog_rules.require_fields(rules, self.content.values, judged=self.content.judged)
         salted = self._salted(known.pop("license_id"), known.pop("holder"))
         digests = fields.digests({name: (salt, value) for name, (salt, value) in salted.items()})
         made = cls(
@@ -121,6 +150,7 @@ class _VersionCommand(Command):
             field_names=tuple(sorted(salted)),
             fields_root=fields.root(digests.values(), suite=view.vault.suite),
             pieces=(self._piece(view),),
+            area_code=self.content.area_code,
             **known,
         )
         return made, salted
@@ -142,7 +172,11 @@ class IssueLicense(_VersionCommand):
                 (TypeRulesRow, self.type_code),
                 (LicenseRow, self.license_ref),
             },
-            lookups=[holder_lookup(vault, self.holder), self._id_lookup(vault)],
+            lookups=[
+                holder_lookup(vault, self.holder),
+                self._id_lookup(vault),
+                *self._printed().lookups(vault),
+            ],
         )
 
     def reads(self, view: View) -> Reads:
@@ -170,6 +204,7 @@ class IssueLicense(_VersionCommand):
         lookup = self._id_lookup(view.vault)
         content = [self._license_id().text, self.content.number]
         view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
+        self._claim(view, self._printed(), stream_id=stream_id, license_ref=self.license_ref)
         seals: list[tuple[str, bytes, Any]] = [("fields", stream_id, salted)]
         if origin is not None:
             seals.append(("origin", stream_id, origin[1]))
@@ -177,6 +212,9 @@ class IssueLicense(_VersionCommand):
 
     def _license_id(self) -> license_id.LicenseId:
         return build_id(self.type_code, self.actor.organization, self.content.serial, 1)
+
+    def _printed(self) -> number.Printed:
+        return self._number_of(self.type_code, self.actor.organization)
 
     def _id_lookup(self, vault: Vault) -> Lookup:
         return serial_lookup(vault, self.type_code, self.actor.organization, self.content.serial)
@@ -189,9 +227,15 @@ class AmendLicense(_VersionCommand):
     license_ref: bytes
     holder: HolderCode
     """The holder as the issuer knows it; must be the license's own."""
+    type_and_issuer: tuple[str, str] | None = None
+    """As read before the lock, where numbers may be unique; they never change."""
 
     def wants(self, vault: Vault) -> Wants:
-        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[holder_lookup(vault, self.holder)])
+        known = self.type_and_issuer
+        numbers = [] if known is None else self._number_of(*known).lookups(vault)
+        return Wants(
+            rows={(LicenseRow, self.license_ref)}, lookups=[holder_lookup(vault, self.holder), *numbers]
+        )
 
     def reads(self, view: View) -> Reads:
         reads = Reads(rows=self._piece_keys(view.size))
@@ -222,6 +266,14 @@ class AmendLicense(_VersionCommand):
             type_code=row.type_code,
             version=row.version + 1,
             parties=(("holder", row.stream_id),),
+        )
+        printed = self._number_of(row.type_code, row.issuer)
+        self._claim(
+            view,
+            printed,
+            stream_id=row.stream_id,
+            license_ref=row.license_ref,
+            was_looked_for=self.type_and_issuer == (row.type_code, row.issuer),
         )
         seals = (("fields", row.stream_id, salted),)
         return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=seals)]
