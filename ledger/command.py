@@ -12,24 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import errors
+from ledger import errors, state
 from ledger.fact import Draft
 from ledger.state import (
     AuthorizationRow,
+    BatchState,
     ClientRow,
-    Key,
     LedgerRow,
     LicenseRow,
     OrganizationRow,
     Row,
-    State,
     StreamRow,
-    loaded,
 )
 from ledger.vault import Lookup, Vault
 from signing import keyring, seal
 
-RowKey = tuple[type[Row], Key]
+RowKey = state.RowKey
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,34 +147,45 @@ class Batch:
         self.held: dict[tuple[bytes, str], list[bytes]] = {}
         self.candidates: dict[tuple[bytes, str, str | None], list[bytes]] = {}
         self.data_keys: dict[bytes, seal.DataKey] = {}
-        self.state = State(loaded(self.rows))
+        self.state = BatchState(self.rows)
         self.effects = Effects()
         self.unfit: dict[int, errors.LedgerError] = {}
         """Commands, by their number, that could not even say what they want."""
-        self.new_licenses: dict[bytes, list[LicenseRow]] = {}
-        self.new_authorizations: dict[bytes, list[AuthorizationRow]] = {}
+        self.new_licenses: dict[bytes, list[bytes]] = {}
+        """License references by the stream in which the batch made them, or into which it moved them."""
+        self.new_authorizations: dict[bytes, list[bytes]] = {}
 
     def view(self) -> View:
-        """A view for the next command."""
+        """The view of the next command."""
         return View(self)
 
     def keep(self, view: View) -> None:
         """Keep what a command did."""
-        self.state.merge(view.state)
-        self.effects.entries += view.effects.entries
-        self.effects.keys += view.effects.keys
-        self.effects.forgotten += view.effects.forgotten
-        self.effects.ring_version = view.effects.ring_version or self.effects.ring_version
-        self.effects.ring = view.effects.ring or self.effects.ring
-        for entry in view.effects.entries:
+        for old, row in self.state.fresh():
+            if isinstance(row, LicenseRow):
+                if not isinstance(old, LicenseRow) or old.stream_id != row.stream_id:
+                    self.new_licenses.setdefault(row.stream_id, []).append(row.license_ref)
+            elif old is None and isinstance(row, AuthorizationRow):
+                self.new_authorizations.setdefault(row.stream_id, []).append(row.authorization_ref)
+        self.state.keep()
+        if view.has_effects:
+            self._keep_effects(view.effects)
+
+    def drop(self) -> None:
+        """A command failed: what it did is undone."""
+        self.state.undo()
+
+    def _keep_effects(self, effects: Effects) -> None:
+        self.effects.entries += effects.entries
+        self.effects.keys += effects.keys
+        self.effects.forgotten += effects.forgotten
+        self.effects.ring_version = effects.ring_version or self.effects.ring_version
+        self.effects.ring = effects.ring or self.effects.ring
+        for entry in effects.entries:
             found = Entry(stream_id=entry.stream_id, target=entry.target)
             self.entries.update(dict.fromkeys(entry.lookup.digests, found))
-        for key in view.effects.keys:
+        for key in effects.keys:
             self.data_keys[key.owner] = key
-        for license_row in view.state.changed_of(LicenseRow):
-            self.new_licenses.setdefault(license_row.stream_id, []).append(license_row)
-        for row in view.state.changed_of(AuthorizationRow):
-            self.new_authorizations.setdefault(row.stream_id, []).append(row)
 
 
 class View:
@@ -184,12 +193,24 @@ class View:
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
+        self._effects: Effects | None = None
         self.vault = batch.vault
         self.at = batch.at
         self.size = batch.size
         """Leaf index that the command's first event gets."""
-        self.state = batch.state.overlay()
-        self.effects = Effects()
+        self.state = batch.state
+
+    @property
+    def effects(self) -> Effects:
+        """What the command changes beside facts and state."""
+        if self._effects is None:
+            self._effects = Effects()
+        return self._effects
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether the command asked for its effects."""
+        return self._effects is not None
 
     @property
     def ring(self) -> keyring.KeyRing:
@@ -210,21 +231,25 @@ class View:
 
     def held(self, stream_id: bytes, type_code: str) -> list[LicenseRow]:
         """Licenses of a holder and type."""
-        refs = list(self._batch.held.get((stream_id, type_code), ()))
-        refs += [row.license_ref for row in self._batch.new_licenses.get(stream_id, ())]
-        rows = (self.state.need(LicenseRow, ref) for ref in dict.fromkeys(refs))
-        return [row for row in rows if row.type_code == type_code]
+        refs = self._batch.held.get((stream_id, type_code), ())
+        rows = [self.state.need(LicenseRow, ref) for ref in refs]
+        new = self._batch.new_licenses.get(stream_id)
+        if new is not None:
+            rows += [self.state.need(LicenseRow, ref) for ref in new]
+        return [row for row in rows if row.type_code == type_code and row.stream_id == stream_id]
 
     def candidates(self, stream_id: bytes, requester: str, type_code: str | None) -> list[AuthorizationRow]:
         """Authorizations of a stream for a requester."""
-        refs = list(self._batch.candidates.get((stream_id, requester, type_code), ()))
-        refs += [row.authorization_ref for row in self._batch.new_authorizations.get(stream_id, ())]
-        rows = (self.state.need(AuthorizationRow, ref) for ref in dict.fromkeys(refs))
+        refs = self._batch.candidates.get((stream_id, requester, type_code), ())
+        rows = [self.state.need(AuthorizationRow, ref) for ref in refs]
+        new = self._batch.new_authorizations.get(stream_id)
+        if new is not None:
+            rows += [self.state.need(AuthorizationRow, ref) for ref in new]
         return [row for row in rows if row.requester == requester]
 
     def data_key(self, stream_id: bytes) -> seal.DataKey:
         """The key that seals for a stream; raises HolderErasedConflict when it is destroyed."""
-        for key in self.effects.keys:
+        for key in self._effects.keys if self._effects is not None else ():
             if key.owner == stream_id:
                 return key
         found = self._batch.data_keys.get(stream_id) or self.vault.cached(stream_id)
@@ -283,11 +308,11 @@ class Command:
     repeat: Repeat | None = None
 
     def wants(self, vault: Vault) -> Wants:
-        """What to look up first."""
+        """What to look up first; asked before the lock."""
         return Wants()
 
     def reads(self, view: View) -> Reads:
-        """What to load once `wants` is known."""
+        """What to load once `wants` is known; asked under the lock, as `decide` is."""
         return Reads()
 
     def decide(self, view: View) -> list[Draft]:

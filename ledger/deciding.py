@@ -7,11 +7,11 @@ one command. Nothing decided here exists before the pen has committed it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ledger import drafting, errors
-from ledger.command import Batch, Command, require_current_client
+from ledger.command import Batch, Command, View, require_current_client
 from ledger.drafting import Encoded
 from ledger.store import Loaded
 from signing import event, merkle, receipt
@@ -48,6 +48,12 @@ class Result:
     is_repeat: bool = False
 
 
+Answered = tuple[bytes, bytes, int, int]
+"""(idempotency key, body digest, first index, events)."""
+Add = Callable[[int, Sequence[Encoded], Sequence[Answered]], None]
+"""add(first index, events, keys): takes some more events of the batch, in their order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decided:
     """A batch decided in memory; nothing of it exists yet."""
@@ -56,50 +62,74 @@ class Decided:
     outcomes: list[list[Encoded] | Result | errors.LedgerError | int]
     """For each command: events, an earlier result, an error, or the number of the command it repeats."""
     events: list[Encoded]
-    answered: list[tuple[bytes, bytes, int, int]]
 
 
-def decide_all(batch: Batch, commands: Sequence[Command], answered: Loaded) -> Decided:
-    """Decide command after command; each sees what those before it did."""
-    decided = Decided(batch=batch, outcomes=[], events=[], answered=[])
+def decide_all(
+    batch: Batch, commands: Sequence[Command], answered: Loaded, *, add: Add, add_from: int
+) -> Decided:
+    """Decide command after command; each sees what those before it did.
+
+    What was decided is handed to `add` whenever `add_from` events are there, so that the database inserts
+    some events while the next are decided.
+    """
+    decided = Decided(batch=batch, outcomes=[], events=[])
     first_of: dict[bytes, tuple[int, bytes]] = {}
+    keys: list[Answered] = []
+    added, first_index = 0, batch.size
+    outcome: list[Encoded] | Result | errors.LedgerError | int
     for number, asked in enumerate(commands):
-        repeat = asked.repeat
+        view = batch.view()
         try:
-            if number in batch.unfit:
-                raise batch.unfit[number]
-            if repeat is not None:
-                # A client that was suspended is told nothing again either.
-                require_current_client(asked.actor, batch.view())
-            if repeat is not None and repeat.key in first_of:
-                original, body_digest = first_of[repeat.key]
-                _require_same_body(repeat.body_digest, body_digest)
-                decided.outcomes.append(original)
-                continue
-            if repeat is not None and repeat.key in answered.answered:
-                earlier = answered.answered[repeat.key]
-                _require_same_body(repeat.body_digest, earlier.body_digest)
-                indexes = tuple(range(earlier.first_index, earlier.first_index + earlier.events))
-                decided.outcomes.append(Result(indexes=indexes, recorded=(), is_repeat=True))
-                continue
-            view = batch.view()
-            events = drafting.record(asked, view)
+            outcome = _decide(asked, number, view, batch, first_of, answered)
         except errors.LedgerError as error:
-            decided.outcomes.append(error)
-            continue
+            batch.drop()
+            outcome = error
         except Exception as error:  # noqa: BLE001
             # A rule that breaks costs one command, never the batch.
             _log.error("a rule failed", extra={"error_type": type(error).__name__}, exc_info=True)
-            decided.outcomes.append(errors.LedgerError())
+            batch.drop()
+            outcome = errors.LedgerError()
+        decided.outcomes.append(outcome)
+        if not isinstance(outcome, list):
             continue
         batch.keep(view)
-        if repeat is not None:
-            first_of[repeat.key] = number, repeat.body_digest
-            decided.answered.append((repeat.key, repeat.body_digest, batch.size, len(events)))
-        batch.size += len(events)
-        decided.events.extend(events)
-        decided.outcomes.append(events)
+        if asked.repeat is not None:
+            first_of[asked.repeat.key] = number, asked.repeat.body_digest
+            keys.append((asked.repeat.key, asked.repeat.body_digest, batch.size, len(outcome)))
+        batch.size += len(outcome)
+        decided.events.extend(outcome)
+        if len(decided.events) - added >= add_from:
+            add(first_index + added, decided.events[added:], keys)
+            added, keys = len(decided.events), []
+    if added < len(decided.events):
+        add(first_index + added, decided.events[added:], keys)
     return decided
+
+
+def _decide(
+    asked: Command,
+    number: int,
+    view: View,
+    batch: Batch,
+    first_of: dict[bytes, tuple[int, bytes]],
+    answered: Loaded,
+) -> list[Encoded] | Result | int:
+    """What one command comes to; raises a LedgerError."""
+    if number in batch.unfit:
+        raise batch.unfit[number]
+    # A client that was suspended is told nothing again either.
+    require_current_client(asked.actor, view)
+    repeat = asked.repeat
+    if repeat is not None and repeat.key in first_of:
+        original, body_digest = first_of[repeat.key]
+        _require_same_body(repeat.body_digest, body_digest)
+        return original
+    if repeat is not None and repeat.key in answered.answered:
+        earlier = answered.answered[repeat.key]
+        _require_same_body(repeat.body_digest, earlier.body_digest)
+        indexes = tuple(range(earlier.first_index, earlier.first_index + earlier.events))
+        return Result(indexes=indexes, recorded=(), is_repeat=True)
+    return drafting.record(asked, view)
 
 
 def _require_same_body(one: bytes, other: bytes) -> None:

@@ -22,23 +22,39 @@ class Encoded(NamedTuple):
 
 
 def record(asked: Command, view: View) -> list[Encoded]:
-    """The events that `asked` leads to, applied to the view's state; raises a LedgerError."""
-    command.require_current_client(asked.actor, view)
+    """The events that `asked` leads to, applied to the view's state; raises a LedgerError.
+
+    That the asking client is current is the caller's to see to.
+    """
     drafts = asked.decide(view)
     operator_ref = view.operator_ref(asked.actor)
+    request = _request(asked, view)
     encoded = []
     for offset, draft in enumerate(drafts):
         about = _unsealed(asked, draft, operator_ref, view)
         fact.allow_actor(draft.fact, about, view.state)
         draft.fact.allow(about, view.state)
         draft.fact.evolve(about, view.state, view.size + offset)
-        encoded.append(_encode(asked, draft, about, view))
+        encoded.append(_encode(draft, about, request, view))
     return encoded
+
+
+Part = tuple[str, bytes, Any]
+"""(name, owner stream, content)."""
+
+
+def _request(asked: Command, view: View) -> tuple[Part, ...]:
+    """What the caller wrote, sealed with every event of the command."""
+    request = asked.actor.sealed_request()
+    if not request:
+        return ()
+    owner = command.actor_stream(asked.actor, view)
+    assert owner is not None, "whoever writes something has a stream"
+    return (("request", owner, request),)
 
 
 def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: View) -> event.Event:
     ring, actor = view.vault.ring, asked.actor
-    effective_at = view.at if draft.effective_at is None else draft.effective_at
     is_license_change = draft.fact.needed_scope(view.state) == "license:issue"
     return event.Event(
         suite=ring.suite_name,
@@ -46,7 +62,7 @@ def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: Vi
         event_id=os.urandom(16),
         topic=draft.fact.topic,
         stream_id=draft.stream_id,
-        effective_at=effective_at,
+        effective_at=view.at if draft.effective_at is None else draft.effective_at,
         recorded_at=view.at,
         client=actor.client_id,
         organization=actor.organization,
@@ -60,15 +76,11 @@ def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: Vi
     )
 
 
-def _encode(asked: Command, draft: Draft, about: event.Event, view: View) -> Encoded:
-    parts = list(draft.seals)
-    request = asked.actor.sealed_request()
-    if request:
-        owner = command.actor_stream(asked.actor, view)
-        assert owner is not None, "whoever writes something has a stream"
-        parts.append(("request", owner, request))
+def _encode(draft: Draft, about: event.Event, request: tuple[Part, ...], view: View) -> Encoded:
     assert isinstance(about.sealed, dict), "drafted without parts, to be filled here"
-    parts.sort(key=lambda part: (len(part[0]), part[0]))
+    parts = (*draft.seals, *request)
+    if len(parts) > 1:
+        parts = tuple(sorted(parts, key=lambda part: (len(part[0]), part[0])))
     for name, owner, content in parts:
         about.sealed[name] = _seal(about, name, owner, content, view)
     try:

@@ -14,15 +14,30 @@ from typing import Literal, TypeVar
 
 from ledger import anchoring, days, errors, log, tiling
 from ledger.anchor import Mark
-from ledger.command import Batch, Command, Effects, NewEntry, Reads, View, Wants
-from ledger.deciding import Decided, Recorded, Result, decide_all, outcomes, recorded
+from ledger.command import Batch, Command, Effects, NewEntry, Reads, Wants
+from ledger.deciding import Answered, Decided, Recorded, Result, decide_all, outcomes, recorded
+from ledger.drafting import Encoded
 from ledger.recorder import Recorder
 from ledger.state import GenerationRow
-from ledger.store import Head, Identity, Loaded, Look, Lost, Session, StoreError, Unknown, Write, wall_clock
+from ledger.store import (
+    Addition,
+    Head,
+    Identity,
+    Loaded,
+    Look,
+    Lost,
+    Session,
+    StoreError,
+    Unknown,
+    Write,
+    wall_clock,
+)
 from ledger.vault import Vault
 from signing import merkle
 
 __all__ = ["Pen", "Recorded", "Result", "Stage", "require_anchored"]
+ADD_FROM = 16
+"""So many events are sent to be inserted while the next are decided."""
 CLOCK_BACK_US = 2_000_000
 CLOCK_OFF_US = 5_000_000
 SETTLE_FOR_S = 30.0
@@ -51,6 +66,7 @@ class Pen:
         self._ring_version: int | None = None
         """What the database said under the lock."""
         self._anchoring = anchoring.Anchoring(vault.anchor)
+        self._tail = tiling.Tail()
 
     def close(self) -> None:
         """Give session and lane back."""
@@ -111,18 +127,46 @@ class Pen:
         return session
 
     def _decide(self, session: Session, commands: Sequence[Command]) -> tuple[Head, Decided]:
-        """Lock, look, load, decide. Nothing is written: a crash here leaves nothing behind."""
+        """Lock, look, load, decide; events are sent meanwhile. Not committed: a crash here leaves nothing."""
+        wants, unfit = self._wants(commands)
         mark = self._vault.anchor.read()
-        look = session.begin(anchor_size=mark.size)
-        self._reached("locked")
-        if look.ring_version is not None:
-            self._vault.require_version(look.ring_version)
+        look = self._look(session, mark, wants, commands)
+        if look.ring_version is not None and self._vault.require_version(look.ring_version):
+            # Lookups are under another pepper now.
+            session.rollback()
+            wants, unfit = self._wants(commands)
+            look = self._look(session, mark, wants, commands)
         self._ring_version = look.ring_version
         self._require_anchored(mark, look)
-        at = self._at(look.clock, look.head)
-        batch = Batch(vault=self._vault, at=at, size=look.head.size)
-        answered = self._resolve(session, batch, commands)
-        return look.head, decide_all(batch, commands, answered)
+        batch = Batch(vault=self._vault, at=self._at(look.clock, look.head), size=look.head.size)
+        batch.unfit.update(unfit)
+        self._load(session, batch, commands, look.found)
+
+        def add(first_index: int, events: Sequence[Encoded], answered: Sequence[Answered]) -> None:
+            rows = self._recorder.rows(events, size=first_index)
+            day = days.of_instant(batch.at)
+            session.add(Addition(first_position=first_index + 1, events=rows, answered=answered, day=day))
+
+        return look.head, decide_all(batch, commands, look.found, add=add, add_from=ADD_FROM)
+
+    def _wants(self, commands: Sequence[Command]) -> tuple[Wants, dict[int, errors.LedgerError]]:
+        """What the commands want to know first, and those that cannot say it."""
+        wants = Wants()
+        unfit: dict[int, errors.LedgerError] = {}
+        for number, asked in enumerate(commands):
+            with _costing_one(unfit, number):
+                more = asked.all_wants(self._vault)
+                wants.rows |= more.rows
+                wants.lookups += more.lookups
+                wants.use_codes += more.use_codes
+        return wants, unfit
+
+    def _look(self, session: Session, mark: Mark, wants: Wants, commands: Sequence[Command]) -> Look:
+        repeats = [asked.repeat.key for asked in commands if asked.repeat is not None]
+        today = days.of_instant(self._clock())
+        look = session.begin(anchor_size=mark.size, wants=wants, repeats=repeats, today=today)
+        self._reached("locked")
+        return look
 
     def _require_anchored(self, mark: Mark, look: Look) -> None:
         require_anchored(self._vault, mark, look)
@@ -135,48 +179,35 @@ class Pen:
             raise errors.ClockUnfit("the clocks of database and service differ")
         return max(clock, head.at)
 
-    def _resolve(self, session: Session, batch: Batch, commands: Sequence[Command]) -> Loaded:
-        """Load what the commands want, then what they read once they know what their lookups name."""
-        wants = Wants()
-        for number, asked in enumerate(commands):
-            with _costing_one(batch, number):
-                more = asked.all_wants(self._vault)
-            if number in batch.unfit:
-                continue
-            wants.rows |= more.rows
-            wants.lookups += more.lookups
-            wants.use_codes += more.use_codes
-        repeats = [asked.repeat.key for asked in commands if asked.repeat is not None]
-        found = session.resolve(wants, repeats=repeats, day=days.of_instant(batch.at))
+    def _load(self, session: Session, batch: Batch, commands: Sequence[Command], found: Loaded) -> None:
+        """Load what the commands read once they know what their lookups name."""
         batch.rows.update(found.rows)
         batch.entries.update(found.entries)
         batch.use_codes.update(found.use_codes)
-        reads = Reads()
+        reads, view = Reads(), batch.view()
         for number, asked in enumerate(commands):
             if number in batch.unfit:
                 continue
-            with _costing_one(batch, number):
-                further = asked.all_reads(View(batch))
-            if number in batch.unfit:
-                continue
-            reads.rows |= further.rows - batch.rows.keys()
-            reads.held |= further.held
-            reads.candidates |= further.candidates
-            for stream_id in further.data_keys:
-                known = self._vault.cached(stream_id)
-                if known is None:
-                    reads.data_keys.add(stream_id)
-                else:
-                    batch.data_keys[stream_id] = known
+            with _costing_one(batch.unfit, number):
+                further = asked.all_reads(view)
+                reads.rows |= further.rows
+                reads.held |= further.held
+                reads.candidates |= further.candidates
+                reads.data_keys |= further.data_keys
+        reads.rows -= batch.rows.keys()
+        for stream_id in list(reads.data_keys):
+            known = self._vault.cached(stream_id)
+            if known is not None:
+                reads.data_keys.remove(stream_id)
+                batch.data_keys[stream_id] = known
         loaded = session.load(reads)
         batch.rows.update(loaded.rows)
         batch.held.update(loaded.held)
         batch.candidates.update(loaded.candidates)
         batch.data_keys.update(self._vault.unwrap(loaded.wraps))
-        return found
 
     def _write(self, session: Session, head: Head, decided: Decided) -> tuple[Head, merkle.Extension]:
-        """Write the batch; not committed, so a crash here leaves nothing behind."""
+        """Write the rest of the batch; not committed, so a crash here leaves nothing behind."""
         digest = self._vault.suite.digest
         leaves = [merkle.leaf_hash(item.data, digest=digest) for item in decided.events]
         extension = merkle.Extension.of(head.frontier, head.size, leaves, digest=digest)
@@ -194,21 +225,19 @@ class Pen:
         except OSError as error:
             raise errors.Unavailable("the wraps cannot be written") from error
         effects = decided.batch.effects
+        row = self._tail.row(head.size, head.root, leaves, session.states, digest)
         write = Write(
             head=new_head,
-            first_position=head.size + 1,
-            events=self._recorder.rows(decided.events, size=head.size),
             rows=list(decided.batch.state.changed.values()),
             entries=[self._sealed_entry(entry, decided.batch) for entry in effects.entries],
             wraps=wraps,
-            answered=decided.answered,
-            day=days.of_instant(decided.batch.at),
-            tiles=tiling.filled(head.size, leaves, session.states, session.tile, digest),
+            tiles=tiling.filled(head.size, row, session.tile, digest),
             forgotten=effects.forgotten,
             ring_version=self._published(effects),
         )
         session.write(write)
         self._reached("inserted")
+        self._tail.keep(new_head.size, new_head.root, row)
         for key in effects.keys:
             self._vault.remember(key)
         return new_head, extension
@@ -323,12 +352,12 @@ def _generation(batch: Batch, head: Head) -> int:
 
 
 @contextlib.contextmanager
-def _costing_one(batch: Batch, number: int) -> Iterator[None]:
+def _costing_one(unfit: dict[int, errors.LedgerError], number: int) -> Iterator[None]:
     """Whatever a command raises before it is decided costs that command, never the batch."""
     try:
         yield
     except errors.LedgerError as error:
-        batch.unfit[number] = error
+        unfit[number] = error
     except Exception as error:  # noqa: BLE001
         _log.error("a command failed", extra={"error_type": type(error).__name__}, exc_info=True)
-        batch.unfit[number] = errors.LedgerError()
+        unfit[number] = errors.LedgerError()

@@ -19,7 +19,7 @@ from psycopg.sql import SQL
 
 from ledger import errors, fact, sql, tiling
 from ledger.drafting import Encoded
-from ledger.store import EventRow, Head, Refused, Session, StoreError, Write, wall_clock
+from ledger.store import Addition, EventRow, Head, Refused, Session, StoreError, Write, wall_clock
 from signing import event, merkle, suites
 
 CHANNEL = "ledger_appended"
@@ -122,6 +122,8 @@ class Recorder(postgres.PostgresApplicationRecorder):
             with contextlib.closing(self.session()) as session:
                 look = session.begin(anchor_size=0)
                 write = self._write(stored_events, look.head, session)
+                rows = [_row(stored, recorded_at=write.head.at) for stored in stored_events]
+                session.add(Addition(first_position=look.head.size + 1, events=rows))
                 session.write(write)
                 session.commit()
         except Refused as refused:
@@ -136,6 +138,7 @@ class Recorder(postgres.PostgresApplicationRecorder):
         leaves = [merkle.leaf_hash(stored.state, digest=digest) for stored in stored_events]
         extension = merkle.Extension.of(head.frontier, head.size, leaves, digest=digest)
         at = max(head.at, wall_clock())
+        row = tiling.Tail().row(head.size, head.root, leaves, session.states, digest)
         return Write(
             head=Head(
                 size=extension.size,
@@ -144,9 +147,7 @@ class Recorder(postgres.PostgresApplicationRecorder):
                 frontier=extension.frontier,
                 at=at,
             ),
-            first_position=head.size + 1,
-            events=[_row(stored, recorded_at=at) for stored in stored_events],
-            tiles=tiling.filled(head.size, leaves, session.states, session.tile, digest),
+            tiles=tiling.filled(head.size, row, session.tile, digest),
         )
 
     def _notify(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ledger import errors, holder, keeping, log, rekeying, sql
 from ledger.anchor import Mark
-from ledger.command import Command, RowKey, View, Wants
+from ledger.command import Command, Reads, RowKey, View, Wants
 from ledger.fact import Draft
 from ledger.opening import Ledger
 from ledger.pen import Pen, Recorded
@@ -114,9 +114,11 @@ class DeclareLoss(Command):
 
     def wants(self, vault: Vault) -> Wants:
         rows: set[RowKey] = {(KeyRow, held.key_id) for held in vault.ring.signing}
-        generations = {self._generation(vault), self.pen.found.generation}
-        rows |= {(GenerationRow, generation) for generation in generations}
         return Wants(rows=rows | {(StreamRow, vault.ring.registry)})
+
+    def reads(self, view: View) -> Reads:
+        generations = {self._generation(view.vault), self.pen.found.generation}
+        return Reads(rows={(GenerationRow, generation) for generation in generations})
 
     def decide(self, view: View) -> list[Draft]:
         generation, found = self._generation(view.vault), self.pen.found

@@ -12,7 +12,8 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar, cast
 
 Key = bytes | str | int
-Keys = set[tuple[type["Row"], Key]]
+RowKey = tuple[type["Row"], Key]
+Keys = set[RowKey]
 
 
 _COLUMNS: dict[type[Row], tuple[str, ...]] = {}
@@ -235,49 +236,86 @@ Loader = Callable[[type[Row], Key], Row | None]
 
 
 class State:
-    """Rows by class and key: what changed here, over earlier states, over a loaded batch or a replay."""
+    """Rows by class and key, as a replay or a batch leaves them: what changed here, over what is loaded."""
 
-    def __init__(self, base: State | Loader) -> None:
-        self.changed: dict[tuple[type[Row], Key], Row] = {}
-        self._loader: Loader = base._loader if isinstance(base, State) else base
-        self._layers: tuple[dict[tuple[type[Row], Key], Row], ...] = (
-            (self.changed, *base._layers) if isinstance(base, State) else (self.changed,)
-        )
+    def __init__(self, loader: Loader) -> None:
+        self.changed: dict[RowKey, Row] = {}
+        self._loader = loader
 
     def find(self, cls: type[Row], key: Key) -> Row | None:
         """The row, or None when there is none; raises NotLoaded when nobody asked for it in time."""
-        wanted = (cls, key)
-        for layer in self._layers:
-            if wanted in layer:
-                return layer[wanted]
-        return self._loader(cls, key)
+        row = self.changed.get((cls, key))
+        return self._loader(cls, key) if row is None else row
 
     def get(self, cls: type[R], key: Key) -> R | None:
         """The row of `cls` under `key`, or None."""
-        return cast("R | None", self.find(cls, key))
+        return self.find(cls, key)  # type: ignore[return-value]
 
     def need(self, cls: type[R], key: Key) -> R:
         """The row of `cls` under `key`, which the history must have."""
-        row = self.get(cls, key)
+        row = self.find(cls, key)
         if row is None:
             raise NotLoaded(cls.__name__)
-        return row
+        return row  # type: ignore[return-value]
 
     def put(self, row: Row) -> None:
         """`row` from here on."""
         self.changed[type(row), row.key] = row
 
-    def overlay(self) -> State:
-        """A state over this one, to be kept with `merge` or dropped."""
-        return State(self)
-
-    def merge(self, overlay: State) -> None:
-        """Keep what `overlay` changed."""
-        self.changed.update(overlay.changed)
-
     def changed_of(self, cls: type[R]) -> Iterable[R]:
         """The changed rows of one class, in the order they first changed."""
         return (cast(R, row) for (kind, _), row in self.changed.items() if kind is cls)
+
+
+class BatchState(State):
+    """The state that one batch decides on: rows fetched in advance, changed command by command.
+
+    What a command changed is kept with `keep`, or undone with `undo` when the command failed.
+    """
+
+    def __init__(self, rows: dict[RowKey, Row | None]) -> None:
+        super().__init__(loaded(rows))
+        self._rows = rows
+        """None marks a key that was looked for and is not there. Changed in place."""
+        self._before: dict[RowKey, tuple[Row | None, bool]] = {}
+        """What the present command changed, as it was before, and whether the batch had changed it."""
+
+    def find(self, cls: type[Row], key: Key) -> Row | None:
+        try:
+            return self._rows[cls, key]
+        except KeyError:
+            raise NotLoaded(f"{cls.__name__} was not loaded") from None
+
+    def get(self, cls: type[R], key: Key) -> R | None:
+        try:
+            return self._rows[cls, key]  # type: ignore[return-value]
+        except KeyError:
+            raise NotLoaded(f"{cls.__name__} was not loaded") from None
+
+    def put(self, row: Row) -> None:
+        at = type(row), row.key
+        if at not in self._before:
+            self._before[at] = self._rows.get(at), at in self.changed
+        self._rows[at] = self.changed[at] = row
+
+    def fresh(self) -> Iterable[tuple[Row | None, Row]]:
+        """The rows that the present command changed: as they were, and as they are."""
+        return ((old, self.changed[at]) for at, (old, _) in self._before.items())
+
+    def keep(self) -> None:
+        """What the present command changed stays."""
+        self._before.clear()
+
+    def undo(self) -> None:
+        """The present command changed nothing."""
+        for at, (old, was_changed) in self._before.items():
+            self._rows[at] = old
+            if was_changed:
+                assert old is not None, "a changed row is a row"
+                self.changed[at] = old
+            else:
+                del self.changed[at]
+        self._before.clear()
 
 
 def loaded(rows: Mapping[tuple[type[Row], Key], Row | None]) -> Loader:

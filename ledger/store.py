@@ -16,10 +16,10 @@ from uuid import UUID
 
 import psycopg
 
-from ledger import errors, sql, tables
+from ledger import errors, sql, store_pipeline, tables
 from ledger.command import Entry, Reads, RowKey, Wants
 from ledger.state import AuthorizationRow, LicenseRow, Row
-from ledger.store_watch import Watch
+from ledger.store_pipeline import Answer
 from signing import keyring
 
 COMMIT_DEADLINE_S = 4.0
@@ -34,6 +34,7 @@ _SETTINGS = (
     "SET client_min_messages = 'warning'",
     "SET synchronous_commit = 'on'",
     "SET jit = off",
+    "SET plan_cache_mode = 'force_generic_plan'",
 )
 _KEEPALIVES = {
     "connect_timeout": 5,
@@ -93,6 +94,8 @@ class Look:
     anchored_root: bytes | None
     """The root this history has at the anchor's size."""
     anchored_generation: int | None
+    found: Loaded
+    """What the batch wanted to know first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,21 +130,27 @@ class EventRow(NamedTuple):
     state: bytes
 
 
+@dataclass(frozen=True, kw_only=True)
+class Addition:
+    """Some events of a batch, with the keys that they answer."""
+
+    first_position: int
+    events: Sequence[EventRow]
+    answered: Sequence[tuple[bytes, bytes, int, int]] = ()
+    """(key, body digest, first index, events)."""
+    day: int = 0
+
+
 @dataclass(kw_only=True)
 class Write:
-    """Everything one batch stores."""
+    """What a batch stores beside its events."""
 
     head: Head
     """The new head."""
-    first_position: int
-    events: Sequence[EventRow]
     rows: Sequence[Row] = ()
     entries: Sequence[tuple[bytes, str, int, bytes, bytes | None, bytes]] = ()
     """(lookup, kind, pepper id, stream, target, sealed)."""
     wraps: Sequence[keyring.WrappedKey] = ()
-    answered: Sequence[tuple[bytes, bytes, int, int]] = ()
-    """(key, body digest, first index, events)."""
-    day: int = 0
     tiles: Sequence[tuple[int, int, bytes]] = ()
     """(level, tile, hashes)."""
     forgotten: Sequence[bytes] = ()
@@ -164,22 +173,22 @@ class Session:
         self._conn.add_notice_handler(
             lambda notice: self._warnings.append(notice.severity_nonlocalized or "")
         )
-        self._watch = Watch(self._conn.fileno())
+        self._pipeline = store_pipeline.Pipeline(self._conn)
         try:
-            with self._watch.within(ANSWER_DEADLINE_S):
-                for setting in _SETTINGS:
-                    self._conn.execute(setting)
-                self.identity = self._identify()
-                # A client that stops amid a pipeline holds the lock without a time-out of the server's.
-                self._conn.execute(self._sql["end_stalled"])
+            for setting in _SETTINGS:
+                self._pipeline.ask(setting)
+            self.identity = self._identify()
+            # A client that stops amid a pipeline holds the lock without a time-out of the server's.
+            self._ask("end_stalled")
+            self._pipeline.gather(within_s=ANSWER_DEADLINE_S)
         except psycopg.Error as error:
             self.close()
             raise Lost("the database cannot be reached") from error
 
     def _identify(self) -> Identity:
-        row = self._conn.execute(self._sql["session_identity"]).fetchone()
-        assert row is not None, "a session knows itself"
-        pid, started_at, is_standby, system, timeline = row
+        identity = self._ask("session_identity")
+        self._pipeline.gather(within_s=ANSWER_DEADLINE_S)
+        ((pid, started_at, is_standby, system, timeline),) = identity.rows
         if is_standby:
             self.close()
             raise errors.Unavailable("the database is a standby: nothing can be appended here")
@@ -187,58 +196,62 @@ class Session:
 
     def close(self) -> None:
         """End the session; an open transaction is rolled back by the server."""
-        self._watch.close()
         with contextlib.suppress(psycopg.Error):
             self._conn.close()
 
-    def begin(self, *, anchor_size: int) -> Look:
-        """Pipeline 1, first half: lock the partition, read head and clock; raises Lost."""
-        with self._translated(), self._conn.pipeline():
-            self._conn.execute("BEGIN")
-            self._run("lock_partition", self._partition)
-            head = self._run("head", self._partition)
-            clock = self._run("clock", self._partition)
-            anchored = self._run("checkpoint_at", self._partition, anchor_size)
-        head_row, clock_row, anchored_row = head.fetchone(), clock.fetchone(), anchored.fetchone()
-        assert clock_row is not None, "a clock always answers"
-        return Look(
-            head=Head() if head_row is None else self._head(head_row),
-            clock=clock_row[0],
-            ring_version=clock_row[1],
-            anchored_root=None if anchored_row is None else anchored_row[0],
-            anchored_generation=None if anchored_row is None else anchored_row[1],
-        )
+    def begin(
+        self, *, anchor_size: int, wants: Wants | None = None, repeats: Sequence[bytes] = (), today: int = 0
+    ) -> Look:
+        """Lock the partition, then read head, clock, and what a batch wants to know first; raises Lost.
 
-    def resolve(self, wants: Wants, *, repeats: Sequence[bytes], day: int) -> Loaded:
-        """Pipeline 1: rows, lookups, use codes and idempotency keys of a batch."""
+        The lock comes first and in a statement of its own: what is read after it is what stands under it.
+        `today` is the caller's Beijing day; a key that was answered on the day after is found too.
+        """
         found = _nothing()
+        wants = wants or Wants()
         digests = [digest for lookup in wants.lookups for digest in lookup.digests]
-        with self._translated(), self._conn.pipeline():
-            rows = self._start_rows(wants.rows)
-            entries = self._run("directory_entries", self._partition, digests) if digests else None
-            since = day - IDEMPOTENCY_DAYS
-            keys = list(repeats)
-            answered = self._run("idempotency", self._partition, since, day, keys) if keys else None
-            coded = self._start_use_codes(wants.use_codes)
+        self._pipeline.ask("BEGIN")
+        self._ask("lock_partition", self._partition)
+        head = self._ask("head", self._partition)
+        clock = self._ask("clock", self._partition)
+        anchored = self._ask("checkpoint_at", self._partition, anchor_size)
+        days_of_keys = (today - IDEMPOTENCY_DAYS, today + 1)
+        answered = self._ask("idempotency", self._partition, *days_of_keys, repeats) if repeats else None
+        rows = self._ask_rows(wants.rows)
+        entries = self._ask("directory_entries", self._partition, digests) if digests else None
+        coded = self._ask_use_codes(wants.use_codes)
+        self._gather()
         self._finish_rows(rows, found)
-        for lookup, stream_id, target in entries.fetchall() if entries else ():
+        for lookup, stream_id, target in entries.rows if entries else ():
             found.entries[lookup] = Entry(stream_id=stream_id, target=target)
-        for key, body_digest, first_index, count in answered.fetchall() if answered else ():
+        for key, body_digest, first_index, count in answered.rows if answered else ():
             found.answered[key] = Answered(body_digest=body_digest, first_index=first_index, events=count)
         for row in self._fetched(AuthorizationRow, coded):
             found.use_codes[row.use_code_digest] = row.authorization_ref
             found.rows[AuthorizationRow, row.authorization_ref] = row
-        return found
+        return self._look(head, clock, anchored, found)
+
+    def _look(self, head: Answer, clock: Answer, anchored: Answer, found: Loaded) -> Look:
+        ((now, ring_version),) = clock.rows
+        root, generation = anchored.rows[0] if anchored.rows else (None, None)
+        return Look(
+            head=self._head(head.rows[0]) if head.rows else Head(),
+            clock=now,
+            ring_version=ring_version,
+            anchored_root=root,
+            anchored_generation=generation,
+            found=found,
+        )
 
     def load(self, reads: Reads) -> Loaded:
-        """Pipeline 1, second half: what the resolved commands read."""
+        """What a batch's commands read once they know what their lookups name; raises Lost."""
         found = _nothing()
         held, candidates, keys = list(reads.held), list(reads.candidates), list(reads.data_keys)
-        with self._translated(), self._conn.pipeline():
-            rows = self._start_rows(reads.rows)
-            held_rows = self._start_held(held)
-            candidate_rows = self._start_candidates(candidates)
-            wraps = self._run("data_keys", self._partition, keys) if keys else None
+        rows = self._ask_rows(reads.rows)
+        held_rows = self._ask_held(held)
+        candidate_rows = self._ask_candidates(candidates)
+        wraps = self._ask("data_keys", self._partition, keys) if keys else None
+        self._gather()
         self._finish_rows(rows, found)
         found.held = {pair: [] for pair in held}
         for row in self._fetched(LicenseRow, held_rows):
@@ -250,93 +263,86 @@ class Session:
             for type_code in (None, *row.type_codes):
                 refs = found.candidates.get((row.stream_id, row.requester, type_code), [])
                 refs.append(row.authorization_ref)
-        found.wraps = [keyring.WrappedKey(**_named(row)) for row in (wraps.fetchall() if wraps else ())]
+        found.wraps = [keyring.WrappedKey(**_named(row)) for row in (wraps.rows if wraps else ())]
         return found
 
-    def write(self, batch: Write) -> None:
-        """Pipeline 2: everything the batch stores; raises Refused or Lost. Nothing is committed yet."""
-        with self._translated(), self._conn.pipeline():
-            self._write_events(batch)
-            if batch.tiles:
-                self._run("insert_tiles", *_columns(batch.tiles), self._partition)
-            if batch.answered:
-                self._run("insert_idempotency", batch.day, *_columns(batch.answered), self._partition)
-            if batch.entries:
-                self._run("insert_directory", *_columns(batch.entries), self._partition)
-            if batch.wraps:
-                wraps = [(w.stream_id, w.number, w.bucket, w.generation, w.wrapped) for w in batch.wraps]
-                self._run("insert_data_keys", *_columns(wraps), self._partition)
-            for cls in {type(row) for row in batch.rows}:
-                table = tables.table(cls)
-                arrays = table.arrays(row for row in batch.rows if type(row) is cls)
-                self._conn.execute(table.save, (*arrays, self._partition), prepare=True, binary=True)
-            for stream_id in batch.forgotten:
-                self._run("forget_stream", self._partition, stream_id)
-                self._run("forget_key", self._partition, stream_id)
-            if batch.ring_version is not None:
-                self._run("set_ring_version", batch.ring_version, self._partition)
+    def add(self, addition: Addition) -> None:
+        """Let the server begin to insert; what it says of it is heard by `write`. Nothing is committed."""
+        columns = _columns(addition.events)
+        with _translated():
+            self._ask("insert_events", addition.first_position - 1, *columns, self._partition)
+            if addition.answered:
+                answered = _columns(addition.answered)
+                self._ask("insert_idempotency", addition.day, *answered, self._partition)
+            self._pipeline.send()
 
-    def _write_events(self, batch: Write) -> None:
-        arrays = (
-            [row.stream_id for row in batch.events],
-            [row.version for row in batch.events],
-            [row.topic for row in batch.events],
-            [row.recorded_at for row in batch.events],
-            [row.state for row in batch.events],
-        )
-        self._run("insert_events", batch.first_position - 1, *arrays, self._partition)
+    def write(self, batch: Write) -> None:
+        """What the batch stores beside its events; raises Refused or Lost. Nothing is committed yet."""
         head = batch.head
-        self._run(
-            "insert_checkpoint",
-            head.size,
-            head.generation,
-            head.root,
-            b"".join(head.frontier),
-            head.at,
-            self._partition,
-        )
+        peaks = b"".join(head.frontier)
+        self._ask("insert_checkpoint", head.size, head.generation, head.root, peaks, head.at, self._partition)
+        if batch.tiles:
+            self._ask("insert_tiles", *_columns(batch.tiles), self._partition)
+        if batch.entries:
+            self._ask("insert_directory", *_columns(batch.entries), self._partition)
+        if batch.wraps:
+            wraps = [(w.stream_id, w.number, w.bucket, w.generation, w.wrapped) for w in batch.wraps]
+            self._ask("insert_data_keys", *_columns(wraps), self._partition)
+        for cls in {type(row) for row in batch.rows}:
+            table = tables.table(cls)
+            arrays = table.arrays(row for row in batch.rows if type(row) is cls)
+            self._pipeline.ask(table.save, *arrays, self._partition)
+        for stream_id in batch.forgotten:
+            self._ask("forget_stream", self._partition, stream_id)
+            self._ask("forget_key", self._partition, stream_id)
+        if batch.ring_version is not None:
+            self._ask("set_ring_version", batch.ring_version, self._partition)
+        self._gather()
 
     def commit(self) -> None:
         """COMMIT, within its deadline; raises Unknown when anything but a plain success comes back."""
         self._warnings.clear()
         try:
-            with self._watch.within(COMMIT_DEADLINE_S):
-                cursor = self._conn.execute("COMMIT")
+            answer = self._pipeline.ask("COMMIT")
+            self._pipeline.gather(within_s=COMMIT_DEADLINE_S)
         except psycopg.Error as error:
             raise Unknown("COMMIT was not answered") from error
-        if cursor.statusmessage != "COMMIT" or self._warnings:
+        if answer.status != b"COMMIT" or self._warnings:
             raise Unknown("COMMIT was answered with a warning")
 
     def rollback(self) -> None:
         """Give the lock back; raises Lost."""
-        with self._translated():
-            self._conn.execute("ROLLBACK")
+        with contextlib.suppress(Refused):
+            self._gather()
+        self._pipeline.ask("ROLLBACK")
+        self._gather()
 
     def run(self, statement: str, *params: Any) -> list[Any]:
         """Rows of one statement of maintenance, in the open transaction; raises Refused or Lost."""
-        with self._translated():
-            cursor = self._conn.execute(statement, params, prepare=True, binary=True)
-            return cursor.fetchall() if cursor.description else []
+        answer = self._pipeline.ask(statement, *params)
+        self._gather()
+        return answer.rows
 
     def end_backend(self, identity: Identity) -> None:
         """End another session of ours, if it still lives."""
-        with self._translated():
-            self._run("end_backend", identity.pid, identity.started_at)
+        self.run(self._sql["end_backend"], identity.pid, identity.started_at)
 
     def tile(self, level: int, tile: int) -> bytes | None:
         """One full hash tile."""
-        with self._translated():
-            row = self._run("tile", self._partition, level, tile).fetchone()
-        return None if row is None else row[0]
+        rows = self.run(self._sql["tile"], self._partition, level, tile)
+        return rows[0][0] if rows else None
 
     def states(self, first: int, last: int) -> list[bytes]:
         """Stored bytes of leaf indexes `first` to `last`, both included."""
-        with self._translated():
-            rows = self._run("event_states", self._partition, first + 1, last + 1).fetchall()
+        rows = self.run(self._sql["event_states"], self._partition, first + 1, last + 1)
         return [state for _, state in rows]
 
-    def _run(self, name: str, *params: Any) -> psycopg.Cursor[Any]:
-        return self._conn.execute(self._sql[name], params, prepare=True, binary=True)
+    def _ask(self, name: str, *params: Any) -> Answer:
+        return self._pipeline.ask(self._sql[name], *params)
+
+    def _gather(self) -> None:
+        with _translated():
+            self._pipeline.gather(within_s=ANSWER_DEADLINE_S)
 
     def _head(self, row: Any) -> Head:
         size, generation, root, frontier, at = row
@@ -344,63 +350,53 @@ class Session:
         peaks = tuple(frontier[i : i + width] for i in range(0, len(frontier), width))
         return Head(size=size, generation=generation, root=root, frontier=peaks, at=at)
 
-    def _start_rows(self, keys: set[RowKey]) -> list[tuple[type[Row], list[Any], psycopg.Cursor[Any]]]:
+    def _ask_rows(self, keys: set[RowKey]) -> list[tuple[type[Row], list[Any], Answer]]:
         by_class: dict[type[Row], list[Any]] = {}
         for cls, key in keys:
             by_class.setdefault(cls, []).append(key)
         return [
-            (
-                cls,
-                wanted,
-                self._conn.execute(
-                    tables.table(cls).rows, (self._partition, wanted), prepare=True, binary=True
-                ),
-            )
+            (cls, wanted, self._pipeline.ask(tables.table(cls).rows, self._partition, wanted))
             for cls, wanted in by_class.items()
         ]
 
-    def _finish_rows(
-        self, started: list[tuple[type[Row], list[Any], psycopg.Cursor[Any]]], into: Loaded
-    ) -> None:
-        for cls, wanted, cursor in started:
+    def _finish_rows(self, asked: list[tuple[type[Row], list[Any], Answer]], into: Loaded) -> None:
+        for cls, wanted, answer in asked:
             into.rows.update({(cls, key): None for key in wanted})
-            for row in self._fetched(cls, cursor):
+            for row in self._fetched(cls, answer):
                 into.rows[cls, row.key] = row
 
-    def _start_use_codes(self, digests: list[bytes]) -> psycopg.Cursor[Any] | None:
+    def _ask_use_codes(self, digests: list[bytes]) -> Answer | None:
         if not digests:
             return None
         text = self._sql["by_use_code"].format(columns=tables.table(AuthorizationRow).columns)
-        return self._conn.execute(text, (self._partition, digests), prepare=True, binary=True)
+        return self._pipeline.ask(text, self._partition, digests)
 
-    def _start_held(self, held: list[tuple[bytes, str]]) -> psycopg.Cursor[Any] | None:
+    def _ask_held(self, held: list[tuple[bytes, str]]) -> Answer | None:
         if not held:
             return None
         text = self._sql["held"].format(columns=tables.table(LicenseRow).columns)
-        return self._conn.execute(text, (*_columns(held), self._partition), prepare=True, binary=True)
+        return self._pipeline.ask(text, *_columns(held), self._partition)
 
-    def _start_candidates(
-        self, candidates: list[tuple[bytes, str, str | None]]
-    ) -> psycopg.Cursor[Any] | None:
+    def _ask_candidates(self, candidates: list[tuple[bytes, str, str | None]]) -> Answer | None:
         if not candidates:
             return None
         text = self._sql["candidates"].format(columns=tables.table(AuthorizationRow).columns)
-        return self._conn.execute(text, (*_columns(candidates), self._partition), prepare=True, binary=True)
+        return self._pipeline.ask(text, *_columns(candidates), self._partition)
 
-    def _fetched(self, cls: type[Row], cursor: psycopg.Cursor[Any] | None) -> Iterator[Any]:
+    def _fetched(self, cls: type[Row], answer: Answer | None) -> Iterator[Any]:
         table = tables.table(cls)
-        for values in cursor.fetchall() if cursor is not None else ():
+        for values in answer.rows if answer is not None else ():
             yield table.row(values)
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            with self._watch.within(ANSWER_DEADLINE_S):
-                yield
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise Lost(type(error).__name__) from error
-        except psycopg.Error as error:
-            raise Refused(type(error).__name__) from error
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise Lost(type(error).__name__) from error
+    except psycopg.Error as error:
+        raise Refused(type(error).__name__) from error
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:

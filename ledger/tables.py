@@ -31,7 +31,9 @@ class Table:
         self._is_json = [kind.startswith("tuple") for kind in kinds]
         texts = sql.load("append")
         self.columns = ", ".join(names)
-        self.rows = texts["rows"].format(columns=self.columns, table=cls.table, key=names[0])
+        self.rows = texts["rows"].format(
+            columns=self.columns, table=cls.table, key=names[0], key_type=_TYPES[kinds[0]]
+        )
         scans = sql.load("check")
         order = f'({names[0]} COLLATE "C")' if kinds[0] == "str" else names[0]
         self.scan_first = scans["scan_rows_first"].format(columns=self.columns, table=cls.table, order=order)

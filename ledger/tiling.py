@@ -18,20 +18,54 @@ Tile = tuple[int, int, bytes]
 """(level, number, hashes)."""
 
 
-def filled(
-    size: int, leaves: Sequence[bytes], states: StateReader, tile: TileReader, digest: merkle.Hash
-) -> list[Tile]:
-    """The tiles that `leaves`, appended to a tree of `size`, fill; reads only when there are some."""
+class Tail:
+    """The leaf hashes behind the last full tile, remembered from batch to batch of one appender.
+
+    They are used for the tree alone from which they come: somebody else may have appended meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._size = -1
+        self._root = b""
+        self._leaves: list[bytes] = []
+
+    def row(
+        self, size: int, root: bytes, leaves: Sequence[bytes], states: StateReader, digest: merkle.Hash
+    ) -> list[bytes]:
+        """The leaf hashes behind the last full tile, `leaves` at their end.
+
+        Those before `leaves` are read where they are not known, and only if a tile is filled: else the
+        row is empty.
+        """
+        width = merkle.TILE_WIDTH
+        partial = size % width
+        if not partial:
+            return list(leaves)
+        if (size, root) == (self._size, self._root):
+            return [*self._leaves, *leaves]
+        if partial + len(leaves) < width:
+            return []
+        return [
+            *(merkle.leaf_hash(state, digest=digest) for state in states(size - partial, size - 1)),
+            *leaves,
+        ]
+
+    def keep(self, size: int, root: bytes, row: Sequence[bytes]) -> None:
+        """Remember what of `row` fills no tile yet; it ends with the last leaf of the tree of `size`."""
+        partial = size % merkle.TILE_WIDTH
+        if len(row) >= partial:
+            self._size, self._root = size, root
+            self._leaves = list(row[len(row) - partial :])
+
+
+def filled(size: int, row: Sequence[bytes], tile: TileReader, digest: merkle.Hash) -> list[Tile]:
+    """The tiles that a batch fills after `size` leaves; reads only where it fills one of a row above.
+
+    `row` is the leaf hashes behind the last full tile: those of before and the batch's.
+    """
     width = merkle.TILE_WIDTH
-    first, end = size // width, (size + len(leaves)) // width
-    if first == end:
-        return []
-    before = (
-        [merkle.leaf_hash(state, digest=digest) for state in states(first * width, size - 1)]
-        if size % width
-        else []
-    )
-    row = [*before, *leaves]
+    first = size // width
+    end = first + len(row) // width
     tiles: list[Tile] = []
     level = 0
     while first < end:

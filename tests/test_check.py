@@ -182,9 +182,7 @@ def test_tiles_of_every_level_are_recomputed() -> None:
     leaves = [merkle.leaf_hash(number.to_bytes(4, "big")) for number in range(66_000)]
     stored = {
         (level, number): hashes
-        for level, number, hashes in tiling.filled(
-            0, leaves, lambda first, last: [], lambda level, number: None, suites.INTL.digest
-        )
+        for level, number, hashes in tiling.filled(0, leaves, lambda level, number: None, suites.INTL.digest)
     }
     assert max(stored) == (1, 0)
 

@@ -63,19 +63,14 @@ def test_a_server_that_is_silent_from_the_start_is_given_up(
 def test_whoever_stops_amid_a_pipeline_is_ended_by_the_next_in_line(ledger: opening.Ledger) -> None:
     """The server's own time-out runs only between pipelines, so that it never would end this session."""
     with contextlib.closing(Session(ledger.ways.service)) as stopped:
-        pipeline = stopped._conn.pipeline()
-        pipeline.__enter__()
-        stopped._conn.execute("BEGIN")
-        stopped._run("lock_partition", 0)
-        stopped._conn.pgconn.send_flush_request()
-        stopped._conn.pgconn.flush()
+        stopped._pipeline.ask("BEGIN")
+        stopped._ask("lock_partition", 0)
+        stopped._pipeline.send()
         with contextlib.closing(Session(ledger.ways.service)) as waiting, pytest.raises(Lost):
             waiting.begin(anchor_size=0)
         with contextlib.closing(Session(ledger.ways.service)) as following:
             assert following.begin(anchor_size=0).head.size > 0
             following.rollback()
-        with contextlib.suppress(psycopg.Error):
-            pipeline.__exit__(None, None, None)
 
 
 def test_a_database_with_another_default_isolation_reads_the_state_under_the_lock(

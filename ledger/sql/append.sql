@@ -1,43 +1,43 @@
 -- lock_partition --
 -- Wait for the partition; the row is never updated, so no version of it piles up under a long snapshot.
-SELECT partition FROM partitions WHERE partition = %b FOR UPDATE
+SELECT partition FROM partitions WHERE partition = %b::integer FOR UPDATE
 
 -- head --
 -- The newest committed tree head.
-SELECT size, generation, root, frontier, at FROM checkpoints WHERE partition = %b ORDER BY size DESC LIMIT 1
+SELECT size, generation, root, frontier, at FROM checkpoints WHERE partition = %b::integer ORDER BY size DESC LIMIT 1
 
 -- clock --
 -- The database's clock in microseconds UTC, and the key ring version that appenders must have.
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-       (SELECT ring_version FROM ring_state WHERE partition = %b)
+       (SELECT ring_version FROM ring_state WHERE partition = %b::integer)
 
 -- checkpoint_at --
 -- The committed tree head at one size.
-SELECT root, generation FROM checkpoints WHERE partition = %b AND size = %b
+SELECT root, generation FROM checkpoints WHERE partition = %b::integer AND size = %b::bigint
 
 -- directory_entries --
 -- What some lookups name.
-SELECT lookup, stream_id, target FROM directory WHERE partition = %b AND lookup = ANY(%b)
+SELECT lookup, stream_id, target FROM directory WHERE partition = %b::integer AND lookup = ANY(%b::bytea[])
 
 -- idempotency --
 -- What some keys of the last days led to.
 SELECT key, body_digest, first_index, events FROM idempotency
-WHERE partition = %b AND day BETWEEN %b AND %b AND key = ANY(%b)
+WHERE partition = %b::integer AND day BETWEEN %b::integer AND %b::integer AND key = ANY(%b::bytea[])
 
 -- rows --
 -- Rows of one state table by key.
-SELECT {columns} FROM {table} WHERE partition = %b AND {key} = ANY(%b)
+SELECT {columns} FROM {table} WHERE partition = %b::integer AND {key} = ANY(%b::{key_type}[])
 
 -- by_use_code --
 -- Authorizations that use codes stand for.
-SELECT {columns} FROM authorizations WHERE partition = %b AND use_code_digest = ANY(%b)
+SELECT {columns} FROM authorizations WHERE partition = %b::integer AND use_code_digest = ANY(%b::bytea[])
 
 -- held --
 -- Of each holder and type, the licenses that come first: effective on this Beijing day, then the newest.
 SELECT l.* FROM unnest(%b::bytea[], %b::text[]) AS asked (stream_id, type_code)
 CROSS JOIN LATERAL (
     SELECT {columns} FROM licenses
-    WHERE partition = %b AND stream_id = asked.stream_id AND type_code = asked.type_code
+    WHERE partition = %b::integer AND stream_id = asked.stream_id AND type_code = asked.type_code
     ORDER BY (status = 'active'
               AND (statement_timestamp() AT TIME ZONE 'UTC' + interval '8 hours')::date - date '1970-01-01'
                   BETWEEN valid_from AND coalesce(valid_to, valid_from + 1000000)) DESC,
@@ -50,7 +50,7 @@ CROSS JOIN LATERAL (
 SELECT a.* FROM unnest(%b::bytea[], %b::text[], %b::text[]) AS asked (stream_id, requester, type_code)
 CROSS JOIN LATERAL (
     SELECT {columns} FROM authorizations
-    WHERE partition = %b AND stream_id = asked.stream_id AND requester = asked.requester
+    WHERE partition = %b::integer AND stream_id = asked.stream_id AND requester = asked.requester
       AND (asked.type_code IS NULL OR type_codes @> to_jsonb(asked.type_code))
     ORDER BY is_withdrawn,
              coalesce(uses >= uses_max, false),
@@ -63,37 +63,37 @@ CROSS JOIN LATERAL (
 -- data_keys --
 -- Wrapped data keys of some streams.
 SELECT stream_id, number, bucket, generation, wrapped FROM data_keys
-WHERE partition = %b AND stream_id = ANY(%b)
+WHERE partition = %b::integer AND stream_id = ANY(%b::bytea[])
 
 -- insert_events --
 -- The batch's facts; joined to `partitions` so that a distributed table is reached on one node.
 INSERT INTO events (partition, position, stream_id, version, topic, recorded_at, state)
-SELECT p.partition, %b + u.n, u.stream_id, u.version, u.topic, u.recorded_at, u.state
+SELECT p.partition, %b::bigint + u.n, u.stream_id, u.version, u.topic, u.recorded_at, u.state
 FROM partitions p
 CROSS JOIN unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bigint[], %b::bytea[])
     WITH ORDINALITY AS u (stream_id, version, topic, recorded_at, state, n)
-WHERE p.partition = %b
+WHERE p.partition = %b::integer
 
 -- insert_checkpoint --
 -- The batch's tree head.
 INSERT INTO checkpoints (partition, size, generation, root, frontier, at)
-SELECT p.partition, %b, %b, %b, %b, %b FROM partitions p WHERE p.partition = %b
+SELECT p.partition, %b::bigint, %b::integer, %b::bytea, %b::bytea, %b::bigint FROM partitions p WHERE p.partition = %b::integer
 
 -- insert_tiles --
 -- Hash tiles that the batch filled.
 INSERT INTO tiles (partition, level, tile, hashes)
 SELECT p.partition, u.level, u.tile, u.hashes
 FROM partitions p CROSS JOIN unnest(%b::integer[], %b::bigint[], %b::bytea[]) AS u (level, tile, hashes)
-WHERE p.partition = %b
+WHERE p.partition = %b::integer
 
 -- insert_idempotency --
 -- Keys that the batch answered.
 INSERT INTO idempotency (partition, day, key, body_digest, first_index, events)
-SELECT p.partition, %b, u.key, u.body_digest, u.first_index, u.events
+SELECT p.partition, %b::integer, u.key, u.body_digest, u.first_index, u.events
 FROM partitions p
 CROSS JOIN unnest(%b::bytea[], %b::bytea[], %b::bigint[], %b::integer[])
     AS u (key, body_digest, first_index, events)
-WHERE p.partition = %b
+WHERE p.partition = %b::integer
 
 -- insert_directory --
 -- New lookups.
@@ -102,7 +102,7 @@ SELECT p.partition, u.lookup, u.kind, u.pepper_id, u.stream_id, u.target, u.seal
 FROM partitions p
 CROSS JOIN unnest(%b::bytea[], %b::text[], %b::integer[], %b::bytea[], %b::bytea[], %b::bytea[])
     AS u (lookup, kind, pepper_id, stream_id, target, sealed)
-WHERE p.partition = %b
+WHERE p.partition = %b::integer
 
 -- insert_data_keys --
 -- New data keys, wrapped.
@@ -111,32 +111,32 @@ SELECT p.partition, u.stream_id, u.number, u.bucket, u.generation, u.wrapped
 FROM partitions p
 CROSS JOIN unnest(%b::bytea[], %b::integer[], %b::integer[], %b::integer[], %b::bytea[])
     AS u (stream_id, number, bucket, generation, wrapped)
-WHERE p.partition = %b
+WHERE p.partition = %b::integer
 
 -- save_rows --
 -- State rows as they are after the batch.
 INSERT INTO {table} (partition, {columns})
 SELECT p.partition, {selected}
 FROM partitions p CROSS JOIN unnest({arrays}) AS u ({columns})
-WHERE p.partition = %b
+WHERE p.partition = %b::integer
 ON CONFLICT (partition, {key}) DO UPDATE SET {assignments}
 
 -- forget_stream --
 -- Erasure: directory rows of a stream.
-DELETE FROM directory WHERE partition = %b AND stream_id = %b
+DELETE FROM directory WHERE partition = %b::integer AND stream_id = %b::bytea
 
 -- forget_key --
 -- Erasure: data keys of a stream.
-DELETE FROM data_keys WHERE partition = %b AND stream_id = %b
+DELETE FROM data_keys WHERE partition = %b::integer AND stream_id = %b::bytea
 
 -- set_ring_version --
 -- Appenders must have this key ring from here on.
-UPDATE ring_state SET ring_version = %b WHERE partition = %b
+UPDATE ring_state SET ring_version = %b::bigint WHERE partition = %b::integer
 
 -- end_backend --
 -- End the session whose COMMIT was never answered, and no other that took its process id since.
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE pid = %b AND (extract(epoch FROM backend_start) * 1000000)::bigint = %b
+WHERE pid = %b::integer AND (extract(epoch FROM backend_start) * 1000000)::bigint = %b::bigint
 
 -- end_stalled --
 -- End our sessions that hold the partition and have waited 3 s for a client that may have stopped.
@@ -157,16 +157,16 @@ SELECT pg_backend_pid(),
 
 -- tile --
 -- One full hash tile.
-SELECT hashes FROM tiles WHERE partition = %b AND level = %b AND tile = %b
+SELECT hashes FROM tiles WHERE partition = %b::integer AND level = %b::integer AND tile = %b::bigint
 
 -- event_states --
 -- Stored bytes of a run of positions.
-SELECT position, state FROM events WHERE partition = %b AND position BETWEEN %b AND %b ORDER BY position LIMIT 70000
+SELECT position, state FROM events WHERE partition = %b::integer AND position BETWEEN %b::bigint AND %b::bigint ORDER BY position LIMIT 70000
 
 -- spend_assertion --
 -- A client assertion is used; no row comes back when it was before.
-INSERT INTO spent_assertions (digest, expires_at) VALUES (%b, %b) ON CONFLICT DO NOTHING RETURNING digest
+INSERT INTO spent_assertions (digest, expires_at) VALUES (%b::bytea, %b::bigint) ON CONFLICT DO NOTHING RETURNING digest
 
 -- sweep_assertions --
 -- Forget assertions that have expired.
-DELETE FROM spent_assertions WHERE expires_at < %b
+DELETE FROM spent_assertions WHERE expires_at < %b::bigint

@@ -61,7 +61,7 @@ COPY idempotency (partition, day, key, body_digest, first_index, events) FROM ST
 
 -- drop_data_keys --
 -- The wraps of an older copy of the database: those outside take their place.
-DELETE FROM data_keys WHERE partition = %b
+DELETE FROM data_keys WHERE partition = %b::integer
 
 -- drop_stray_keys --
 -- Data keys of streams that the restored history does not have, or has as erased.

@@ -39,7 +39,7 @@ ORDER BY level, tile LIMIT %b
 
 -- scan_rows_first --
 -- The first rows of one state table in key order.
-SELECT {columns} FROM {table} WHERE partition = %b ORDER BY {order} LIMIT %b
+SELECT {columns} FROM {table} WHERE partition = %b::integer ORDER BY {order} LIMIT %b::bigint
 
 -- scan_rows --
 -- Rows of one state table in key order, after a key.
