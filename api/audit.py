@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
 from ledger import audit, days, errors, fact, use_commands
-from projections import paging, trail
-from signing import event, ids
+from projections import paging, trail, trail_pages
+from signing import ids
 
 router = routes.router()
 _NOBODY = bytes(ids.ID_BYTES)
@@ -34,7 +34,8 @@ async def read_trail(
     key: acts.IdempotencyKey = None,
     at_least: acts.AtLeast = None,
 ) -> Response:
-    """Events about a license, holder, requester, case, operator or issuer; newest first."""
+    """Events about a license, holder, requester, case, operator, issuer, service item, or several of
+    these at once, of a period; newest first. A page can be short and still have a cursor."""
     served, asking = service.of(request), routes.asking(request)
     actor = acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation="trail", key=key)
@@ -49,7 +50,7 @@ async def read_trail(
     asked = use_commands.ReadTrail(
         actor=actor,
         repeat=repeat,
-        subject=_query(served, body.filter).subject,
+        subject=_subject(_query(served, body.filter)),
         about=json.dumps(body.filter.model_dump(exclude_defaults=True), ensure_ascii=False),
         events=len(page.rows),
         through=until,
@@ -84,27 +85,29 @@ def _page(
 
 def _query(
     served: service.Service, said: models.TrailFilter, *, until: int = paging.INDEX_MAX
-) -> trail.Query:
-    """The one subject asked about; raises Invalid when there are several."""
-    values: dict[trail.Subject, bytes | str | None] = {
+) -> trail_pages.Query:
+    """Everything that is asked about."""
+    values: dict[trail_pages.Subject, bytes | str | None] = {
         "license": None if said.license_ref is None else ids.parse(said.license_ref),
         "holder": None if said.holder is None else _stream(served, said.holder),
         "requester": said.requester,
         "case": said.case_number,
         "operator": None if said.operator is None else _operator(served, said.operator),
         "issuer": said.issuer,
+        "item": said.service_item_code,
     }
-    named = [(subject, value) for subject, value in values.items() if value is not None]
-    if len(named) > 1:
-        raise errors.Invalid("a trail is about one thing", field="filter")
-    subject, value = named[0] if named else ("all", None)
-    return trail.Query(
-        subject=subject,  # type: ignore[arg-type]
-        values=() if value is None else (value,),
+    return trail_pages.Query(
+        subjects={subject: (value,) for subject, value in values.items() if value is not None},
         since_index=said.since_index,
         until_index=until,
-        is_newest_first=True,
+        recorded_from=acts.instant(said.recorded_from),
+        recorded_until=acts.instant(said.recorded_until),
     )
+
+
+def _subject(asked: trail_pages.Query) -> str:
+    """What a page is about, as its event says it: the subjects in alphabetical order, or `all`."""
+    return "+".join(sorted(asked.subjects)) or "all"
 
 
 def _stream(served: service.Service, said: models.Holder) -> bytes:
@@ -129,32 +132,29 @@ def _through(item: service.Recorded) -> int:
 def _answer(
     served: service.Service, item: service.Recorded, until: int, page: paging.Page[trail.TrailRow]
 ) -> answers.Json:
-    indexes = [row.index for row in page.rows]
-    stored = served.reader.events(indexes)
     return {
         "index": item.index,
         "receipt": item.receipt,
         "through": until,
-        "events": [
-            _entry(served, row, event.parse(data)) for row, data in zip(page.rows, stored, strict=True)
-        ],
+        "events": [_entry(served, row) for row in page.rows],
         "cursor": None if page.cursor is None else f"{until}-{page.cursor}",
     }
 
 
-def _entry(served: service.Service, row: trail.TrailRow, about: event.Event) -> answers.Json:
+def _entry(served: service.Service, row: trail.TrailRow) -> answers.Json:
     """One event in clear, and what its client wrote when that still opens."""
+    about = row.about
     return {
         "index": row.index,
-        "topic": row.topic,
-        "recorded_at": days.instant_text(row.recorded_at),
-        "effective_at": days.instant_text(row.effective_at),
-        "client": None if row.client is None else ids.text(row.client),
-        "organization": row.organization,
-        "operator_ref": None if row.operator_ref is None else ids.text(row.operator_ref),
-        "case_number": row.case_number,
-        "service_item_code": row.service_item,
-        "channel": row.channel,
+        "topic": about.topic,
+        "recorded_at": days.instant_text(about.recorded_at),
+        "effective_at": days.instant_text(about.effective_at),
+        "client": None if about.client is None else ids.text(about.client),
+        "organization": about.organization,
+        "operator_ref": None if about.operator_ref is None else ids.text(about.operator_ref),
+        "case_number": about.case_number,
+        "service_item_code": about.service_item,
+        "channel": about.channel,
         "outcome": row.outcome,
         "reason": row.reason,
         "fact": {name: _plain(value) for name, value in about.fact.items()},

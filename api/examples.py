@@ -167,6 +167,16 @@ TrailBody = Annotated[
                 "limit": 20,
             },
             of_a_holder={"operator": OPERATOR, "reason": "信访核查", "filter": {"holder": HOLDER}},
+            of_an_item_in_a_year={
+                "operator": OPERATOR,
+                "reason": "效能监察",
+                "filter": {
+                    "requester": ORGANIZATION,
+                    "service_item_code": ITEM,
+                    "recorded_from": "2026-01-01T00:00:00+08:00",
+                    "recorded_until": "2027-01-01T00:00:00+08:00",
+                },
+            },
             of_everything={"operator": OPERATOR, "reason": "年度审计"},
         )
     ),

@@ -278,7 +278,7 @@ class OperatorOf(Strict):
 
 
 class TrailFilter(Strict):
-    """What the trail is about: one thing, or everything; and between which indexes."""
+    """What the trail is about: all that is named together, or everything; and of which period."""
 
     license_ref: Ref | None = None
     holder: Holder | None = None
@@ -286,6 +286,10 @@ class TrailFilter(Strict):
     case_number: CaseNumber | None = None
     operator: OperatorOf | None = None
     issuer: CreditCode | None = None
+    service_item_code: ItemCode | None = None
+    recorded_from: Instant | None = None
+    recorded_until: Instant | None = None
+    """The first instant that is not of the period any more."""
     since_index: int = Field(0, ge=0, le=INDEX_MAX)
     until_index: int | None = Field(None, ge=0, le=INDEX_MAX)
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger import opening
-from projections import db, follower, holder, trail
+from projections import db, follower, holder, registry, trail_pages
 
-PROJECTIONS = (holder.Holder(), trail.Trail())
 POOL_MAX = 6
 
 
@@ -24,7 +23,7 @@ class Views:
     database: db.Database
     followers: follower.Followers
     files: holder.Files
-    trail: trail.Pages
+    trail: trail_pages.Pages
 
     def wait_for(self, index: int | None, *, name: str) -> None:
         """Return once a projection has come through `index`; raises BehindIndex."""
@@ -46,13 +45,13 @@ def opened(ledger: opening.Ledger) -> Iterator[Views]:
     """The projections of an open ledger, followed for the time of the block."""
     cursor_key = ledger.vault.ring.body_key
     with db.Database(ledger.ways.service, pool_max=POOL_MAX) as database:
-        followers = follower.Followers(database, ledger.recorder, PROJECTIONS).start()
+        followers = follower.Followers(database, ledger.recorder, registry.ALL).start()
         try:
             yield Views(
                 database=database,
                 followers=followers,
                 files=holder.Files(database, cursor_key=cursor_key),
-                trail=trail.Pages(database, cursor_key=cursor_key),
+                trail=trail_pages.Pages(database, cursor_key=cursor_key),
             )
         finally:
             followers.stop()

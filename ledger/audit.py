@@ -15,7 +15,8 @@ class TrailRead(Fact):
     scope: ClassVar[str | None] = "audit:read"
     stream_kind: ClassVar[str] = "organization"
     subject: str
-    """`license`, `holder`, `requester`, `case` or `all`."""
+    """`license`, `holder`, `requester`, `case`, `operator`, `issuer` or `item`, several joined by `+` in
+    alphabetical order, or `all`."""
     events: int
     """Events on the page."""
     through: int

@@ -19,7 +19,7 @@ from ledger import errors, state, tables
 from projections import sql
 
 SCHEMA, NEXT_SCHEMA = "projections", "projections_next"
-VERSIONS = {"trail": 1, "holder": 2}
+VERSIONS = {"trail": 2, "holder": 2}
 """Projection to the version of its tables; it rises when they, or what stands in them, change."""
 _SETTINGS = {
     "statement_timeout": "30s",
@@ -132,6 +132,14 @@ class Database:
         """Rows of one statement; raises Unavailable."""
         with _translated(), self._pool.connection() as conn:
             return conn.execute(statement, params, prepare=True, binary=True).fetchall()
+
+    def rows(self, cls: type[state.R], keys: Collection[state.Key]) -> dict[state.Key, state.R]:
+        """The rows of `cls` that are there, by key; raises Unavailable."""
+        if not keys:
+            return {}
+        table = tables.table(cls)
+        found = [table.row(values) for values in self.read(table.rows, (self.partition, list(keys)))]
+        return {row.key: row for row in found}  # type: ignore[misc]
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Work]:

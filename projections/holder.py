@@ -272,7 +272,7 @@ class Files:
         columns = ", ".join(f"t.{column}" for column in cls.columns())
         text = sql.load("holder")[name].format(columns=columns)
 
-        def fetch(bounds: paging.Bounds, count: int) -> tuple[int, list[tuple[int, paging.R]]]:
+        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[paging.R]:
             params = {
                 "partition": self._database.partition,
                 "value": value,
@@ -281,7 +281,7 @@ class Files:
                 "limit": count,
             }
             through, rows = db.page_of(self._database.read(text, params), read)
-            return through, [(index(row), row) for row in rows]
+            return paging.Fetched(through=through, rows=[(index(row), row) for row in rows])
 
         of = ["holder", name, value]
         return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)

@@ -46,6 +46,18 @@ class Bounds:
         return replace(self, since=index + 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fetched(Generic[R]):
+    """What a search within bounds found."""
+
+    through: int
+    """The index that the projection had come to."""
+    rows: list[tuple[int, R]]
+    """With their indexes, in the order of the page."""
+    rest: Bounds | None = None
+    """Where the search gave up before it had as many rows as it was asked for."""
+
+
 class Cursors:
     """Writes and reads cursors under one key."""
 
@@ -92,19 +104,23 @@ def page(
     of: Sequence[Any],
     first: Bounds,
     limit: int,
-    fetch: Callable[[Bounds, int], tuple[int, list[tuple[int, R]]]],
+    fetch: Callable[[Bounds, int], Fetched[R]],
 ) -> Page[R]:
     """One page of the list `of`; raises Invalid.
 
-    `fetch` gives, for bounds and a number of rows, the index come through and rows with their index.
-    A listing shows what there was when it began: its later pages end where its first one would have.
+    `fetch` searches within bounds for a number of rows. Where it gives up early, the page is short and
+    has a cursor all the same. A listing shows what there was when it began: its later pages end where
+    its first one would have.
     """
     if not 1 <= limit <= LIMIT_MAX:
         raise errors.Invalid(f"a limit is 1 to {LIMIT_MAX}", field="limit")
     bounds = cursors.bounds(cursor, of=of, first=first)
-    through, found = fetch(bounds, limit + 1)
+    found = fetch(bounds, limit + 1)
+    rest = found.rest
+    if len(found.rows) > limit:
+        rest = bounds.after(found.rows[limit - 1][0])
     following = None
-    if len(found) > limit:
-        rest = bounds.after(found[limit - 1][0])
-        following = cursors.write(replace(rest, until=min(rest.until, through)), of=of, first=first)
-    return Page(rows=tuple(row for _, row in found[:limit]), through=through, cursor=following)
+    if rest is not None:
+        following = cursors.write(replace(rest, until=min(rest.until, found.through)), of=of, first=first)
+    rows = tuple(row for _, row in found.rows[:limit])
+    return Page(rows=rows, through=found.through, cursor=following)

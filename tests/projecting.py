@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from ledger import authorization_commands, days, errors, license_commands, use_commands
-from projections import db, follower, holder, registry, trail
+from projections import db, follower, holder, registry, trail_pages
 from projections.projection import Projection
 from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
 
@@ -32,8 +32,8 @@ class Projected:
         return str(self.world.ledger.ways.owner)
 
     @property
-    def trail(self) -> trail.Pages:
-        return trail.Pages(self.database, cursor_key=CURSOR_KEY)
+    def trail(self) -> trail_pages.Pages:
+        return trail_pages.Pages(self.database, cursor_key=CURSOR_KEY)
 
     @property
     def files(self) -> holder.Files:
@@ -60,10 +60,36 @@ class Projected:
                 for name in projection.tables
             }
 
+    def fetch(self, statement: str, *params: Any) -> Any:
+        """The first row of a statement, as the owner."""
+        with psycopg.connect(self.owner) as conn:
+            return conn.execute(statement, params).fetchone()  # type: ignore[arg-type]
+
     def run(self, statement: str, *params: Any) -> None:
         """A statement as the owner."""
         with psycopg.connect(self.owner) as conn:
             conn.execute(statement, params)  # type: ignore[arg-type]
+
+
+class Costing(db.Database):
+    """Counts the blocks that its reads touch, and names the tables that they read whole."""
+
+    blocks = 0
+    read_whole: frozenset[str] = frozenset()
+
+    def read(self, statement: str, params: Any = ()) -> list[Any]:
+        explained = super().read(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", params)
+        plan = explained[0][0][0]["Plan"]
+        self.blocks += int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+        self.read_whole |= {node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"}
+        return super().read(statement, params)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan and all plans below it."""
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
 
 
 @contextlib.contextmanager

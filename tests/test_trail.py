@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from ledger import errors
-from projections import paging, trail
-from projections import sql as projections_sql
-from tests.projecting import Projected, Teller, projected, seed
-from tests.world import HALL, ISSUER, World
+from ledger import errors, use_commands
+from projections import paging, postings, sql, trail, trail_pages
+from tests.projecting import CURSOR_KEY, Costing, Projected, Teller, projected, seed
+from tests.world import BUSINESS_LICENSE, HALL, ISSUER, World, citizen
 
 
 @pytest.fixture
@@ -21,11 +20,15 @@ def here(world: World) -> Iterator[Projected]:
         yield made
 
 
-def query(subject: Any = "all", *values: bytes | str, **bounds: Any) -> trail.Query:
-    return trail.Query(subject=subject, values=values, **bounds)
+def query(subject: Any = None, *values: bytes | str, **bounds: Any) -> trail_pages.Query:
+    return trail_pages.Query(subjects={} if subject is None else {subject: values}, **bounds)
 
 
-def listed(here: Projected, asked: trail.Query, *, limit: int = 3) -> list[trail.TrailRow]:
+def both(**subjects: bytes | str) -> trail_pages.Query:
+    return trail_pages.Query(subjects={name: (value,) for name, value in subjects.items()})  # type: ignore[misc]
+
+
+def listed(here: Projected, asked: trail_pages.Query, *, limit: int = 3) -> list[trail.TrailRow]:
     """All pages of a listing."""
     rows: list[trail.TrailRow] = []
     page = here.trail.page(asked, limit=limit)
@@ -43,12 +46,9 @@ def test_a_use_stands_with_all_its_actors(here: Projected) -> None:
     here.follow()
     (row,) = here.trail.page(query("license", ref), limit=1).rows
     about = used.event
-    assert (row.index, row.topic, row.outcome, row.reason) == (used.index, "LicenseUsed", "granted", None)
-    assert (row.recorded_at, row.effective_at) == (about.recorded_at, about.effective_at)
+    assert (row.index, row.outcome, row.reason, row.about) == (used.index, "granted", None, about)
     assert (row.license_ref, row.authorization_ref, row.issuer) == (ref, granted, ISSUER)
-    assert (row.organization, row.requester, row.client) == (HALL, HALL, here.world.hall.client_id)
-    assert (row.operator_ref, row.case_number) == (about.operator_ref, here.world.hall.case_number)
-    assert (row.service_item, row.channel, row.stream_id) == ("item-1", "window", about.stream_id)
+    assert (row.type_code, row.requester) == (BUSINESS_LICENSE, HALL)
 
 
 def test_a_refusal_stands_with_its_reason(here: Projected) -> None:
@@ -69,7 +69,8 @@ def test_a_change_of_an_authorization_is_found_under_whom_it_names(here: Project
     ref = here.world.grant()
     here.follow()
     (row,) = listed(here, query("requester", HALL))
-    assert (row.topic, row.requester, row.organization) == ("AuthorizationGranted", HALL, ISSUER)
+    assert (row.about.topic, row.requester) == ("AuthorizationGranted", HALL)
+    assert row.about.organization == ISSUER
     assert row.authorization_ref == ref
 
 
@@ -80,18 +81,11 @@ def test_every_subject_lists_exactly_the_facts_that_say_so(here: Projected) -> N
     rows = listed(here, query(), limit=10)
     assert [row.index for row in rows] == list(range(here.head, -1, -1))
     facts = dict(here.world.ledger.recorder.facts(after=-1, limit=10_000))
-    for row in rows:
-        about = facts[row.index].event
-        named = ("recorded_at", "effective_at", "topic", "stream_id", "organization", "client")
-        named += ("operator_ref", "case_number", "service_item", "channel")
-        assert all(getattr(row, name) == getattr(about, name) for name in named)
-    members = {"holder": "stream_id", "operator": "operator_ref", "case": "case_number"}
-    members |= {"requester": "requester", "issuer": "issuer"}
-    for subject, member in members.items():
-        for value in {getattr(row, member) for row in rows} - {None}:
-            expected = [row for row in rows if getattr(row, member) == value]
-            assert listed(here, query(subject, value)) == expected
-            assert listed(here, query(subject, value, is_newest_first=False), limit=4) == expected[::-1]
+    assert [row.about for row in rows] == [facts[row.index].event for row in rows]
+    for subject, value in values_of(rows):
+        expected = [row for row in rows if said_of(row, subject) == value]
+        assert listed(here, query(subject, value)) == expected
+        assert listed(here, query(subject, value, is_newest_first=False), limit=4) == expected[::-1]
     for ref in teller.licenses:
         expected = [
             row
@@ -99,15 +93,115 @@ def test_every_subject_lists_exactly_the_facts_that_say_so(here: Projected) -> N
             if row.license_ref == ref or ref in facts[row.index].event.fact.get("license_refs", ())
         ]
         assert listed(here, query("license", ref)) == expected
-        assert expected[-1].topic == "LicenseIssued"
+        assert expected[-1].about.topic == "LicenseIssued"
         assert {row.issuer for row in expected if row.license_ref == ref} == {ISSUER}
+
+
+def said_of(row: trail.TrailRow, subject: str) -> Any:
+    """What a row says of a subject."""
+    members = {"holder": "stream_id", "operator": "operator_ref", "case": "case_number"}
+    members |= {"item": "service_item"}
+    return getattr(row.about, members[subject]) if subject in members else getattr(row, subject)
+
+
+def says(row: trail.TrailRow, subjects: dict[str, Any]) -> bool:
+    """Whether a row belongs to every one of the subjects."""
+    return all(said_of(row, subject) == value for subject, value in subjects.items())
+
+
+def values_of(rows: list[trail.TrailRow]) -> list[tuple[str, Any]]:
+    """Every subject and value that some rows have, but for licenses."""
+    subjects = ("holder", "operator", "case", "item", "requester", "issuer")
+    return [
+        (subject, value) for subject in subjects for value in {said_of(row, subject) for row in rows} - {None}
+    ]
+
+
+def test_two_subjects_list_what_both_have(here: Projected) -> None:
+    rng = random.Random(seed())
+    here.world.issue()
+    Teller(here.world, rng).tell(40)
+    here.follow(batch_max=5)
+    rows = listed(here, query(), limit=50)
+    values = values_of(rows)
+    found = 0
+    for first, one in values:
+        for second, other in rng.sample(values, 8):
+            if first != second:
+                expected = [
+                    row for row in rows if said_of(row, first) == one and said_of(row, second) == other
+                ]
+                assert listed(here, both(**{first: one, second: other}), limit=7) == expected
+                found += bool(expected)
+    assert found > 5
+    here.world.use()
+    here.follow()
+    three = {"requester": HALL, "issuer": ISSUER, "item": "item-1"}
+    shown = [
+        row for row in listed(here, query(), limit=50) if all(said_of(row, n) == three[n] for n in three)
+    ]
+    assert listed(here, both(**three), limit=2) == shown
+
+
+def test_a_period_is_of_recorded_times_its_end_not_included(here: Projected) -> None:
+    Teller(here.world, random.Random(seed())).tell(15)
+    here.follow()
+    rows = listed(here, query(is_newest_first=False), limit=50)
+    times = sorted({row.about.recorded_at for row in rows})
+    assert len(times) > 10
+    for since, until in ((times[3], times[-4]), (times[0] - 1, times[1]), (times[-1], times[-1] + 1), (0, 1)):
+        expected = [row for row in rows if since <= row.about.recorded_at < until]
+        for subjects in ({}, {"requester": (HALL,)}):
+            period = trail_pages.Query(subjects=subjects, recorded_from=since, recorded_until=until)
+            of_subject = [row for row in expected if not subjects or row.requester == HALL]
+            assert listed(here, period, limit=4) == of_subject[::-1]
+
+
+def test_a_search_that_finds_little_gives_up_and_says_where_to_go_on(
+    here: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postings, "BLOCK", 2)
+    monkeypatch.setattr(trail_pages, "WALK_MAX", 5)
+    ref = here.world.issue()
+    for number in range(12):
+        here.world.issue(citizen(number))
+    here.world.status(ref, "suspend")
+    here.world.do(use_commands.VerifyLicense(actor=here.world.hall, license_ref=ref))
+    here.follow()
+    seldom = both(requester=HALL, issuer=ISSUER)
+    (row,) = listed(here, seldom)
+    assert row.outcome == "verified"
+    ordinary = both(operator=operator_of(here), issuer=ISSUER)
+    page = here.trail.page(ordinary, limit=100)
+    assert page.cursor is not None
+    assert len(page.rows) < 14
+    assert len(listed(here, ordinary, limit=100)) == 14
+
+
+def operator_of(here: Projected) -> bytes:
+    """Who issued last."""
+    rows = listed(here, query("issuer", ISSUER))
+    ref = rows[-1].about.operator_ref
+    assert ref is not None
+    return ref
+
+
+def test_events_whose_subjects_share_a_number_are_told_apart(
+    here: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postings, "subject", lambda kind, value: 7)
+    refs = [here.world.issue(citizen(number)) for number in range(3)]
+    here.follow()
+    (row,) = listed(here, query("license", refs[1]))
+    assert row.license_ref == refs[1]
+    assert listed(here, query("case", "nobody's")) == []
 
 
 def test_several_streams_of_one_holder_make_one_list(here: Projected) -> None:
     Teller(here.world, random.Random(seed())).tell(20)
     here.follow()
     rows = listed(here, query(), limit=100)
-    streams = sorted({row.stream_id for row in rows})
+    streams = sorted({row.about.stream_id for row in rows})
     assert len(streams) > 2
     assert listed(here, query("holder", *streams), limit=7) == rows
 
@@ -163,22 +257,22 @@ def test_a_cursor_cannot_be_read_changed_or_used_for_another_list(here: Projecte
         with pytest.raises(errors.Invalid):
             here.trail.page(other, cursor=cursor)
     with pytest.raises(errors.Invalid):
-        trail.Pages(here.database, cursor_key=bytes(32)).page(asked, cursor=cursor)
+        trail_pages.Pages(here.database, cursor_key=bytes(32)).page(asked, cursor=cursor)
 
 
 @pytest.mark.parametrize(
     "asked",
     [
         query("nobody", "x"),
-        query("all", "x"),
+        query("case", "x", "y"),
         query("license"),
-        query("holder", *(bytes([n]) * 16 for n in range(trail.VALUES_MAX + 1))),
+        query("holder", *(bytes([n]) * 16 for n in range(trail_pages.VALUES_MAX + 1))),
         query(since_index=-1),
         query(until_index=2**63),
     ],
-    ids=["unknown subject", "all of something", "no value", "too many values", "before all", "past all"],
+    ids=["unknown subject", "two cases", "no value", "too many values", "before all", "past all"],
 )
-def test_a_query_that_means_nothing_is_refused(here: Projected, asked: trail.Query) -> None:
+def test_a_query_that_means_nothing_is_refused(here: Projected, asked: trail_pages.Query) -> None:
     with pytest.raises(errors.Invalid):
         here.trail.page(asked)
 
@@ -189,59 +283,70 @@ def test_a_limit_is_within_bounds(here: Projected, limit: int) -> None:
         here.trail.page(query(), limit=limit)
 
 
+@pytest.mark.slow("a million events are forged, and taken away again")
 def test_a_page_costs_no_more_when_the_trail_is_long(here: Projected) -> None:
+    """Blocks of pages of 100 over a million events, against those over ten thousand."""
+    here.world.issue()
+    here.world.grant()
+    here.world.use()
     here.follow()
+    used = here.trail.page(query("requester", HALL), limit=1).rows[0].about
+    begun = here.head
+    many, few = query("requester", HALL), query("item", "item-1")
+    asked = {
+        "of a frequent subject": many,
+        "of a rare subject": few,
+        "of a holder": query("holder", used.stream_id),
+        "of two subjects": both(requester=HALL, item="item-1"),
+        "of everything": query(),
+        "of a period": trail_pages.Query(subjects=many.subjects, recorded_until=used.recorded_at + 95),
+        "oldest first": query("item", "item-1", is_newest_first=False, since_index=begun + 1),
+    }
     costs = {}
-    for rows in (2_000, 60_000):
-        lengthen(here, until=rows)
-        costs[rows] = [
-            blocks(here, subject, value, order)
-            for subject, value in (("requester", b"many"), ("requester", b"few"), ("all", b""))
-            for order in ("ASC", "DESC")
-        ]
-    # Blocks of 100 rows of the short trail, and what one more level of each index may add.
-    page = max(costs[2_000])
-    assert page > 0
-    assert max(costs[60_000]) <= page + 2 * 101
+    try:
+        for size in (10_000, 1_000_000):
+            lengthen(here, until=size)
+            costs[size] = {name: cost(here, one) for name, one in asked.items()}
+    finally:
+        here.run("DELETE FROM events WHERE position > %s", begun + 1)
+    for name in asked:
+        assert costs[1_000_000][name] <= 1.2 * costs[10_000][name], (name, str(costs))
 
 
 def lengthen(here: Projected, *, until: int) -> None:
-    """A synthetic trail: `many` asked for everything, `few` for one event in 500."""
-    params = (here.head, until)
+    """Copies of the last use up to an index; the item `item-1` has one in fifty of them."""
+    (head,) = here.fetch("SELECT max(position) - 1 FROM events")
     here.run(
-        """INSERT INTO projections.trail (partition, index, recorded_at, effective_at, topic, stream_id,
-               organization, channel)
-           SELECT 0, n, n, n, 'LicenseUsed', '\\x00', 'x', 'window'
-           FROM generate_series(%s::bigint + 1, %s) n ON CONFLICT DO NOTHING""",
-        *params,
+        """INSERT INTO events (partition, position, stream_id, version, topic, recorded_at, state)
+           SELECT e.partition, n, e.stream_id, n, e.topic, e.recorded_at + n / 100,
+               CASE WHEN n > %s - 11000 OR n < 12000 THEN e.state ELSE '' END
+           FROM events e, generate_series(%s + 2, %s + 1) n
+           WHERE e.position = (SELECT max(position) FROM events WHERE topic = 'LicenseUsed')""",
+        until,
+        head,
+        until,
     )
-    here.run(
-        """INSERT INTO projections.trail_subjects (partition, kind, value, index)
-           SELECT 0, 3, value::bytea, n FROM generate_series(%s::bigint + 1, %s) n,
-               unnest(ARRAY['many', 'few']) value
-           WHERE value = 'many' OR n %% 500 = 0 ON CONFLICT DO NOTHING""",
-        *params,
-    )
-    here.run("UPDATE projections.positions SET through = %s WHERE name = 'trail'", until)
-    here.run("ANALYZE projections.trail, projections.trail_subjects")
+    made = postings.Postings()
+    of = {"requester": HALL, "item": "item-1"}
+    many, few = (postings.subject(trail.KINDS[name], value.encode()) for name, value in of.items())
+    for index in range(head + 1, until + 1):
+        made.add(index, (many, few) if index % 50 == 0 else (many,))
+    with here.database.transaction() as work:
+        work.run(sql.load("trail")["add_postings"], (0, *made.columns()))
+        blocks = range(head // postings.BLOCK + 1, until // postings.BLOCK + 1)
+        (at,) = here.fetch("SELECT min(recorded_at) FROM events WHERE topic = 'LicenseUsed'")
+        times = [at + block * postings.BLOCK // 100 for block in blocks]
+        work.run(sql.load("trail")["add_blocks"], (0, times, list(blocks)))
+        work.advance("trail", until)
+    here.run("ANALYZE events")
+    here.run("ANALYZE projections.trail_postings")
 
 
-def blocks(here: Projected, subject: str, value: bytes, order: str) -> int:
-    """Blocks that one page of 100 touches."""
-    texts = projections_sql.load("trail")
-    columns = ", ".join(f"t.{name}" for name in trail.TrailRow.columns())
-    text = texts["page_of_all" if subject == "all" else "page"].format(columns=columns, order=order)
-    params: dict[str, Any] = {"partition": 0, "since": 0, "until": paging.INDEX_MAX, "limit": 101}
-    if subject != "all":
-        params |= {"kind": trail.KINDS[subject], "values": [value]}
-    plan = here.database.read(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {text}", params)[0][0][0]["Plan"]
-    whole = {node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"}
-    assert whole <= {"positions"}
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A plan and all plans below it."""
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from nodes(below)
+def cost(here: Projected, asked: trail_pages.Query) -> int:
+    """Blocks that a page of 100 touches; it must be full."""
+    with Costing(here.world.ledger.ways.service) as database:
+        pages = trail_pages.Pages(database, cursor_key=CURSOR_KEY)
+        database.blocks = 0
+        assert len(pages.page(asked, limit=100).rows) == 100
+        assert database.read_whole <= {"positions"}
+        return database.blocks

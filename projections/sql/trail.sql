@@ -1,34 +1,18 @@
 -- tables --
--- The audit trail: one row an event, and under which subjects it is found. The subjects' key is the
--- only way to them, so a page costs the same however long the trail is.
-CREATE TABLE trail (
+-- The audit trail: under which subjects events are found. What an event says stands in its bytes; what
+-- it does not say itself, of its license and its authorization, is kept beside.
+CREATE TABLE trail_postings (
+    subject bigint NOT NULL,
     partition integer NOT NULL,
-    index bigint NOT NULL,
+    block integer NOT NULL,
+    offsets bytea NOT NULL,
+    PRIMARY KEY (subject, partition, block)
+) WITH (fillfactor = 85);
+CREATE TABLE trail_blocks (
+    partition integer NOT NULL,
     recorded_at bigint NOT NULL,
-    effective_at bigint NOT NULL,
-    topic text NOT NULL,
-    stream_id bytea NOT NULL,
-    license_ref bytea,
-    type_code text,
-    issuer text,
-    organization text NOT NULL,
-    requester text,
-    client bytea,
-    operator_ref bytea,
-    case_number text,
-    service_item text,
-    channel text NOT NULL,
-    outcome text,
-    reason text,
-    authorization_ref bytea,
-    PRIMARY KEY (partition, index)
-);
-CREATE TABLE trail_subjects (
-    partition integer NOT NULL,
-    kind smallint NOT NULL,
-    value bytea NOT NULL,
-    index bigint NOT NULL,
-    PRIMARY KEY (partition, kind, value, index)
+    block integer NOT NULL,
+    PRIMARY KEY (partition, recorded_at, block)
 );
 CREATE TABLE trail_licenses (
     partition integer NOT NULL,
@@ -44,38 +28,68 @@ CREATE TABLE trail_authorizations (
     PRIMARY KEY (partition, authorization_ref)
 )
 
--- add_subjects --
--- Under which subjects some events are found.
-INSERT INTO trail_subjects (partition, kind, value, index)
-SELECT %b, u.kind, u.value, u.index
-FROM unnest(%b::smallint[], %b::bytea[], %b::bigint[]) AS u (kind, value, index)
+-- add_postings --
+-- Where the events of some subjects lie, added to what their blocks have.
+INSERT INTO trail_postings (partition, subject, block, offsets)
+SELECT %b, u.subject, u.block, u.offsets
+FROM unnest(%b::bigint[], %b::integer[], %b::bytea[]) AS u (subject, block, offsets)
+ON CONFLICT (subject, partition, block) DO UPDATE
+SET offsets = trail_postings.offsets || excluded.offsets
 
--- page --
--- Events of one subject, which may have several values, between two indexes.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT DISTINCT found.index FROM unnest(%(values)b::bytea[]) AS asked (value)
+-- add_blocks --
+-- When the first event of some blocks was recorded.
+INSERT INTO trail_blocks (partition, recorded_at, block)
+SELECT %b, u.recorded_at, u.block FROM unnest(%b::bigint[], %b::integer[]) AS u (recorded_at, block)
+
+-- postings --
+-- Blocks in which a subject has events.
+SELECT block, offsets FROM trail_postings
+WHERE subject = %(subject)b AND partition = %(partition)b AND block BETWEEN %(first)b AND %(last)b
+ORDER BY block {order} LIMIT %(limit)b
+
+-- other_postings --
+-- What other subjects have in some blocks.
+SELECT block, offsets FROM trail_postings
+WHERE subject = ANY(%(others)b::bigint[]) AND partition = %(partition)b AND block = ANY(%(blocks)b::integer[])
+ORDER BY subject, block LIMIT %(limit)b
+
+-- streams --
+-- Events of some streams between two indexes, by the index that the store itself keeps.
+SELECT DISTINCT listed.index FROM unnest(%(values)b::uuid[]) AS asked (stream_id)
+CROSS JOIN LATERAL (
+    SELECT e.version - 1 AS index FROM events e
+    WHERE e.partition = %(partition)b AND e.stream_id = asked.stream_id
+      AND e.version BETWEEN %(since)b::bigint + 1 AND %(until)b::bigint + 1
+    ORDER BY e.version {order} LIMIT %(limit)b
+) AS listed
+ORDER BY listed.index {order} LIMIT %(limit)b
+
+-- events --
+-- Stored bytes by index.
+SELECT position - 1, state FROM events
+WHERE partition = %(partition)b AND position = ANY(%(positions)b::bigint[])
+ORDER BY position LIMIT %(limit)b
+
+-- recorded_from --
+-- The first index whose event was recorded at an instant or later, below a bound; times never fall. The
+-- blocks say where to look, halves of one block the rest.
+WITH RECURSIVE halves (low, high) AS (
+    SELECT b.low, least(b.low + {block}, %(bound)b::bigint)
+    FROM (
+        SELECT coalesce(max(t.block), 0)::bigint * {block} AS low FROM (
+            SELECT block FROM trail_blocks
+            WHERE partition = %(partition)b AND recorded_at < %(at)b AND block < %(bound)b::bigint / {block} + 1
+            ORDER BY recorded_at DESC, block DESC LIMIT 1
+        ) AS t
+    ) AS b
+    UNION ALL
+    SELECT CASE WHEN e.recorded_at < %(at)b THEN e.position ELSE h.low END,
+           CASE WHEN e.recorded_at < %(at)b THEN h.high ELSE e.position - 1 END
+    FROM halves h
     CROSS JOIN LATERAL (
-        SELECT s.index FROM trail_subjects s
-        WHERE s.partition = %(partition)b AND s.kind = %(kind)b AND s.value = asked.value
-          AND s.index BETWEEN %(since)b AND least(%(until)b, p.through)
-        ORDER BY s.index {order} LIMIT %(limit)b
-    ) AS found
-    ORDER BY found.index {order} LIMIT %(limit)b
-) AS chosen ON true
-LEFT JOIN trail t ON t.partition = %(partition)b AND t.index = chosen.index
-WHERE p.partition = %(partition)b AND p.name = 'trail'
-ORDER BY chosen.index {order} LIMIT %(limit)b
-
--- page_of_all --
--- Every event between two indexes.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM trail
-    WHERE partition = %(partition)b AND index BETWEEN %(since)b AND least(%(until)b, p.through)
-    ORDER BY index {order} LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'trail'
-ORDER BY t.index {order} LIMIT %(limit)b
+        SELECT position, recorded_at FROM events
+        WHERE partition = %(partition)b AND position = (h.low + h.high) / 2 + 1
+    ) AS e
+    WHERE h.low < h.high
+)
+SELECT low FROM halves WHERE low = high LIMIT 1
