@@ -15,7 +15,7 @@ from fastapi import Header
 from starlette.requests import Request
 
 from api import access, edge, models, service
-from ledger import authorization, command, days, errors, identifiers, license_commands, license_id
+from ledger import authorization, command, coverage, days, errors, identifiers, license_commands, license_id
 from signing import cbor, ids, receipt, spelling
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
@@ -24,6 +24,7 @@ AtLeast = Annotated[
     str | None, Header(alias="Ledger-At-Least", description="Index that the answer must have come through")
 ]
 _KEY = re.compile(r"[!-~]{1,255}")
+_TYPE_CODE = re.compile(r"[0-9A-Z]{18}[0-9]{3}")
 
 
 def actor(asking: access.Access, act: models.Act, *, service_item_name: str | None = None) -> command.Actor:
@@ -61,6 +62,17 @@ def using(asking: access.Access, asked: models.Use) -> command.Actor:
         channel=asked.channel,
         service_item_name=purpose.service_item_name,
         reason=purpose.reason,
+    )
+
+
+def expected(said: models.Expected | None) -> coverage.Expected:
+    """What the requester knows of the license; raises Invalid for an issuer without a valid code."""
+    if said is None:
+        return coverage.NO_HINTS
+    return coverage.Expected(
+        issuer=None if said.issuer is None else organization(said.issuer, field="expected.issuer"),
+        area=said.area,
+        issued_on=None if said.issued_on is None else days.parse(said.issued_on),
     )
 
 
@@ -171,6 +183,13 @@ def scope_members(said: models.Scope) -> dict[str, Any]:
 
 def _once(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(items)))
+
+
+def type_code(text: str) -> str:
+    """The license type in a path; raises LicenseTypeUnknown, since no other text can be one."""
+    if not _TYPE_CODE.fullmatch(text):
+        raise errors.LicenseTypeUnknown(field="path.type_code")
+    return text
 
 
 def ref(text: str, *, absent: type[errors.NotFound]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 
 from api import service
 from ledger import (
+    advice,
     authorization,
     catalog_rules,
     days,
@@ -36,7 +37,8 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
     proof: Json = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
     if isinstance(made, use.UseRefused):
         decided: Json = {"decision": "refused", "code": made.code, "reason": made.reason}
-        return {"index": item.index, **decided, "license": _named(made), "proof": proof}
+        told = {"license": _named(made), "proof": proof, "help": advice.help_of(made)}
+        return {"index": item.index, **decided, **told}
     assert isinstance(made, use.LicenseUsed), "a use is granted or refused"
     granted: Json = {"decision": "granted", "code": use.GRANTED_CODE, "reason": None}
     version = served.disclosure.known(made.license_index)

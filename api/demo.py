@@ -78,6 +78,7 @@ def served(folder: Path, progress: Progress) -> Iterator[World]:
 def play(world: World, progress: Progress) -> None:
     """Issue, authorize and use, as a province does on an ordinary morning."""
     chance = random.Random(SEED)  # noqa: S311 - a world to be made again, nothing secret
+    _declare_coverage(world)
     _issue_all(world, chance, progress)
     _authorize_all(world, chance, progress)
     _change_some(world, chance)
@@ -105,7 +106,12 @@ def _registered(ledger: opening.Ledger, folder: Path, base_url: str) -> World:
     hall_codes = [demo_people.organization(number) for number in (1, 2, 3)]
     made: list[demo_client.Client] = []
     wanted = [
-        ("颁证系统", OPERATOR, ("license:issue", "authorization:grant", "consent:attest"), tuple(types)),
+        (
+            "颁证系统",
+            OPERATOR,
+            ("license:issue", "authorization:grant", "consent:attest", "coverage:declare"),
+            tuple(types),
+        ),
         *(
             (f"审批系统 {code[8:]}", code, ("license:use", "license:verify", "file:attest"), ())
             for code in hall_codes
@@ -168,6 +174,16 @@ def _issue_all(world: World, chance: random.Random, progress: Progress) -> None:
         return {"person": person, "type": entry.type_code, **answer}
 
     world.licenses = _all(issue, jobs, "licenses", progress)
+
+
+def _declare_coverage(world: World) -> None:
+    """Every other type is wholly collected; of the others the paper still counts. One source is down."""
+    entries = list(catalog.national_catalog(OPERATOR))
+    for row in sorted({*NATURAL_TYPES, *LEGAL_TYPES})[::2]:
+        path = f"/v1/license-types/{entries[row].type_code}"
+        world.issuer.post(f"{path}/coverage", {**act(), "holds": "all"})
+    path = f"/v1/license-types/{entries[LEGAL_TYPES[3]].type_code}"
+    world.issuer.post(f"{path}/source", {**act(), "source": "down"})
 
 
 def _value(name: str, person: demo_people.Person, number: int) -> str:

@@ -24,11 +24,19 @@ SCOPES = {
     "authorization:grant": "Grant and change statutory and unconditional authorizations",
     "consent:attest": "Attest holders' consent",
     "file:attest": "Read a holder's file on an operator's attestation",
+    "coverage:declare": "Declare what the ledger holds of a type, and whether a type's source answers",
     "audit:read": "Read the trail",
 }
 _KEY = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 _REF = {"type": "string", "pattern": "^[a-z2-7]{25}[aeimquy4]$"}
-_PATTERNS = {"Idempotency-Key": _KEY, "license_ref": _REF, "authorization_ref": _REF}
+_TYPE = {"type": "string", "pattern": "^[0-9A-Z]{18}[0-9]{3}$"}
+_PATTERNS = {
+    "Idempotency-Key": _KEY,
+    "license_ref": _REF,
+    "authorization_ref": _REF,
+    "coverage_ref": _REF,
+    "type_code": _TYPE,
+}
 _TEXTS = ("/v1/receipts/{partition}/{index}", "/log/{partition}/checkpoint")
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
-from api import models
+from api import models, models_coverage
 
 ORGANIZATION = "12350100000000027E"
 """Whom the example client acts for."""
@@ -156,6 +156,24 @@ SearchBody = Annotated[
         )
     ),
 ]
+CoverageBody = Annotated[
+    models_coverage.Declare,
+    Body(
+        openapi_examples=_examples(
+            of_one_issuer={
+                **_ACT,
+                "issuer": ORGANIZATION,
+                "area": "350100",
+                "issued_from": "2015-01-01",
+                "holds": "all",
+            }
+        )
+    ),
+]
+WithdrawCoverageBody = Annotated[models.Act, Body(openapi_examples=_examples(after_a_finding=_ACT))]
+SourceBody = Annotated[
+    models_coverage.DeclareSource, Body(openapi_examples=_examples(planned_work={**_ACT, "source": "down"}))
+]
 TrailBody = Annotated[
     models.ReadTrail,
     Body(
@@ -197,6 +215,11 @@ AUTHORIZATION_LINKS: dict[str, Any] = {
     "x-links": {
         name: _link(name, "authorization_ref") for name in ("get_authorization", "narrow", "withdraw")
     }
+}
+TYPE_PARAMETERS: dict[str, Any] = {"x-examples": {"type_code": LICENSE_TYPE}}
+COVERAGE_LINKS: dict[str, Any] = {
+    **TYPE_PARAMETERS,
+    "x-links": {"withdraw_coverage": _link("withdraw_coverage", "coverage_ref")},
 }
 RECEIPT_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "index": "0"}}
 LOG_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0"}}

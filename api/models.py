@@ -220,6 +220,14 @@ class Purpose(Strict):
     reason: Text
 
 
+class Expected(Strict):
+    """What the officer knows of the license asked for: decides whether finding nothing means not held."""
+
+    issuer: CreditCode | None = None
+    area: AreaCode | None = None
+    issued_on: Day | None = None
+
+
 class Use(Strict):
     """用证: names exactly one of a use code, a license, or a holder with a license type."""
 
@@ -228,6 +236,7 @@ class Use(Strict):
     holder: Holder | None = None
     license_type: TypeCode | None = None
     fields: list[FieldName] | None = Field(None, max_length=_LIST_MAX)
+    expected: Expected | None = None
     purpose: Purpose
     operator: Operator
     channel: Channel = "window"

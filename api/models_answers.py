@@ -150,6 +150,32 @@ class LicenseNamed(Answer):
     choices: list[str] = Field(description="Where too many match: references to choose from")
 
 
+class Candidate(Answer):
+    """A license to choose from."""
+
+    license_ref: str
+    license_type: str
+    issuer: str
+    area: str = Field(description="Administrative division in the issuer's credit code")
+    status: str
+    valid_from: str
+    valid_to: str | None
+
+
+class Help(Answer):
+    """What the officer at the counter does about a refusal; follows from the refusal's event."""
+
+    situation: Literal[
+        "not-authorized", "source-unavailable", "not-covered", "not-held", "status", "ambiguous"
+    ]
+    situation_zh: str
+    advice_zh: str
+    advice_en: str
+    status_since: str | None = Field(description="Of a status: since when, or from when")
+    responsible_issuer: str | None = Field(description="Of a status: who is answerable for the license")
+    candidates: list[Candidate]
+
+
 class UseProof(Answer):
     """What proves a use offline."""
 
@@ -171,6 +197,7 @@ class UseAnswer(Answer):
         description="Null where a refusal names nothing, and where a repeat comes after the holder's erasure"
     )
     proof: UseProof
+    help: Help | None = Field(None, description="Of a refusal; absent where granted")
 
 
 class Used(Answer):

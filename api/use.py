@@ -80,6 +80,7 @@ def command(
         license_ref=None if asked.license_ref is None else ids.parse(asked.license_ref),
         holder=None if asked.holder is None else acts.holder(asked.holder),
         type_code=asked.license_type,
+        expected=acts.expected(asked.expected),
         field_names=None if asked.fields is None else tuple(sorted(set(asked.fields))),
     )
 

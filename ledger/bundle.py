@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ledger import days, errors, fact, license, use
+from ledger import advice, days, errors, fact, license, use
 from signing import event, fields, ids, receipt, spelling, trust
 
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024
@@ -85,7 +85,8 @@ def judge(data: bytes, *, trusted: trust.TrustFile) -> tuple[ProvenUse, ...]:
 
 
 def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
-    said = _members(item, _USE, path)
+    has_help = isinstance(item, dict) and "help" in item
+    said = _members(item, _USE | {"help"} if has_help else _USE, path)
     is_granted = said["decision"] == "granted"
     names = _PROOF_GRANTED if is_granted else _PROOF_REFUSED
     proof = _members(said["proof"], names, f"{path}.proof")
@@ -95,7 +96,7 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
     values: Mapping[str, Any] = {}
     license_ref = None
     if is_granted:
-        if not isinstance(made, use.LicenseUsed):
+        if not isinstance(made, use.LicenseUsed) or has_help:
             _refuse(f"{path}.decision", "is not what the event records")
         _require(said["reason"] is None and said["code"] == use.GRANTED_CODE, f"{path}.code")
         values = _judge_license(said["license"], proof, shown, made, trusted, path)
@@ -106,6 +107,8 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
         _require(said["reason"] == made.reason, f"{path}.reason")
         _require(said["code"] == made.code, f"{path}.code")
         _judge_named(said["license"], made, f"{path}.license")
+        if has_help:
+            _require(said["help"] == advice.help_of(made), f"{path}.help")
         license_ref = None if made.license_ref is None else ids.text(made.license_ref)
     return ProvenUse(
         index=shown.index,

@@ -69,6 +69,7 @@ class _Definition(Fact, is_topic=False):
         require_owner(self.type_code, about, state)
 
     def _put_type(self, state: State, *, asks: bool) -> None:
+        known = state.get(TypeRow, self.type_code)
         state.put(
             TypeRow(
                 type_code=self.type_code,
@@ -79,6 +80,9 @@ class _Definition(Fact, is_topic=False):
                 field_names=tuple(name for name, _ in self.fields),
                 public_fields=self.public_fields,
                 is_retired=False,
+                # What is declared of the type is no part of its definition.
+                coverage=() if known is None else known.coverage,
+                source=None if known is None else known.source,
             )
         )
         if asks:

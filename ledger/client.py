@@ -21,6 +21,7 @@ SCOPES = (
     "consent:attest",
     "file:attest",
     "catalog:write",
+    "coverage:declare",
     "audit:read",
 )
 """What a client may do; `docs/rules.md` says what each opens."""

@@ -90,6 +90,10 @@ class TypeRow(Row):
     public_fields: tuple[str, ...]
     """公开: what anyone may see; apart from the sharing class."""
     is_retired: bool
+    coverage: tuple[str, ...] = ()
+    """Declarations of coverage in force, as `ledger.coverage` spells them."""
+    source: str | None = None
+    """`up` or `down` for a type held by reference; None: the ledger itself holds its licenses."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ledger import authorization, errors, license
+from ledger import authorization, coverage, days, errors, license
+from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Fact, Touched
-from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, State, altered
+from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, State, TypeRow, altered
 from signing import event
 
 TOGETHER_MAX = 20
@@ -29,6 +30,8 @@ NATIONAL_CODES: dict[str, str | None] = {
     "item-not-covered": "100",
     "fields-not-covered": "100",
     "authorization-exhausted": "100",
+    "source-unavailable": "99",
+    "not-covered": "10",
     "not-held": "10",
     "license-annulled": "21",
     "license-revoked": "21",
@@ -56,6 +59,8 @@ class Asked(NamedTuple):
     service_item: str | None
     field_names: tuple[str, ...] | None
     """None: every field the authorization and the license have."""
+    expected: Expected = NO_HINTS
+    """What the requester knows of the license; it decides what it means that nothing is found."""
 
 
 def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: int = 1) -> str | None:
@@ -79,6 +84,21 @@ def judge_license(row: LicenseRow, *, at: int) -> str | None:
     """The reason why the license cannot be used at `at`; None when it is effective."""
     status = license.status(row, at)
     return None if status == "effective" else f"license-{status}"
+
+
+def since(row: LicenseRow, *, at: int) -> int | None:
+    """Since when the license has the status that it has at `at`; from when, if it is not effective yet."""
+    status = license.status(row, at)
+    if status == "not-yet-effective":
+        return days.start(row.valid_from)
+    if status == "expired" and row.valid_to is not None:
+        return days.start(row.valid_to + 1)
+    return row.status_since if status == row.status else None
+
+
+def summary(row: LicenseRow) -> tuple[str, str, int, int | None]:
+    """What a requester sees of a license to choose it: type, issuer, first and last valid day."""
+    return row.type_code, row.issuer, row.valid_from, row.valid_to
 
 
 def disclosed(row: AuthorizationRow, license_row: LicenseRow, asked: Asked) -> tuple[str, ...]:
@@ -148,11 +168,29 @@ class UseRefused(Fact):
     authorization_ref: bytes | None
     choices: tuple[bytes, ...]
     """`ambiguous`: effective licenses, of which the requester may name one."""
+    expected_issuer: str | None = None
+    expected_area: str | None = None
+    expected_issued_on: int | None = None
+    """What the requester knew of the license that was not found."""
+    coverage: tuple[bytes, ...] = ()
+    """`not-held`: the declarations that say that the ledger would hold it."""
+    since: int | None = None
+    responsible: str | None = None
+    """A status: since when, and who is answerable for the license."""
+    summaries: tuple[tuple[str, str, int, int | None], ...] = ()
+    """Of each choice: type, issuer, first and last valid day."""
+
+    @property
+    def expected(self) -> Expected:
+        """What the requester knew of the license that was not found."""
+        return Expected(self.expected_issuer, self.expected_area, self.expected_issued_on)
 
     def touches(self, about: event.Event) -> Touched:
         yield OrganizationRow, about.organization
         if self.authorization_ref is not None:
             yield AuthorizationRow, self.authorization_ref
+        if self.type_code is not None and self.reason in coverage.NOTHING_FOUND:
+            yield TypeRow, self.type_code
         for license_ref in self._named():
             yield LicenseRow, license_ref
 
@@ -171,6 +209,10 @@ class UseRefused(Fact):
         if not self._named() and row.stream_id != about.stream_id:
             raise errors.Forbidden("the refusal stands in another stream than its authorization")
         self._allow_named(row, about, state)
+        if self.reason in coverage.NOTHING_FOUND:
+            self._allow_nothing_found(row, about, state)
+        elif self.coverage or self.expected != NO_HINTS:
+            raise errors.Forbidden("only where nothing is found, coverage matters")
 
     def _allow_named(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
         names_one, names_some = self.reason.startswith("license-"), self.reason == "ambiguous"
@@ -184,6 +226,24 @@ class UseRefused(Fact):
             is_true = judge_license(license_row, at=about.recorded_at) == told
             if not is_true or not authorization.covers(row, license_row):
                 raise errors.Forbidden("not a license that this refusal may name")
+            if self.responsible is not None and (self.since, self.responsible) != (
+                since(license_row, at=about.recorded_at),
+                license_row.issuer,
+            ):
+                raise errors.Forbidden("not since when and of whom the status is")
+        named = [state.need(LicenseRow, ref) for ref in self.choices]
+        if self.summaries and self.summaries != tuple(summary(item) for item in named):
+            raise errors.Forbidden("not what there is to choose from")
+
+    def _allow_nothing_found(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
+        type_row = None if self.type_code is None else state.get(TypeRow, self.type_code)
+        if self.reason == "not-held" and not self.coverage and (type_row is None or not type_row.coverage):
+            # So it was recorded before departments declared coverage.
+            return
+        if type_row is None or type_row.type_code not in row.type_codes:
+            raise errors.Forbidden("the authorization is for other types")
+        if coverage.judge(type_row, self.expected, at=about.recorded_at) != (self.reason, self.coverage):
+            raise errors.Forbidden("not what the coverage of the type says")
 
     def _named(self) -> tuple[bytes, ...]:
         return self.choices if self.license_ref is None else (self.license_ref, *self.choices)
@@ -196,6 +256,9 @@ class Outcome(NamedTuple):
     authorization: AuthorizationRow | None = None
     licenses: tuple[LicenseRow, ...] = ()
     """Granted: those used. Refused: the one whose status forbids it, or those to choose from."""
+    type_code: str | None = None
+    coverage: tuple[bytes, ...] = ()
+    """Nothing found: the type that decides, and the declarations by which it is not held."""
 
     @property
     def stream_id(self) -> bytes | None:
@@ -211,24 +274,32 @@ def decide(
     asked: Asked,
     *,
     type_code: str | None,
+    types: Sequence[TypeRow] = (),
     at: int,
 ) -> Outcome:
     """The outcome of one request (docs/rules.md, rows in their order).
 
     `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
-    type asked for, or the one license named.
+    type asked for, or the one license named; `types` are those that say what it means to find nothing.
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference):
         if row.requester == asked.requester and _concerns(row, licenses, type_code):
-            outcome = _try(row, licenses, asked, at=at)
+            outcome = _try(row, licenses, asked, types, at=at)
             if outcome.reason is None:
                 return outcome
             nearest = max(nearest, outcome, key=_progress)
     return nearest
 
 
-def _try(row: AuthorizationRow, licenses: Sequence[LicenseRow], asked: Asked, *, at: int) -> Outcome:
+def _try(
+    row: AuthorizationRow,
+    licenses: Sequence[LicenseRow],
+    asked: Asked,
+    types: Sequence[TypeRow],
+    *,
+    at: int,
+) -> Outcome:
     covered = [item for item in licenses if authorization.covers(row, item)]
     effective = [item for item in covered if judge_license(item, at=at) is None]
     is_ambiguous = len(effective) > TOGETHER_MAX
@@ -237,7 +308,9 @@ def _try(row: AuthorizationRow, licenses: Sequence[LicenseRow], asked: Asked, *,
         # What is held is not for a requester whose authorization does not permit to ask.
         return Outcome(reason=reason, authorization=row)
     if not covered:
-        return Outcome(reason="not-held", authorization=row)
+        named = [item for item in types if item.type_code in row.type_codes]
+        said, type_code, refs = coverage.judge_all(named, asked.expected, at=at)
+        return Outcome(reason=said, authorization=row, type_code=type_code, coverage=refs)
     if not effective:
         newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))

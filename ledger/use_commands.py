@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import audit, authorization_commands, errors, holder, use, verification
+from ledger import audit, authorization_commands, coverage, errors, holder, use, verification
 from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
+from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup
@@ -29,6 +30,7 @@ class UseLicense(Command):
     holder: HolderCode | None = None
     type_code: str | None = None
     field_names: tuple[str, ...] | None = None
+    expected: Expected = NO_HINTS
 
     def wants(self, vault: Vault) -> Wants:
         wants = Wants()
@@ -48,6 +50,8 @@ class UseLicense(Command):
         own = actor_stream(self.actor, view)
         stream_id, types, refs = self._target(view)
         reads.rows |= {(LicenseRow, ref) for ref in refs}
+        if self.use_code is not None:
+            reads.rows |= {(TypeRow, type_code) for type_code in types}
         for type_code in types:
             if stream_id is not None:
                 reads.held.add((stream_id, type_code))
@@ -67,10 +71,11 @@ class UseLicense(Command):
             requester=self.actor.organization,
             service_item=self.actor.service_item,
             field_names=self.field_names,
+            expected=self.expected,
         )
         outcome = self._decide(view, own, asked)
         if outcome.reason is not None:
-            return [self._refusal(outcome, own)]
+            return [self._refusal(outcome, own, at=view.at)]
         return [_grant(row, outcome, asked) for row in outcome.licenses]
 
     def _target(self, view: View) -> tuple[bytes | None, tuple[str, ...], tuple[bytes, ...]]:
@@ -104,7 +109,20 @@ class UseLicense(Command):
             stream_id, types, refs = None, self._asked_types(), ()
         licenses = self._licenses(view, stream_id, types, refs)
         candidates = self._candidates(view, own, stream_id, types)
-        return use.decide(candidates, licenses, asked, type_code=self._concerned(types), at=view.at)
+        return use.decide(
+            candidates,
+            licenses,
+            asked,
+            type_code=self._concerned(types),
+            types=self._type_rows(view, types),
+            at=view.at,
+        )
+
+    def _type_rows(self, view: View, types: tuple[str, ...]) -> list[TypeRow]:
+        """The types that may turn out not to be held; a license that is named is there."""
+        if self.license_ref is not None:
+            return []
+        return [view.state.need(TypeRow, type_code) for type_code in types]
 
     def _asked_types(self) -> tuple[str, ...]:
         return () if self.type_code is None else (self.type_code,)
@@ -141,18 +159,27 @@ class UseLicense(Command):
             found.update({row.license_ref: row for row in view.held(stream_id, type_code)})
         return list(found.values())
 
-    def _refusal(self, outcome: Outcome, own: bytes) -> Draft:
+    def _refusal(self, outcome: Outcome, own: bytes, *, at: int) -> Draft:
         """The refusal; it names a license only where the requester may know of it."""
         assert outcome.reason is not None, "a refusal has a reason"
-        is_ambiguous = outcome.reason == "ambiguous"
+        choices = outcome.licenses if outcome.reason == "ambiguous" else ()
         row = outcome.licenses[0] if outcome.licenses else None
+        named = None if choices else row
+        expected = self.expected if outcome.reason in coverage.NOTHING_FOUND else NO_HINTS
         made = use.UseRefused(
             reason=outcome.reason,
             code=use.NATIONAL_CODES[outcome.reason],
-            type_code=row.type_code if row is not None else self.type_code,
-            license_ref=row.license_ref if row is not None and not is_ambiguous else None,
+            type_code=row.type_code if row is not None else outcome.type_code or self.type_code,
+            license_ref=None if named is None else named.license_ref,
             authorization_ref=outcome.authorization.authorization_ref if outcome.authorization else None,
-            choices=tuple(item.license_ref for item in outcome.licenses) if is_ambiguous else (),
+            choices=tuple(item.license_ref for item in choices),
+            expected_issuer=expected.issuer,
+            expected_area=expected.area,
+            expected_issued_on=expected.issued_on,
+            coverage=outcome.coverage,
+            since=None if named is None else use.since(named, at=at),
+            responsible=None if named is None else named.issuer,
+            summaries=tuple(use.summary(item) for item in choices),
         )
         return Draft(fact=made, stream_id=outcome.stream_id or own, seals=self._asked_about(own))
 

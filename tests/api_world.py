@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api import auth, client, description, examples, main, problems, service
-from ledger import catalog, check, config, opening, registry_commands
+from ledger import catalog, check, config, coverage_commands, opening, registry_commands
 from signing import ids, note, trust
 from tests import world
 
@@ -123,6 +123,11 @@ class Face:
     def events(self) -> int:
         """How many facts there are."""
         return self.served.ledger.recorder.newest_index() + 1
+
+    def cover(self, type_code: str = world.CITIZEN_CARD) -> None:
+        """Declare that the ledger holds every license of a type."""
+        actor = self.served.ledger.console
+        self.console(coverage_commands.DeclareCoverage(actor=actor, type_code=type_code, holds="all"))
 
     def console(self, asked: Any) -> None:
         """Append a command of the ledger's console, or of anyone."""

@@ -85,6 +85,8 @@ class Request:
     type: str | None = None
     item: str | None = None
     fields: frozenset[str] | None = None
+    finding_nothing: dict[str, str] = field(default_factory=dict, compare=False)
+    """Type to the word for finding nothing of it: `unreachable`, `uncovered` or `none`."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Rules:
             authorization=authorization_word(permission, len(effective), at),
             mode=permission.mode,
             scope=scope_word(permission, asked),
-            license=license_word(effective, newest, at),
+            license=license_word(effective, newest, at, nothing_word(permission, asked)),
         )
         used = {"licenses": effective, "choices": effective, "license": [newest]}.get(rule.names, [])
         return Verdict(rule, permission, tuple(item for item in used if item is not None))
@@ -187,10 +189,16 @@ def scope_word(permission: Permission, asked: Request) -> str:
     }[other_item, other_fields]
 
 
-def license_word(effective: list[Held], newest: Held | None, at: int) -> str:
+def nothing_word(permission: Permission, asked: Request) -> str:
+    """The word for finding nothing: of the types that the authorization names, the least covered."""
+    words = [word for type_code, word in asked.finding_nothing.items() if type_code in permission.types]
+    return min(words, key=("unreachable", "uncovered", "none").index, default="uncovered")
+
+
+def license_word(effective: list[Held], newest: Held | None, at: int, nothing: str) -> str:
     """The word for the licenses that are covered."""
     if newest is None:
-        return "none"
+        return nothing
     if not effective:
         return status_word(newest, at)
     if len(effective) == 1:

@@ -140,4 +140,6 @@ def test_a_statutory_grant_lets_its_requester_use_what_anyone_holds(face: Face, 
     assert refused(user.done("/v1/uses", use_body(7))) == "not-authorized"
     issuer.done("/v1/authorizations", grant_body(to=world.AUDITOR))
     assert user.done("/v1/uses", use_body(7))["uses"][0]["decision"] == "granted"
+    assert refused(user.done("/v1/uses", use_body(8))) == "not-covered"
+    face.cover()
     assert refused(user.done("/v1/uses", use_body(8))) == "not-held"

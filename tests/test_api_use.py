@@ -26,6 +26,7 @@ def face(cluster: Cluster) -> Iterator[Face]:
 def issuer(face: Face) -> Caller:
     made = face.register(world.ISSUER, "license:issue", "authorization:grant", "consent:attest")
     made.done("/v1/authorizations", grant_body(to=world.HALL))
+    face.cover()
     return made
 
 
@@ -56,11 +57,13 @@ def test_several_effective_licenses_are_used_together(face: Face, issuer: Caller
 
 def test_a_refused_use_is_an_answer_that_is_recorded(face: Face, issuer: Caller, hall: Caller) -> None:
     ref = issuer.done("/v1/licenses", issue_body(4))["license_ref"]
-    issuer.done(f"/v1/licenses/{ref}/suspend", api_world.example("ChangeBody"))
+    suspended = issuer.done(f"/v1/licenses/{ref}/suspend", api_world.example("ChangeBody"))
     before = face.events()
     (one,) = hall.done("/v1/uses", use_body(4))["uses"]
     assert (one["decision"], one["reason"], one["code"]) == ("refused", "license-suspended", "23")
     assert one["license"] == {"license_ref": ref, "type_code": world.CITIZEN_CARD, "choices": []}
+    assert (one["help"]["situation"], one["help"]["responsible_issuer"]) == ("status", world.ISSUER)
+    assert one["help"]["status_since"] == suspended["effective_at"]
     assert face.events() == before + 1
     stored = event.parse_strictly(spelling.from_base64(one["proof"]["event"]))
     assert (stored.topic, stored.case_number, stored.channel) == ("UseRefused", "2026-0202-0042", "window")
@@ -72,7 +75,17 @@ def test_a_refusal_names_what_there_is_to_choose_from(face: Face, issuer: Caller
     (one,) = answer.json()["uses"]
     assert one["reason"] == "ambiguous"
     assert set(one["license"]["choices"]) == refs
+    listed = one["help"]["candidates"]
+    assert {item["license_ref"] for item in listed} == refs
+    assert {(item["area"], item["status"], item["valid_to"]) for item in listed} == {
+        ("350000", "effective", None)
+    }
     bundle.judge(answer.content, trusted=trust_of(face))
+    for changed in ("advice_zh", "candidates"):
+        said = answer.json()
+        said["uses"][0]["help"][changed] = []
+        with pytest.raises(bundle.BundleInvalid, match="help"):
+            bundle.judge(json.dumps(said).encode(), trusted=trust_of(face))
     for changed in ("choices", "type_code", "license_ref"):
         said = answer.json()
         said["uses"][0]["license"][changed] = None if changed != "license_ref" else next(iter(refs))

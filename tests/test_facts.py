@@ -96,7 +96,7 @@ def _word(kind: str) -> str:
     plain = kind.removesuffix(" | None")
     if plain.startswith("tuple[tuple["):
         inner = plain.removeprefix("tuple[tuple[").removesuffix("], ...]").split(", ")
-        word = f"array of [{', '.join(_WORDS[one] for one in inner)}]"
+        word = f"array of [{', '.join(_word(one) for one in inner)}]"
     elif plain.startswith("tuple["):
         word = f"array of {_WORDS[plain.removeprefix('tuple[').split(',')[0]]}"
     else:

@@ -18,6 +18,7 @@ ORDER = (
     *("get_license", "amend", "suspend", "reinstate", "get_authorization", "narrow", "withdraw"),
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("transfer_out", "cancel_transfer", "void"),
+    *("declare_coverage", "get_coverage", "withdraw_coverage", "declare_source"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
 )
 """In which the steps make sense: what changes a license comes after what uses it."""
@@ -107,7 +108,7 @@ def test_every_example_works_when_it_is_pasted(face: Face, caller: Caller, said:
                 where = filled(path, operation, made)
                 answer = caller.get(where) if method == "get" else caller.post(where, body)
             assert answer.status_code == 200, (name, answer.text)
-            if name in ("issue", "grant"):
+            if name in ("issue", "grant", "declare_coverage"):
                 made |= answer.json()
 
 

@@ -139,6 +139,7 @@ def test_twenty_are_used_together_or_none(world: World) -> None:
 
 def test_a_not_held_license_leaves_no_trace_with_a_holder_nobody_knows(world: World) -> None:
     world.grant()
+    world.cover()
     (refused,) = world.use(holder=citizen(7), type_code=BUSINESS_LICENSE)
     (known,) = world.use(holder=ENTERPRISE, type_code=BUSINESS_LICENSE)
     assert refused.event.fact["reason"] == known.event.fact["reason"] == "not-held"

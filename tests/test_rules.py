@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ledger import authorization, client, days, license, mark, use
-from ledger.state import AuthorizationRow, LicenseRow
+from ledger import advice, authorization, client, coverage, days, license, mark, use
+from ledger.state import AuthorizationRow, LicenseRow, TypeRow
 from signing import ids
 from tests import rules_table
 from tests.rules_table import Held, Permission, Request
@@ -87,6 +87,25 @@ def authorization_row(item: Permission) -> AuthorizationRow:
     )
 
 
+ALL = coverage.Declaration(bytes(16), "all", None, None, None, None)
+
+
+def type_row(type_code: str, nothing: str) -> TypeRow:
+    """A type of which finding nothing means what the word says."""
+    return TypeRow(
+        type_code=type_code,
+        name_zh="类型",
+        name_en="Type",
+        holder_kind="either",
+        sharing_class="conditional",
+        field_names=(),
+        public_fields=(),
+        is_retired=False,
+        coverage=() if nothing == "uncovered" else (ALL.text(),),
+        source="down" if nothing == "unreachable" else None,
+    )
+
+
 def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Request) -> str:
     """The outcome, on which the ledger and the page agree in every respect."""
     said = RULES.judge(permissions, licenses, asked, at=AT)
@@ -99,6 +118,7 @@ def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Re
             field_names=None if asked.fields is None else tuple(sorted(asked.fields)),
         ),
         type_code=asked.type,
+        types=[type_row(*item) for item in asked.finding_nothing.items()],
         at=AT,
     )
     assert (decided.reason or "granted") == said.outcome
@@ -132,14 +152,18 @@ LICENSES: dict[str, list[Held]] = {
 }
 TIMES = {"runs": (0, None), "later": (AT + 1, None), "ends now": (0, AT), "ends soon": (AT, AT + 1)}
 COUNTS = {"no limit": (None, 9), "used up": (3, 3), "one left": (3, 2), "twenty left": (20, 0)}
+HELD, OTHER_HELD = {TYPE: "none"}, {OTHER_TYPE: "none"}
+CLOSED = frozenset({"domicile"})
 ASKED = {
-    "everything": Request(HALL, TYPE, "item-1"),
-    "an open field": Request(HALL, TYPE, "item-1", frozenset({"name", "@license_id"})),
-    "a closed field": Request(HALL, TYPE, "item-1", frozenset({"domicile"})),
-    "another item": Request(HALL, TYPE, "item-2"),
-    "another item and a closed field": Request(HALL, TYPE, "item-2", frozenset({"domicile"})),
-    "by another hall": Request(OTHER_HALL, TYPE, "item-1"),
-    "another type": Request(HALL, OTHER_TYPE, "item-1"),
+    "everything": Request(HALL, TYPE, "item-1", None, HELD),
+    "everything of a type that is not covered": Request(HALL, TYPE, "item-1", None, {TYPE: "uncovered"}),
+    "everything while the source is down": Request(HALL, TYPE, "item-1", None, {TYPE: "unreachable"}),
+    "an open field": Request(HALL, TYPE, "item-1", frozenset({"name", "@license_id"}), HELD),
+    "a closed field": Request(HALL, TYPE, "item-1", CLOSED, HELD),
+    "another item": Request(HALL, TYPE, "item-2", None, HELD),
+    "another item and a closed field": Request(HALL, TYPE, "item-2", CLOSED, HELD),
+    "by another hall": Request(OTHER_HALL, TYPE, "item-1", None, HELD),
+    "another type": Request(HALL, OTHER_TYPE, "item-1", None, OTHER_HELD),
 }
 
 
@@ -234,7 +258,7 @@ def test_an_authorization_that_does_not_permit_tells_nothing_of_what_is_held() -
     """Rows 2 to 7: the outcome is the same whatever the holder has, but for the count of several."""
     for mode, made in single():
         alone = RULES.judge([made], [], ASKED["everything"], at=AT)
-        if alone.outcome in ("not-held", "granted"):
+        if alone.outcome in (*coverage.NOTHING_FOUND, "granted"):
             continue
         for licenses in LICENSES.values():
             asked = ASKED["everything"]
@@ -289,3 +313,16 @@ def test_each_row_says_what_the_officer_sees_in_both_languages() -> None:
         chinese, english = rule.shown.split(" · ")
         assert any("\u4e00" <= character <= "\u9fff" for character in chinese)
         assert english.isascii()
+
+
+def test_every_refusal_belongs_to_a_situation_of_the_page_with_its_advice() -> None:
+    rows = rules_table.rows_under(rules_table.PAGE.read_text("utf-8"), "What the officer does")
+    assert [row[0].strip("`") for row in rows] == list(advice.SITUATIONS)
+    reasons = []
+    for name, name_zh, listed, told in rows:
+        zh, en = told.split(" · ")
+        assert advice.SITUATIONS[name.strip("`")] == (name.strip("`"), name_zh, zh, en)
+        for reason in listed.replace("`", "").split(", "):
+            assert advice.situation(reason).name == name.strip("`")
+            reasons.append(reason)
+    assert sorted(reasons) == sorted(use.NATIONAL_CODES)

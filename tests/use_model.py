@@ -25,6 +25,7 @@ from ledger import (
     authorization_commands,
     client,
     command,
+    coverage_commands,
     days,
     errors,
     identifiers,
@@ -73,6 +74,9 @@ class Model:
     erased: set[str] = field(default_factory=set)
     """Names of holders; a holder who comes again after an erasure has another name."""
     names: dict[str, str] = field(default_factory=dict)
+    declared: dict[bytes, tuple[str, str]] = field(default_factory=dict)
+    """Declarations of coverage in force: type and what the ledger holds of it."""
+    sources_down: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def name(self, holder: identifiers.HolderCode) -> str:
@@ -81,6 +85,16 @@ class Model:
 
     def knows(self, holder: identifiers.HolderCode) -> str | None:
         return self.names.get(holder.code)
+
+    def finding_nothing(self) -> dict[str, str]:
+        """Of each type, the page's word for finding nothing of it, when nothing is known of the license."""
+        words = {}
+        for type_code in TYPES:
+            held = {holds for of_type, holds in self.declared.values() if of_type == type_code}
+            words[type_code] = "none" if held == {"all"} else "uncovered"
+            if type_code in self.sources_down:
+                words[type_code] = "unreachable"
+        return words
 
     def alive(self) -> list[Permission]:
         """Authorizations but those of erased holders."""
@@ -108,6 +122,7 @@ class Histories(RuleBasedStateMachine):
             self.halls[organization] = self.world.register(organization, "license:use")
         for type_code in TYPES:
             self.issue(HOLDERS[0], type_code, None, None)
+        self.declare_coverage(TYPES[0], "all")
 
     # --- licenses ---
 
@@ -312,6 +327,31 @@ class Histories(RuleBasedStateMachine):
             return
         self.world.do(asked)
         item.is_withdrawn = True
+
+    # --- coverage ---
+
+    @rule(type_code=types, holds=st.sampled_from(["all", "all", "all", "some"]))
+    def declare_coverage(self, type_code: str, holds: str) -> None:
+        self.model.declared[self.world.cover(type_code, holds=holds)] = (type_code, holds)
+
+    @precondition(lambda self: self.model.declared)
+    @rule(data=st.data())
+    def withdraw_coverage(self, data: st.DataObject) -> None:
+        ref = data.draw(st.sampled_from(sorted(self.model.declared)))
+        type_code, _ = self.model.declared.pop(ref)
+        console = self.world.ledger.console
+        self.world.do(
+            coverage_commands.WithdrawCoverage(actor=console, type_code=type_code, coverage_ref=ref)
+        )
+
+    @rule(type_code=types)
+    def turn_source(self, type_code: str) -> None:
+        """The source goes down, or the ledger holds the licenses itself again."""
+        is_down = type_code in self.model.sources_down
+        console = self.world.ledger.console
+        source = "ledger" if is_down else "down"
+        self.world.do(coverage_commands.DeclareSource(actor=console, type_code=type_code, source=source))
+        (self.model.sources_down.remove if is_down else self.model.sources_down.add)(type_code)
 
     # --- clients and erasure ---
 

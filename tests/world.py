@@ -13,6 +13,7 @@ from ledger import (
     authorization_commands,
     catalog,
     command,
+    coverage_commands,
     days,
     identifiers,
     license_commands,
@@ -114,6 +115,14 @@ class World:
             area_code="350200",
         )
         return self.do(asked)
+
+    def cover(self, type_code: str = BUSINESS_LICENSE, *, holds: str = "all", **limits: Any) -> bytes:
+        """A declaration of coverage by the console; returns its reference."""
+        asked = coverage_commands.DeclareCoverage(
+            actor=self.ledger.console, type_code=type_code, holds=holds, **limits
+        )
+        self.do(asked)
+        return asked.coverage_ref
 
     def grant(self, *, mode: str = "statutory", requester: str = HALL, **scope: Any) -> bytes:
         """An authorization; returns its reference. `scope` members as `authorization.Scope`, `holder`."""
