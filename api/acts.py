@@ -103,19 +103,29 @@ def organization(code: str, *, field: str) -> str:
 
 def content(said: models.Issue | models.Amend, *, serial: str) -> license_commands.Content:
     """What an issuer says of a version; raises FieldUnknown for a reserved or telling field name."""
-    for name in said.fields:
-        if name.startswith("@") or identifiers.contains_citizen_id(name):
-            raise errors.FieldUnknown(field="fields")
+    check_names(said.fields)
     return license_commands.Content(
         serial=serial,
         number=said.number,
         holder_name=said.holder.name,
         values=said.fields,
         valid_from=days.parse(said.valid_from),
-        valid_to=None if said.valid_to is None else days.parse(said.valid_to),
+        valid_to=day(said.valid_to),
         issued_on=days.parse(said.issued_on),
         area_code=said.area_code,
     )
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Nothing unless a field's name is reserved or telling; raises FieldUnknown."""
+    for name in names:
+        if name.startswith("@") or identifiers.contains_citizen_id(name):
+            raise errors.FieldUnknown(field="fields")
+
+
+def day(text: str | None) -> int | None:
+    """A Beijing day, or None."""
+    return None if text is None else days.parse(text)
 
 
 def origin(said: models.Origin) -> license_commands.Origin:

@@ -14,6 +14,7 @@ from ledger import (
     catalog_rules,
     days,
     disclosure,
+    endorsement,
     fact,
     license,
     mark,
@@ -101,9 +102,9 @@ def proven(item: service.Recorded) -> Json:
 
 
 def issued(served: service.Service, item: service.Recorded) -> Json:
-    """The answer to an issue or an amendment, with what the printed piece shows."""
+    """The answer to a version of a license, with what the printed piece shows."""
     made = fact.from_event(item.event)
-    assert isinstance(made, license.LicenseIssued | license.LicenseAmended), "a version"
+    assert isinstance(made, license.VersionFact), "a version"
     version = served.disclosure.open_version(item.index, item.data, item.event)
     vault, config = served.ledger.vault, served.ledger.config
     return {
@@ -116,9 +117,7 @@ def issued(served: service.Service, item: service.Recorded) -> Json:
     }
 
 
-def _warnings(
-    served: service.Service, made: license.LicenseIssued | license.LicenseAmended
-) -> list[dict[str, str]]:
+def _warnings(served: service.Service, made: license.VersionFact) -> list[dict[str, str]]:
     """How the dates do not fit the validity rule of a type that only warns."""
     rules = served.reader.row(state.TypeRulesRow, made.type_code)
     found = catalog_rules.validity_findings(rules, valid_from=made.valid_from, valid_to=made.valid_to)
@@ -133,6 +132,18 @@ def changed(item: service.Recorded) -> Json:
         return {**proven(item), "license_ref": ref, "mark": made.mark, "stands": made.is_set}
     assert isinstance(made, license.StatusChange), "a change of status"
     return {**proven(item), "license_ref": ids.text(made.license_ref), "status": made.after}
+
+
+def endorsed(item: service.Recorded) -> Json:
+    """The answer to an endorsement."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, endorsement.LicenseEndorsed), "an endorsement"
+    return {
+        **proven(item),
+        "license_ref": ids.text(made.license_ref),
+        "result": made.result,
+        "endorsement_due": None if made.next_due is None else days.text(made.next_due),
+    }
 
 
 def granted(served: service.Service, item: service.Recorded) -> Json:
@@ -183,6 +194,8 @@ def license_now(served: service.Service, row: state.LicenseRow, *, at: int) -> J
         "version_index": row.version_index,
         "valid_from": days.text(row.valid_from),
         "valid_to": None if row.valid_to is None else days.text(row.valid_to),
+        "endorsement_due": None if row.endorsement_due is None else days.text(row.endorsement_due),
+        "is_endorsement_overdue": endorsement.is_overdue(row, at),
         "marks": [_mark(served, name, index) for name, index in mark.standing(row).items()],
         "at": days.instant_text(at),
     }

@@ -57,8 +57,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         title=TITLE, version=app.version, summary=SUMMARY, routes=app.routes, openapi_version="3.1.0"
     )
     schemas = said["components"]["schemas"]
-    item = models.BatchItem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= {**item.pop("$defs", {}), "BatchItem": item}
+    for model in (models.BatchItem, models.EndorseItem):
+        item = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= {**item.pop("$defs", {}), model.__name__: item}
     schemas["Problem"] = problems.Problem.model_json_schema()
     schemas.pop("HTTPValidationError", None)
     schemas.pop("ValidationError", None)

@@ -66,6 +66,45 @@ def _examples(**values: Any) -> dict[str, Any]:
 IssueBody = Annotated[models.Issue, Body(openapi_examples=_examples(business_license=_ISSUE))]
 AmendBody = Annotated[models.Amend, Body(openapi_examples=_examples(new_capital=_AMEND))]
 ChangeBody = Annotated[models.ChangeStatus, Body(openapi_examples=_examples(after_an_inspection=_CHANGE))]
+RenewBody = Annotated[
+    models.Renew,
+    Body(
+        openapi_examples=_examples(
+            five_more_years={
+                **_ACT,
+                "reason": "期满延续",
+                "valid_from": "2026-01-31",
+                "valid_to": "2199-12-31",
+                "issued_on": "2026-01-31",
+            }
+        )
+    ),
+]
+ReplaceBody = Annotated[
+    models.Replace,
+    Body(
+        openapi_examples=_examples(
+            lost={**_ACT, "reason": "遗失补发", "cause": "lost", "issued_on": "2026-02-02"}
+        )
+    ),
+]
+_ENDORSE = {**_ACT, "kind": "annual-review", "period": "2026"}
+_PASSED = {"result": "passed", "next_due": "2199-06-30"}
+EndorseBody = Annotated[models.Endorse, Body(openapi_examples=_examples(passed={**_ENDORSE, **_PASSED}))]
+EndorseListBody = Annotated[
+    models.EndorseList,
+    Body(
+        openapi_examples=_examples(
+            two_rows={
+                **_ENDORSE,
+                "items": [
+                    {"license_ref": "a" * 26, **_PASSED, "idempotency_key": "review-2026-row-1"},
+                    {"license_ref": "a" * 26, "result": "failed", "idempotency_key": "review-2026-row-2"},
+                ],
+            }
+        )
+    ),
+]
 CourtOrderBody = Annotated[
     models.CourtOrder,
     Body(openapi_examples=_examples(by_order={**_CHANGE, "document_number": "（2026）闽01执1号"})),
@@ -208,7 +247,7 @@ def _link(operation: str, parameter: str) -> dict[str, Any]:
 _OF_LICENSE = (
     *("get_license", "amend", "suspend", "reinstate", "freeze", "release", "report_lost", "found"),
     *("restrict", "lift_restriction", "annul", "recall", "revoke", "cancel", "void", "transfer_out"),
-    "cancel_transfer",
+    *("cancel_transfer", "renew", "replace", "endorse"),
 )
 LICENSE_LINKS: dict[str, Any] = {"x-links": {name: _link(name, "license_ref") for name in _OF_LICENSE}}
 AUTHORIZATION_LINKS: dict[str, Any] = {

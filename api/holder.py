@@ -108,17 +108,13 @@ def _answer(
 
 def _license(served: service.Service, held: files.Held, at: int) -> answers.Json:
     """A license with its fields, opened; null once the holder was erased."""
-    version = served.disclosure.version(held.license.version_index)
+    row = served.reader.row(state.LicenseRow, held.license.license_ref)
+    assert row is not None, "what a projection shows is in decision state"
+    version = served.disclosure.version(row.version_index)
     opened = None if version is None else {name: value for name, (_, value) in version.salted.items()}
     return {
-        **answers.license_now(served, _as_state(held.license), at=at),
+        **answers.license_now(served, row, at=at),
         "roles": list(held.roles),
         "license_id": None if version is None else version.license_id,
         "fields": opened,
     }
-
-
-def _as_state(row: files.LicenseRow) -> state.LicenseRow:
-    """The row as decision state has it, but for the names of its fields."""
-    names = (name for name in state.LicenseRow.columns() if name != "field_names")
-    return state.LicenseRow(**{name: getattr(row, name) for name in names}, field_names=())

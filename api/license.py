@@ -67,8 +67,9 @@ async def _issue(
         repeat=await acts.repeat(request, asking, operation=operation, key=key),
         type_code=body.license_type,
         holder=acts.holder(body.holder),
-        content=await served.read(_judged, served, body.license_type, content),
+        content=await served.read(judged, served, body.license_type, content),
         effective_at=acts.instant(body.effective_at),
+        endorsement_due=acts.day(body.endorsement_due),
         origin=origin,
     )
     (item,) = await served.record(asked)
@@ -105,13 +106,14 @@ async def amend(
     ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
     actor = acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"amend {license_ref}", key=key)
-    serial = await served.read(_serial, served, ref, actor)
+    row, version = await served.read(present, served, ref, actor)
+    serial = disclosure.serial(version)
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
     known = await served.read(_known, served, ref)
     content = acts.content(body, serial=serial)
     if known is not None:
-        content = await served.read(_judged, served, known[0], content)
+        content = await served.read(judged, served, known[0], content)
     asked = license_commands.AmendLicense(
         actor=actor,
         repeat=repeat,
@@ -120,12 +122,14 @@ async def amend(
         content=content,
         type_and_issuer=known,
         effective_at=acts.instant(body.effective_at),
+        endorsement_due=acts.day(body.endorsement_due),
+        serial_version=row.serial_version,
     )
     (item,) = await served.record(asked)
     return routes.answer(await served.read(answers.issued, served, item))
 
 
-def _judged(
+def judged(
     served: service.Service, type_code: str, content: license_commands.Content
 ) -> license_commands.Content:
     """`content` with what the type's schema, as it is committed now, says of it.
@@ -142,8 +146,10 @@ def _known(served: service.Service, ref: bytes) -> tuple[str, str] | None:
     return None if row is None else (row.type_code, row.issuer)
 
 
-def _serial(served: service.Service, ref: bytes, actor: command.Actor) -> str:
-    """The serial of a license's identifier, for its own issuer."""
+def present(
+    served: service.Service, ref: bytes, actor: command.Actor
+) -> tuple[state.LicenseRow, disclosure.Version]:
+    """A license with its present version opened, for its own issuer."""
     row = served.reader.row(state.LicenseRow, ref)
     if row is None:
         raise errors.LicenseNotFound
@@ -152,7 +158,7 @@ def _serial(served: service.Service, ref: bytes, actor: command.Actor) -> str:
     version = served.disclosure.version(row.version_index)
     if version is None:
         raise errors.HolderErasedConflict
-    return disclosure.serial(version)
+    return row, version
 
 
 def _row(served: service.Service, ref: bytes) -> state.LicenseRow:

@@ -63,7 +63,10 @@ CaseNumber = Annotated[
 ]
 ItemCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{1,64}$", description="事项编码, in clear")]
 FieldName = Annotated[
-    str, Field(pattern=r"^(@license_id|@license_number|@holder_[a-z_]{4,9}|[a-z][a-z0-9_]{0,63})$")
+    str,
+    Field(
+        pattern=r"^(@license_id|@license_number|@previous_license_id|@holder_[a-z_]{4,9}|[a-z][a-z0-9_]{0,63})$"
+    ),
 ]
 Serial = Annotated[str, Field(pattern=r"^[0-9A-Z]{1,32}$")]
 Evidence = Annotated[
@@ -132,6 +135,7 @@ class _Version(Act):
         None, description="管辖属地; the division in the issuer's credit code when absent"
     )
     effective_at: Instant | None = None
+    endorsement_due: Day | None = Field(None, description="Last day for the next endorsement 年检, if any")
 
 
 class Issue(_Version):
@@ -146,6 +150,68 @@ class Amend(_Version):
 
     serial: Serial | None = Field(None, description="As issued; taken from the present version when absent")
     reason: Text
+
+
+class Renew(Act):
+    """延续: a new term under a new serial; what is not said stays as it is."""
+
+    serial: Serial | None = Field(None, description="流水号 of the new identifier; drawn when absent")
+    number: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    fields: dict[str, edge.FieldValue] | None = Field(None, description="Every field again; null: as before")
+    valid_from: Day
+    valid_to: Day | None = Field(None, description="Last valid day; null: long-term 长期")
+    issued_on: Day
+    effective_at: Instant | None = None
+    endorsement_due: Day | None = None
+    reason: Text
+
+
+class Replace(Act):
+    """补发, 换发: printed anew for the same term."""
+
+    cause: Literal["lost", "damaged", "renewed-form"]
+    number: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    issued_on: Day
+    effective_at: Instant | None = None
+    reason: Text
+
+
+class _Endorsement(Act):
+    kind: Literal["annual-review", "inspection", "calibration", "registration", "visa"]
+    period: str = Field(
+        pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(/[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$",
+        description="A year, a month or a day, or from one to another: 2026, 2026-03/2027-02",
+    )
+    effective_at: Instant | None = None
+
+
+Result = Literal["passed", "passed-with-conditions", "failed"]
+
+
+class Endorse(_Endorsement):
+    """年检, 年审, 签注, 校验 of one license."""
+
+    result: Result
+    next_due: Day | None = Field(None, description="Last day for the next one; null: none is due, or failed")
+
+
+class EndorseItem(Strict):
+    """One license of a list, with its own key."""
+
+    license_ref: Ref
+    result: Result
+    next_due: Day | None = None
+    idempotency_key: str = Field(pattern=r"^[!-~]{1,255}$")
+
+
+class EndorseList(_Endorsement):
+    """Up to 1,000 licenses; each is decided and answered by itself."""
+
+    items: list[Any] = Field(
+        min_length=1,
+        max_length=BATCH_MAX,
+        json_schema_extra={"items": {"$ref": "#/components/schemas/EndorseItem"}},
+    )
 
 
 class Origin(Strict):

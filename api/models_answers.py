@@ -42,6 +42,29 @@ class Issued(Proven):
     warnings: list[Warned] = Field(description="How the dates do not fit the type's validity rule")
 
 
+class Endorsed(Proven):
+    """An endorsement."""
+
+    license_ref: str
+    result: str
+    endorsement_due: str | None
+
+
+class EndorseItemAnswer(Answer):
+    """One item's own status, with its answer or its problem."""
+
+    status: int
+    answer: Endorsed | None = None
+    problem: problems.Problem | None = None
+
+
+class EndorseListAnswer(Answer):
+    """One element an item, in order."""
+
+    index: int | None = Field(description="The greatest index of the answers")
+    items: list[EndorseItemAnswer]
+
+
 class StatusChanged(Proven):
     """A recorded status."""
 
@@ -80,6 +103,10 @@ class LicenseNow(Answer):
     valid_from: str
     valid_to: str | None
     marks: list[MarkStanding] = Field(description="What stands beside the recorded status")
+    endorsement_due: str | None = Field(
+        description="Last day for the next endorsement 年检; null: none is due"
+    )
+    is_endorsement_overdue: bool
     at: str
 
 

@@ -175,7 +175,7 @@ def _judge_license(
         proof["license_event"], proof["license_receipt"], trusted, f"{path}.proof.license_receipt"
     )  # 4
     version = _fact(version_event, f"{path}.proof.license_event")
-    if not isinstance(version, license.LicenseIssued | license.LicenseAmended):
+    if not isinstance(version, license.VersionFact):
         _refuse(f"{path}.proof.license_event", "is not a license's version")
     same = (
         version_event.ledger.ledger_id == shown.ledger.ledger_id
@@ -205,7 +205,7 @@ def _judge_fields(
     item: Any,
     siblings: Any,
     made: use.LicenseUsed,
-    version: license.LicenseIssued | license.LicenseAmended,
+    version: license.VersionFact,
     shown: _Proven,
     path: str,
 ) -> Mapping[str, Any]:

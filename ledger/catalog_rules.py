@@ -312,8 +312,13 @@ def endorsement_due(rules: TypeRulesRow | None, endorsed_on: int) -> int | None:
     return validity.after(endorsed_on, validity.duration(rules.endorsement_cycle))
 
 
-def is_past_due(rules: TypeRulesRow | None, due: int | None, *, day: int) -> bool:
-    """Whether on `day` the endorsement is overdue, grace counted; what follows is the type's choice."""
-    if rules is None or due is None:
-        return False
-    return day > validity.after(due, validity.duration(rules.endorsement_grace))
+def due_columns(rules: TypeRulesRow | None, due: int | None) -> dict[str, Any]:
+    """What decision state keeps of the day due: the last day of grace, and whether it suspends."""
+    grace = None if rules is None or due is None else validity.duration(rules.endorsement_grace)
+    return {
+        "endorsement_due": due,
+        "overdue_after": due if grace is None or due is None else validity.after(due, grace),
+        "overdue_suspends": due is not None
+        and rules is not None
+        and rules.endorsement_past_due == "suspended",
+    }

@@ -17,6 +17,7 @@ from ledger import (
     catalog,
     check_source,
     client,
+    endorsement,
     errors,
     fact,
     holder,
@@ -33,7 +34,9 @@ from ledger.scratch import ReplayState, Scratch, key_bytes
 from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
-ROOMS = (audit, authorization, catalog, client, holder, license, log, mark, use, verification)
+ROOMS = (
+    *(audit, authorization, catalog, client, endorsement, holder, license, log, mark, use, verification),
+)
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (
     ("directory_strays", "a directory row leads to a stream that is not there or is erased"),

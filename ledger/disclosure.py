@@ -32,7 +32,7 @@ class Version:
     about: event.Event
     data: bytes
     """The stored bytes."""
-    fact: license.LicenseIssued | license.LicenseAmended
+    fact: license.VersionFact
     salted: Mapping[str, tuple[bytes, Any]]
     """Field name to (salt, value)."""
     digests: Mapping[str, bytes]
@@ -112,7 +112,7 @@ class Disclosure:
     def open_version(self, index: int, data: bytes, about: event.Event) -> Version | None:
         """As `version`, for an event that is at hand."""
         made = facts.from_event(about)
-        if not isinstance(made, license.LicenseIssued | license.LicenseAmended):
+        if not isinstance(made, license.VersionFact):
             raise errors.HistoryBroken("not the event of a license's version")
         content = self.part(about, "fields")
         if content is None:

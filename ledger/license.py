@@ -22,12 +22,17 @@ from ledger.state import (
     StreamRow,
     TypeRow,
     TypeRulesRow,
+    altered,
 )
 from signing import event
 
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-RESERVED_FIELDS = ("@holder_code", "@holder_code_type", "@holder_name", "@license_id", "@license_number")
-"""Fields that every license has beside those of its type."""
+PREVIOUS_ID = "@previous_license_id"
+"""关联证照标识: the identifier that a renewed, replaced or transferred license had before."""
+RESERVED_FIELDS = (
+    *("@holder_code", "@holder_code_type", "@holder_name", "@license_id", "@license_number", PREVIOUS_ID),
+)
+"""Fields that the ledger gives a license beside those of its type."""
 FIELDS_MAX = 100
 VERSION_MAX = 999
 DAY_MIN, DAY_MAX = days.parse("1900-01-01"), days.parse("2200-12-31")
@@ -56,6 +61,7 @@ def status(row: LicenseRow, at: int) -> str:
     """The license's status at the instant `at`: recorded, or by Beijing date, or `effective`.
 
     Of what stands together an ending is said first, then a freeze, a loss, a suspension, a restriction.
+    A license that was not endorsed in time is suspended by the date where its type says so.
     """
     if row.status not in LIVE:
         return row.status
@@ -72,12 +78,14 @@ def status(row: LicenseRow, at: int) -> str:
         return "not-yet-effective"
     if row.valid_to is not None and day > row.valid_to:
         return "expired"
+    if row.overdue_suspends and row.overdue_after is not None and day > row.overdue_after:
+        return "suspended"
     return "effective"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Version(Fact, is_topic=False):
-    """What issue and amendment say of a version; fields are sealed, their root is in clear."""
+class VersionFact(Fact, is_topic=False):
+    """What issue and every later version say of it; fields are sealed, their root is in clear."""
 
     scope: ClassVar[str | None] = "license:issue"
     stream_kind: ClassVar[str] = "holder"
@@ -97,6 +105,8 @@ class _Version(Fact, is_topic=False):
     """Digest of what a license transferred in was elsewhere, with a sealed salt."""
     area_code: str | None = None
     """管辖属地: a division code; None: that of the issuer's credit code."""
+    endorsement_due: int | None = None
+    """Last day on which the next endorsement is in time; None in a later version: as before."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
@@ -120,6 +130,7 @@ class _Version(Fact, is_topic=False):
         check_dates(self.valid_from, self.valid_to, self.issued_on)
         if self.area_code is not None and not catalog_rules.AREA.fullmatch(self.area_code):
             raise errors.Invalid("a division code has six digits", field="area_code")
+        check_due(self.endorsement_due, after=self.valid_from)
         check_field_names(self.field_names, type_row)
         rules = state.get(TypeRulesRow, self.type_code)
         catalog_rules.require_names(rules, self.field_names)
@@ -142,7 +153,7 @@ class _Version(Fact, is_topic=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LicenseIssued(_Version):
+class LicenseIssued(VersionFact):
     """颁发: a license begins, in its first version."""
 
     def allow(self, about: event.Event, state: State) -> None:
@@ -170,35 +181,83 @@ class LicenseIssued(_Version):
             valid_from=self.valid_from,
             valid_to=self.valid_to,
             field_names=self.field_names,
+            **catalog_rules.due_columns(state.get(TypeRulesRow, self.type_code), self.endorsement_due),
         )
         self._evolve_version(about, state, row)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LicenseAmended(_Version):
-    """变更: the next version replaces the present one."""
+class NextVersion(VersionFact, is_topic=False):
+    """Base of the facts by which the next version replaces the present one, and its lost paper with it."""
+
+    before: ClassVar[tuple[str, ...]] = LIVE
+    begins_serial: ClassVar[bool] = False
 
     def allow(self, about: event.Event, state: State) -> None:
         row = own_license(self.license_ref, about, state)
-        if row.status not in LIVE:
+        if row.status not in self.before:
             raise errors.StatusConflict(license_status=row.status)
         refuse_frozen(row)
         if self.origin_digest is not None:
             raise errors.Invalid("only a new license comes from elsewhere", field="origin")
-        if self.version != row.version + 1 or self.version > VERSION_MAX or self.type_code != row.type_code:
+        if self.version != row.version + 1 or self.type_code != row.type_code:
             raise errors.Conflict("the version does not follow the present one")
+        if not self.begins_serial and serial_number(row) >= VERSION_MAX:
+            raise errors.Conflict("the serial has no further version")
         self._allow_version(about, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = state.need(LicenseRow, self.license_ref)
         row = replace(
-            state.need(LicenseRow, self.license_ref),
+            row,
             version=self.version,
             version_index=index,
             valid_from=self.valid_from,
             valid_to=self.valid_to,
             field_names=self.field_names,
+            lost_index=None,
+            serial_version=self.version if self.begins_serial else row.serial_version,
         )
+        if self.endorsement_due is not None:
+            rules = state.get(TypeRulesRow, self.type_code)
+            row = altered(row, **catalog_rules.due_columns(rules, self.endorsement_due))
         self._evolve_version(about, state, row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseAmended(NextVersion):
+    """变更: what the license says changes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseRenewed(NextVersion):
+    """延续: a new term under a new serial, which names the identifier before."""
+
+    before, begins_serial = ("active",), True
+
+    def allow(self, about: event.Event, state: State) -> None:
+        super().allow(about, state)
+        _require_previous(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseReplaced(NextVersion):
+    """补发, 换发: printed anew for the same term; the paper before is dead."""
+
+    cause: str
+    """`lost` 补发, `damaged` or `renewed-form` 换发."""
+
+    def allow(self, about: event.Event, state: State) -> None:
+        super().allow(about, state)
+        _require_previous(self)
+        row = state.need(LicenseRow, self.license_ref)
+        if (self.valid_from, self.valid_to) != (row.valid_from, row.valid_to):
+            raise errors.Invalid("a replacement keeps the term", field="valid_to")
+        if self.cause not in REPLACEMENT_CAUSES:
+            raise errors.Invalid(f"a cause is one of {', '.join(REPLACEMENT_CAUSES)}", field="cause")
+
+
+REPLACEMENT_CAUSES = ("lost", "damaged", "renewed-form")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,6 +385,17 @@ def check_dates(valid_from: int, valid_to: int | None, issued_on: int) -> None:
         raise errors.Invalid("valid_to is before valid_from", field="valid_to")
 
 
+def check_due(due: int | None, *, after: int) -> None:
+    """Nothing when an endorsement is due after a day and within the calendar; raises Invalid."""
+    if due is not None and not after < due <= DAY_MAX:
+        raise errors.Invalid("an endorsement is due later, and until 2200-12-31", field="endorsement_due")
+
+
+def serial_number(row: LicenseRow) -> int:
+    """The version in the present identifier: counted from the beginning of its serial."""
+    return row.version - row.serial_version + 1
+
+
 def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
     """Nothing when every name is reserved or one of the type's; raises FieldUnknown or Invalid."""
     if len(names) > FIELDS_MAX:
@@ -338,6 +408,11 @@ def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
         known = name in type_row.field_names if type_row.field_names else FIELD_NAME.fullmatch(name)
         if not known:
             raise errors.FieldUnknown(field=f"fields.{name}" if FIELD_NAME.fullmatch(name) else "fields")
+
+
+def _require_previous(made: NextVersion) -> None:
+    if PREVIOUS_ID not in made.field_names:
+        raise errors.Invalid("the version names the identifier before it", field="fields")
 
 
 def refuse_frozen(row: LicenseRow) -> None:

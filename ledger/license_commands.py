@@ -77,14 +77,17 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _VersionCommand(Command):
-    """What issue and amendment share."""
+class VersionCommand(Command):
+    """What issue and every later version share."""
 
     content: Content
     effective_at: int | None = None
+    endorsement_due: int | None = None
     places: tuple[int, ...] = field(default_factory=draw_places)
 
-    def _salted(self, license_id_: str, holder: tuple[str, str]) -> dict[str, list[Any]]:
+    def _salted(
+        self, license_id_: str, holder: tuple[str, str], previous: str | None
+    ) -> dict[str, list[Any]]:
         """Every value with a fresh salt, the reserved fields among them."""
         code_type, code = holder
         values = {
@@ -95,6 +98,8 @@ class _VersionCommand(Command):
             "@license_id": license_id_,
             "@license_number": self.content.number,
         }
+        if previous is not None:
+            values[license.PREVIOUS_ID] = previous
         return {name: [secrets.token_bytes(fields.SALT_BYTES), value] for name, value in values.items()}
 
     def _number_of(self, type_code: str, issuer: str) -> number.Printed:
@@ -135,13 +140,20 @@ class _VersionCommand(Command):
                 return piece.piece, piece.status_list, piece.status_index
         raise errors.Unavailable("no free place was drawn in the status list")
 
+    def _due(self, rules: TypeRulesRow | None) -> int | None:
+        """The first day due that was said, else by the type's cycle."""
+        if self.endorsement_due is not None:
+            return self.endorsement_due
+        begun = max(self.content.valid_from, self.content.issued_on)
+        return catalog_rules.endorsement_due(rules, begun)
+
     def _version(
-        self, cls: type[license.LicenseIssued | license.LicenseAmended], view: View, **known: Any
+        self, cls: type[license.VersionFact], view: View, *, previous: str | None = None, **known: Any
     ) -> tuple[Any, dict[str, list[Any]]]:
         """The fact and the salted values to be sealed; raises FieldsUnfit by the type as it is now."""
         rules = view.state.get(TypeRulesRow, known["type_code"])
         catalog_rules.require_fields(rules, self.content.values, judged=self.content.judged)
-        salted = self._salted(known.pop("license_id"), known.pop("holder"))
+        salted = self._salted(known.pop("license_id"), known.pop("holder"), previous)
         digests = fields.digests({name: (salt, value) for name, (salt, value) in salted.items()})
         made = cls(
             valid_from=self.content.valid_from,
@@ -151,13 +163,14 @@ class _VersionCommand(Command):
             fields_root=fields.root(digests.values(), suite=view.vault.suite),
             pieces=(self._piece(view),),
             area_code=self.content.area_code,
+            endorsement_due=self._due(rules) if cls is license.LicenseIssued else self.endorsement_due,
             **known,
         )
         return made, salted
 
 
 @dataclass(frozen=True, kw_only=True)
-class IssueLicense(_VersionCommand):
+class IssueLicense(VersionCommand):
     """颁发."""
 
     type_code: str
@@ -199,6 +212,7 @@ class IssueLicense(_VersionCommand):
             type_code=self.type_code,
             version=1,
             parties=(("holder", stream_id),),
+            previous=None if self.origin is None else self.origin.license_id,
             **({} if origin is None else {"origin_digest": origin[0]}),
         )
         lookup = self._id_lookup(view.vault)
@@ -221,7 +235,7 @@ class IssueLicense(_VersionCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AmendLicense(_VersionCommand):
+class AmendLicense(VersionCommand):
     """变更: every field again, as the next version of the same serial."""
 
     license_ref: bytes
@@ -229,6 +243,8 @@ class AmendLicense(_VersionCommand):
     """The holder as the issuer knows it; must be the license's own."""
     type_and_issuer: tuple[str, str] | None = None
     """As read before the lock, where numbers may be unique; they never change."""
+    serial_version: int | None = None
+    """With which version the serial began when it was read; None: nobody read it."""
 
     def wants(self, vault: Vault) -> Wants:
         known = self.type_and_issuer
@@ -254,9 +270,9 @@ class AmendLicense(_VersionCommand):
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None or entry.stream_id != row.stream_id:
             raise errors.InvalidHolderCode("not the holder of this license", field="holder")
-        if row.version >= license.VERSION_MAX:
-            raise errors.Conflict("the serial has no further version")
-        identifier = build_id(row.type_code, row.issuer, self.content.serial, row.version + 1)
+        if self.serial_version not in (None, row.serial_version):
+            raise errors.Conflict("the license was renewed meanwhile")
+        identifier = next_id(row, self.content.serial)
         made, salted = self._version(
             license.LicenseAmended,
             view,
@@ -352,6 +368,14 @@ def own_license(view: View, license_ref: bytes, organization: str) -> LicenseRow
     if row.issuer != organization:
         raise errors.NotTheIssuer
     return row
+
+
+def next_id(row: LicenseRow, serial: str) -> license_id.LicenseId:
+    """The identifier of the next version under the serial that stands; raises Conflict after the last."""
+    number = license.serial_number(row) + 1
+    if number > license.VERSION_MAX:
+        raise errors.Conflict("the serial has no further version")
+    return build_id(row.type_code, row.issuer, serial, number)
 
 
 def build_id(type_code: str, issuer: str, serial: str, version: int) -> license_id.LicenseId:

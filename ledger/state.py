@@ -180,6 +180,14 @@ class LicenseRow(Row):
     """Leaf index of the event that set the mark `frozen`; None: it does not stand. So the other two."""
     lost_index: int | None = None
     restricted_index: int | None = None
+    serial_version: int = 1
+    """The version with which the serial of the present identifier began."""
+    endorsement_due: int | None = None
+    """Last day on which the next endorsement is in time; None: none is due."""
+    overdue_after: int | None = None
+    """Last day of grace, as the type said when the day was set."""
+    overdue_suspends: bool = False
+    """Whether the license is suspended after that day, as the type said."""
 
 
 @dataclass(frozen=True, kw_only=True)

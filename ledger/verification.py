@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import errors, license
+from ledger import endorsement, errors, license
 from ledger.fact import Fact, Touched
 from ledger.state import LicenseRow, OrganizationRow, PieceRow, State
 from signing import event
 
 NATIONAL_RESULTS: dict[str, str] = {
     "effective": "0",
+    "endorsement-overdue": "0",
     "not-yet-effective": "1",
     "frozen": "2",
     "lost": "2",
@@ -66,11 +67,14 @@ class LicenseVerified(Fact):
 
 
 def result(row: LicenseRow, *, version: int, at: int) -> str:
-    """The status of `row` at `at`, or `superseded` when a later version replaced the one shown."""
+    """The status of `row` at `at`, or `superseded` when a later version replaced the one shown.
+
+    What is effective and was not endorsed in time is `endorsement-overdue`: valid, and told so.
+    """
     said = license.status(row, at)
     if said in ("effective", "not-yet-effective", "expired") and version != row.version:
         return "superseded"
-    return said
+    return "endorsement-overdue" if said == "effective" and endorsement.is_overdue(row, at) else said
 
 
 def piece_is_known(row: PieceRow | None, *, license_ref: bytes, version: int, piece: int) -> bool:

@@ -131,7 +131,7 @@ class _Changes:
     def take(self, item: Happened) -> None:
         """Change rows by one fact."""
         made = item.fact
-        if isinstance(made, license.LicenseIssued | license.LicenseAmended):
+        if isinstance(made, license.VersionFact):
             self._version(made, item.about, item.index)
         elif isinstance(made, license.StatusChange):
             self._licenses[made.license_ref] = replace(
@@ -175,9 +175,7 @@ class _Changes:
             counted = [state.row_values(row) for row in self._uses.values()]
             work.run(texts["count_uses"], (work.partition, *_columns(counted)))
 
-    def _version(
-        self, made: license.LicenseIssued | license.LicenseAmended, about: event.Event, index: int
-    ) -> None:
+    def _version(self, made: license.VersionFact, about: event.Event, index: int) -> None:
         self._parties[made.license_ref] = made.parties
         version = {
             "version": made.version,
@@ -185,8 +183,10 @@ class _Changes:
             "valid_from": made.valid_from,
             "valid_to": made.valid_to,
         }
-        if isinstance(made, license.LicenseAmended):
+
+        if isinstance(made, license.NextVersion):
             row = self._licenses[made.license_ref]
+            version["lost_index"] = None
             self._licenses[made.license_ref] = replace(row, **version)  # type: ignore[arg-type]
             return
         assert about.issuer is not None, "the rule saw an issuer"

@@ -133,8 +133,9 @@ def test_an_endorsement_is_due_after_its_cycle_and_past_due_after_its_grace() ->
     rules = catalog_of(endorsement_cycle="P1Y", endorsement_grace="P30D").row(TypeRulesRow, FREE)
     due = catalog_rules.endorsement_due(rules, days.parse("2026-03-01"))
     assert due == days.parse("2027-03-01")
-    assert not catalog_rules.is_past_due(rules, due, day=days.parse("2027-03-31"))
-    assert catalog_rules.is_past_due(rules, due, day=days.parse("2027-04-01"))
+    assert catalog_rules.due_columns(rules, due)["overdue_after"] == days.parse("2027-03-31")
+    assert catalog_rules.due_columns(None, due)["overdue_after"] == due
+    assert catalog_rules.due_columns(rules, None)["overdue_after"] is None
     assert catalog_rules.endorsement_due(None, 0) is None
 
 

@@ -25,7 +25,7 @@ def test_every_topic_stands_in_the_table_with_its_members() -> None:
 
 
 def test_a_base_of_facts_is_no_topic() -> None:
-    assert not {"_Version", "StatusChange", "MarkChange", "Fact"} & fact.topics().keys()
+    assert not {"VersionFact", "NextVersion", "StatusChange", "MarkChange", "Fact"} & fact.topics().keys()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ ORDER = (
     *("issue", "grant", "use", "use_batch", "verify", "search", "read_trail"),
     *("get_license", "amend", "suspend", "reinstate", "get_authorization", "narrow", "withdraw"),
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
+    *("renew", "replace", "endorse", "endorse_batch"),
     *("transfer_out", "cancel_transfer", "void"),
     *("declare_coverage", "get_coverage", "withdraw_coverage", "declare_source"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
@@ -88,7 +89,11 @@ def test_every_operation_says_its_security_its_problems_and_an_example(said: dic
             assert "requestBody" in operation
         keyed = [item for item in operation.get("parameters", ()) if item["name"] == "Idempotency-Key"]
         assert all(item["required"] for item in keyed)
-        appends = method == "post" and not is_public and operation["operationId"] != "use_batch"
+        appends = (
+            method == "post"
+            and not is_public
+            and operation["operationId"] not in ("use_batch", "endorse_batch")
+        )
         assert bool(keyed) is appends, path
 
 

@@ -131,6 +131,9 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
     "Issue": {"license_type": _TYPE, "fields": _FIELDS, "valid_to": None, "effective_at": None},
     "Amend": {"fields": _FIELDS, "valid_to": None, "effective_at": None, "serial": None},
     "ChangeStatus": {"effective_at": None},
+    "Renew": {"fields": None, "valid_to": None, "effective_at": None, "endorsement_due": None},
+    "Replace": {"effective_at": None},
+    "Endorse": {"effective_at": None, "next_due": None},
     "CourtOrder": {"effective_at": None},
     "TransferOut": {"effective_at": None},
     "Grant": {

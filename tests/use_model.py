@@ -164,6 +164,7 @@ class Histories(RuleBasedStateMachine):
             return
         self.world.do(asked)
         held.first_day, held.last_day = first_day, last_day
+        held.marks.discard("lost")
         self.model.versions[held.ref] += 1
 
     @precondition(lambda self: self.model.licenses)

@@ -4,3 +4,11 @@ ALTER TABLE licenses
     ADD COLUMN frozen_index bigint,
     ADD COLUMN lost_index bigint,
     ADD COLUMN restricted_index bigint;
+
+-- license_serials --
+-- Decision state: the version with which a license's serial began, and when its next endorsement is due.
+ALTER TABLE licenses
+    ADD COLUMN serial_version bigint NOT NULL DEFAULT 1,
+    ADD COLUMN endorsement_due bigint,
+    ADD COLUMN overdue_after bigint,
+    ADD COLUMN overdue_suspends boolean NOT NULL DEFAULT false;

@@ -1,0 +1,126 @@
+"""Renewal 延续 and replacement 补发/换发 over HTTP: the next version, from what the present one says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import acts, answers, examples, license, models_answers, routes, service
+from ledger import days, disclosure, errors, license_commands, renewal_commands
+
+router = routes.router()
+_REFUSALS = (
+    errors.LicenseNotFound,
+    errors.StatusConflict,
+    errors.Conflict,
+    errors.NotTheIssuer,
+    errors.CaseNumberUnfit,
+    errors.FieldUnknown,
+    errors.AlreadyExists,
+    errors.HolderErasedConflict,
+)
+
+
+@router.post(
+    "/v1/licenses/{license_ref}/renew",
+    summary="Renew a license 延续",
+    **routes.secured("license:issue", model=models_answers.Issued, refusals=_REFUSALS),
+)
+async def renew(
+    request: Request, license_ref: str, body: examples.RenewBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """A new term under a new serial; the identifier before leads to the license still."""
+    served, asking = service.of(request), routes.asking(request)
+    ref, actor = acts.ref(license_ref, absent=errors.LicenseNotFound), acts.actor(asking, body)
+    repeat = await acts.repeat(request, asking, operation=f"renew {license_ref}", key=key)
+    if body.fields is not None:
+        acts.check_names(body.fields)
+    row, version = await served.read(license.present, served, ref, actor)
+    asked = renewal_commands.RenewLicense(
+        actor=actor,
+        repeat=repeat,
+        license_ref=ref,
+        content=await _judged(
+            served,
+            row.type_code,
+            serial=body.serial or license_commands.draw_serial(),
+            number=body.number or _value(version, "@license_number"),
+            holder_name=_value(version, "@holder_name"),
+            values=_values(version) if body.fields is None else body.fields,
+            valid_from=days.parse(body.valid_from),
+            valid_to=acts.day(body.valid_to),
+            issued_on=days.parse(body.issued_on),
+            area_code=version.fact.area_code,
+        ),
+        effective_at=acts.instant(body.effective_at),
+        endorsement_due=acts.day(body.endorsement_due),
+        **_follows(version),
+    )
+    (item,) = await served.record(asked)
+    return routes.answer(await served.read(answers.issued, served, item))
+
+
+@router.post(
+    "/v1/licenses/{license_ref}/replace",
+    summary="Replace a printed license 补发/换发",
+    **routes.secured("license:issue", model=models_answers.Issued, refusals=_REFUSALS),
+)
+async def replace(
+    request: Request, license_ref: str, body: examples.ReplaceBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """The next version for the same term: the QR code of the paper before is superseded."""
+    served, asking = service.of(request), routes.asking(request)
+    ref, actor = acts.ref(license_ref, absent=errors.LicenseNotFound), acts.actor(asking, body)
+    repeat = await acts.repeat(request, asking, operation=f"replace {license_ref}", key=key)
+    row, version = await served.read(license.present, served, ref, actor)
+    asked = renewal_commands.ReplaceLicense(
+        actor=actor,
+        repeat=repeat,
+        license_ref=ref,
+        cause=body.cause,
+        content=await _judged(
+            served,
+            row.type_code,
+            serial=disclosure.serial(version),
+            number=body.number or _value(version, "@license_number"),
+            holder_name=_value(version, "@holder_name"),
+            values=_values(version),
+            valid_from=row.valid_from,
+            valid_to=row.valid_to,
+            issued_on=days.parse(body.issued_on),
+            area_code=version.fact.area_code,
+        ),
+        effective_at=acts.instant(body.effective_at),
+        **_follows(version),
+    )
+    (item,) = await served.record(asked)
+    return routes.answer(await served.read(answers.issued, served, item))
+
+
+def _follows(version: disclosure.Version) -> dict[str, Any]:
+    """What the command takes over from the version before."""
+    holder = (_value(version, "@holder_code_type"), _value(version, "@holder_code"))
+    return {
+        "follows": version.index,
+        "previous": version.license_id,
+        "holder": holder,
+        "type_code": version.fact.type_code,
+    }
+
+
+async def _judged(served: service.Service, type_code: str, **said: Any) -> license_commands.Content:
+    """The content, with what the type's schema says of it."""
+    content = license_commands.Content(**said)
+    return await served.read(license.judged, served, type_code, content)
+
+
+def _value(version: disclosure.Version, name: str) -> str:
+    return str(version.salted[name][1])
+
+
+def _values(version: disclosure.Version) -> Mapping[str, Any]:
+    """The fields of the license's type, as the version has them."""
+    return {name: value for name, (_, value) in version.salted.items() if not name.startswith("@")}

@@ -1,0 +1,111 @@
+"""Commands that renew 延续 and replace 补发/换发: the next version, from what the present one says.
+
+The present version is opened before the lock, for its own issuer; under the lock it must still be the
+present one. What changes is said, everything else is sealed anew as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ledger import errors, license, license_id
+from ledger.command import Reads, View, Wants
+from ledger.fact import Draft
+from ledger.license_commands import VersionCommand, build_id, next_id, own_license, serial_lookup
+from ledger.state import LicenseRow, StreamRow, TypeRow, TypeRulesRow
+from ledger.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FollowingCommand(VersionCommand):
+    """What renewal and replacement share."""
+
+    license_ref: bytes
+    holder: tuple[str, str]
+    """Code type and code as the present version has them."""
+    previous: str
+    """The present version's identifier."""
+    follows: int
+    """Leaf index of the present version when it was opened."""
+
+    type_code: str
+    """As opened; a license keeps its type."""
+
+    def wants(self, vault: Vault) -> Wants:
+        printed = self._number_of(self.type_code, self.actor.organization)
+        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=printed.lookups(vault))
+
+    def reads(self, view: View) -> Reads:
+        reads = Reads(rows=self._piece_keys(view.size))
+        row = view.state.get(LicenseRow, self.license_ref)
+        if row is not None:
+            reads.rows |= {
+                (StreamRow, row.stream_id),
+                (TypeRow, row.type_code),
+                (TypeRulesRow, row.type_code),
+            }
+            reads.data_keys.add(row.stream_id)
+        return reads
+
+    def _present(self, view: View) -> LicenseRow:
+        row = own_license(view, self.license_ref, self.actor.organization)
+        if row.version_index != self.follows or row.type_code != self.type_code:
+            raise errors.Conflict("the license has a newer version meanwhile")
+        return row
+
+    def _next(
+        self, view: View, row: LicenseRow, cls: type[license.NextVersion], identifier: str, **members: Any
+    ) -> Draft:
+        made, salted = self._version(
+            cls,
+            view,
+            license_id=identifier,
+            holder=self.holder,
+            previous=self.previous,
+            license_ref=self.license_ref,
+            type_code=row.type_code,
+            version=row.version + 1,
+            parties=(("holder", row.stream_id),),
+            **members,
+        )
+        printed = self._number_of(row.type_code, row.issuer)
+        self._claim(view, printed, stream_id=row.stream_id, license_ref=row.license_ref)
+        seals = (("fields", row.stream_id, salted),)
+        return Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=seals)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewLicense(_FollowingCommand):
+    """延续: a new term under a new serial; both identifiers lead to the license."""
+
+    def wants(self, vault: Vault) -> Wants:
+        wants = super().wants(vault)
+        wants.lookups.append(
+            serial_lookup(vault, self.type_code, self.actor.organization, self.content.serial)
+        )
+        return wants
+
+    def decide(self, view: View) -> list[Draft]:
+        row = self._present(view)
+        identifier = self._identifier(row).text
+        draft = self._next(view, row, license.LicenseRenewed, identifier)
+        lookup = serial_lookup(view.vault, row.type_code, row.issuer, self.content.serial)
+        content = [identifier, self.content.number]
+        view.add_entry(lookup, stream_id=row.stream_id, target=self.license_ref, content=content)
+        return [draft]
+
+    def _identifier(self, row: LicenseRow) -> license_id.LicenseId:
+        return build_id(row.type_code, row.issuer, self.content.serial, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplaceLicense(_FollowingCommand):
+    """补发, 换发: the next version of the same serial for the same term."""
+
+    cause: str
+
+    def decide(self, view: View) -> list[Draft]:
+        row = self._present(view)
+        identifier = next_id(row, self.content.serial)
+        return [self._next(view, row, license.LicenseReplaced, identifier.text, cause=self.cause)]
