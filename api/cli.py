@@ -18,6 +18,7 @@ from api import (
     cli_ledger,
     cli_proof,
     cli_registry,
+    cli_types,
 )
 from ledger import errors
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (cli_ledger, cli_demo, cli_proof, cli_keeping, cli_registry, cli_identifiers):
+for module in (cli_ledger, cli_demo, cli_proof, cli_keeping, cli_registry, cli_types, cli_identifiers):
     module.add_to(app)
 
 

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from api import (
     audit,
     authorization,
+    catalog,
     client,
     coverage,
     description,
@@ -53,6 +54,7 @@ _ROUTERS = (
     verification.router,
     holder.router,
     audit.router,
+    catalog.router,
     log.router,
     health.router,
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger import opening
-from projections import db, follower, holder, registry, trail_pages
+from projections import catalog, db, follower, holder, registry, trail_pages
 
 POOL_MAX = 6
 
@@ -24,6 +24,7 @@ class Views:
     followers: follower.Followers
     files: holder.Files
     trail: trail_pages.Pages
+    types: catalog.Types
 
     def wait_for(self, index: int | None, *, name: str) -> None:
         """Return once a projection has come through `index`; raises BehindIndex."""
@@ -52,6 +53,7 @@ def opened(ledger: opening.Ledger) -> Iterator[Views]:
                 followers=followers,
                 files=holder.Files(database, cursor_key=cursor_key),
                 trail=trail_pages.Pages(database, cursor_key=cursor_key),
+                types=catalog.Types(database, cursor_key=cursor_key),
             )
         finally:
             followers.stop()

@@ -204,6 +204,12 @@ class LicenseTypeMapped(Fact):
                 yield Fault(f"fields.{side}", "fields of the two types")
 
 
+def name_on(definition: LicenseTypeRegistered | LicenseTypeRevised, day: int) -> tuple[str, str]:
+    """The name registered on a Beijing day, in Chinese and in English."""
+    known = [(name_zh, name_en) for since, name_zh, name_en in definition.names if since <= day]
+    return known[-1] if known else (definition.name_zh, definition.name_en)
+
+
 def require_in_use(type_code: str, state: State) -> TypeRow:
     """The registered type that is not retired; raises NotFound or LicenseTypeRetiredConflict."""
     row = state.get(TypeRow, type_code)

@@ -147,7 +147,8 @@ def _names(definition: Definition) -> Iterator[Fault]:
 
 
 def _is_name(text: str) -> bool:
-    return 1 <= len(text) <= NAME_LENGTH_MAX and text.strip() == text and text.isprintable()
+    is_line = text.strip() == text and text.isprintable()
+    return 1 <= len(text) <= NAME_LENGTH_MAX and is_line and not identifiers.contains_citizen_id(text)
 
 
 def _choices(definition: Definition) -> Iterator[Fault]:
@@ -233,6 +234,8 @@ def _schema(definition: Definition) -> Iterator[Fault]:
     if definition.field_schema is None:
         return
     found = field_schema.faults_of(definition.field_schema)
+    if identifiers.contains_citizen_id(definition.field_schema):
+        yield Fault("field_schema", "a schema, in clear in the log, contains no citizen ID")
     yield from found
     if not found:
         described = set(field_schema.parse(definition.field_schema).names)

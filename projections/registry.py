@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from projections import holder, trail
+from projections import catalog, holder, trail
 from projections.projection import Projection
 
-ALL: tuple[Projection, ...] = (trail.Trail(), holder.Holder())
+ALL: tuple[Projection, ...] = (trail.Trail(), holder.Holder(), catalog.Catalog())
 
 
 def named(name: str) -> Projection:

@@ -120,6 +120,23 @@ class Face:
         url = ledger.config.public_url
         return Caller(http=self.http, public_url=url, client_id=asked.client_id, private=private).sign_in()
 
+    def register_with_types(self, organization: str, *license_types: str) -> Caller:
+        """A new client that may issue, and nothing but licenses of some types."""
+        private, public = auth.generate_client_key("Ed25519")
+        ledger = self.served.ledger
+        asked = registry_commands.RegisterClient(
+            actor=ledger.console,
+            name="issuing client",
+            acts_for=organization,
+            scopes=("license:issue",),
+            license_types=license_types,
+            algorithm="Ed25519",
+            keys=(json.dumps(public),),
+        )
+        self.served.appender.submit(asked).result(timeout=30)
+        url = ledger.config.public_url
+        return Caller(http=self.http, public_url=url, client_id=asked.client_id, private=private).sign_in()
+
     def events(self) -> int:
         """How many facts there are."""
         return self.served.ledger.recorder.newest_index() + 1

@@ -286,3 +286,33 @@ def test_verify_says_by_its_exit_status_whether_a_file_holds(kept: Kept) -> None
     assert console.run("verify", kept.folder / "absent", "--trust", trust, status=2).stderr.count("\n") == 1
     console.call("verify", forged, "--trust", forged, status=2)
     console.call("verify", forged, status=2)
+
+
+def test_types_are_registered_from_a_file_shown_revised_and_retired(kept: Kept) -> None:
+    code = f"{world.OPERATOR}899"
+    definition = {
+        "name_zh": "示例证",
+        "name_en": "Sample",
+        "defining_authority": "示例局",
+        "holder_kind": "either",
+        "validity_rule": "P5Y",
+        "sharing_class": "conditional",
+        "fields": [{"name": "name", "label": "名称"}],
+    }
+    file = kept.folder / "type.json"
+    file.write_text(json.dumps({"type_code": code, "definition": definition | {"validity_rule": "5Y"}}))
+    assert "validity_rule" in kept.call("types", "register", file, status=2)
+    file.write_text(json.dumps({"type_code": code, "definition": definition | {"holder_kind": "x"}}))
+    assert "definition.holder_kind" in kept.call("types", "register", file, status=2)
+    file.write_text(json.dumps({"type_code": code, "definition": definition}))
+    kept.call("types", "register", file)
+    kept.call("types", "register", file, status=1)
+    shown = json.loads(kept.call("types", "show", code))
+    assert shown["definition"]["validity_rule"] == "P5Y"
+    file.write_text(json.dumps({"type_code": code, "definition": definition | {"sharing_class": "none"}}))
+    kept.call("types", "revise", file)
+    kept.call("types", "retire", code, "--successor", world.BUSINESS_LICENSE)
+    (listed,) = [one for one in kept.json("types", "list")["types"] if one["type_code"] == code]
+    assert (listed["sharing_class"], listed["is_retired"]) == ("none", True)
+    kept.call("types", "show", "unknown", status=1)
+    kept.call("types", "register", kept.folder / "absent.json", status=2)

@@ -20,6 +20,8 @@ ORDER = (
     *("renew", "replace", "endorse", "endorse_batch"),
     *("transfer_out", "cancel_transfer", "void"),
     *("declare_coverage", "get_coverage", "withdraw_coverage", "declare_source"),
+    *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
+    *("get_license_type", "retire_license_type"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
 )
 """In which the steps make sense: what changes a license comes after what uses it."""
@@ -113,7 +115,7 @@ def test_every_example_works_when_it_is_pasted(face: Face, caller: Caller, said:
                 where = filled(path, operation, made)
                 answer = caller.get(where) if method == "get" else caller.post(where, body)
             assert answer.status_code == 200, (name, answer.text)
-            if name in ("issue", "grant", "declare_coverage"):
+            if name in ("issue", "grant", "declare_coverage", "register_license_type"):
                 made |= answer.json()
 
 

@@ -1,0 +1,192 @@
+"""The catalog as people read it: types with their labels and names, local types by their national one.
+
+What a type asks of a license is decided from decision state; here it is only shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ledger import catalog, state, tables
+from projections import db, paging, sql
+from projections.projection import Happened
+
+_FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeRow(state.Row):
+    """A license type as it is now."""
+
+    table = "catalog_types"
+    type_code: str
+    definition: str
+    """The members of the definition as JSON."""
+    registered_index: int
+    changed_index: int
+    is_retired: bool
+    retired_at: int | None
+    successor: str | None
+
+    def defined(self) -> catalog.LicenseTypeRegistered:
+        """The definition, as a registration of now would say it."""
+        return catalog.LicenseTypeRegistered(**_frozen(json.loads(self.definition)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappingRow(state.Row):
+    """A local type and the national one that it stands for."""
+
+    table = "catalog_mappings"
+    type_code: str
+    national_type: str
+    since: int
+    until: int | None
+    fields: str
+    """[field of the type, field of the national type] as JSON."""
+    mapped_index: int
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Field of the type, field of the national type."""
+        return [(local, national) for local, national in json.loads(self.fields)]
+
+
+class Catalog:
+    """The projection `catalog`."""
+
+    name: ClassVar[str] = "catalog"
+    version: ClassVar[int] = db.VERSIONS["catalog"]
+    tables: ClassVar[tuple[str, ...]] = ("catalog_types", "catalog_mappings")
+
+    def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
+        """Change the rows that the facts name."""
+        news = [item for item in happened if isinstance(item.fact, _FACTS)]
+        if not news:
+            return
+        types = work.rows(TypeRow, {item.fact.type_code for item in news})  # type: ignore[attr-defined]
+        mappings: dict[str, MappingRow] = {}
+        for item in news:
+            made = item.fact
+            if isinstance(made, catalog.LicenseTypeMapped):
+                mappings[made.type_code] = _mapping(made, item.index)
+            elif isinstance(made, catalog.LicenseTypeRetired):
+                types[made.type_code] = replace(
+                    types[made.type_code],
+                    changed_index=item.index,
+                    is_retired=True,
+                    retired_at=item.about.recorded_at,
+                    successor=made.successor,
+                )
+            else:
+                assert isinstance(made, catalog.LicenseTypeRegistered | catalog.LicenseTypeRevised)
+                known = types.get(made.type_code)
+                types[made.type_code] = _type(made, item.index, known)
+        work.save(list(types.values()))
+        work.save(list(mappings.values()))
+
+
+_FACTS = (
+    catalog.LicenseTypeRegistered,
+    catalog.LicenseTypeRevised,
+    catalog.LicenseTypeRetired,
+    catalog.LicenseTypeMapped,
+)
+
+
+class Types:
+    """Reads the catalog."""
+
+    def __init__(self, database: db.Database, *, cursor_key: bytes) -> None:
+        self._database = database
+        self._cursors = paging.Cursors(cursor_key)
+
+    def page(self, *, limit: int = 100, cursor: str | None = None) -> paging.Page[TypeRow]:
+        """Types in the order of their registration."""
+        return self._page("types", TypeRow, None, limit, cursor)
+
+    def local_types(
+        self, national_type: str, *, limit: int = 100, cursor: str | None = None
+    ) -> paging.Page[MappingRow]:
+        """Local types that stand for a national one, in the order in which they were mapped."""
+        return self._page("local_types", MappingRow, national_type, limit, cursor)
+
+    def entry(self, type_code: str) -> tuple[int, TypeRow | None]:
+        """The index come through, and the type."""
+        return self._one("type", TypeRow, type_code)
+
+    def mapping(self, type_code: str) -> MappingRow | None:
+        """Which national type the type stands for."""
+        return self._one("mapping", MappingRow, type_code)[1]
+
+    def _one(self, name: str, cls: type[state.R], value: str) -> tuple[int, state.R | None]:
+        params = {"partition": self._database.partition, "value": value}
+        through, rows = db.page_of(self._database.read(_text(name, cls), params), tables.table(cls).row)
+        row: Any = rows[0] if rows else None
+        return through, row
+
+    def _page(
+        self, name: str, cls: type[state.Row], value: str | None, limit: int, cursor: str | None
+    ) -> paging.Page[Any]:
+        text = _text(name, cls)
+
+        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[Any]:
+            params: dict[str, Any] = {
+                "partition": self._database.partition,
+                "since": bounds.since,
+                "until": bounds.until,
+                "limit": count,
+            }
+            if value is not None:
+                params["value"] = value
+            through, rows = db.page_of(self._database.read(text, params), tables.table(cls).row)
+            return paging.Fetched(through=through, rows=[(_index(row), row) for row in rows])
+
+        of = ["catalog", name, value]
+        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
+
+
+def _text(name: str, cls: type[state.Row]) -> str:
+    columns = ", ".join(f"t.{column}" for column in cls.columns())
+    return sql.load("catalog")[name].format(columns=columns)
+
+
+def _index(row: Any) -> int:
+    index: int = row.mapped_index if isinstance(row, MappingRow) else row.registered_index
+    return index
+
+
+def _type(
+    made: catalog.LicenseTypeRegistered | catalog.LicenseTypeRevised, index: int, known: TypeRow | None
+) -> TypeRow:
+    return TypeRow(
+        type_code=made.type_code,
+        definition=json.dumps(vars(made), ensure_ascii=False),
+        registered_index=index if known is None else known.registered_index,
+        changed_index=index,
+        is_retired=False,
+        retired_at=None,
+        successor=None,
+    )
+
+
+def _mapping(made: catalog.LicenseTypeMapped, index: int) -> MappingRow:
+    return MappingRow(
+        type_code=made.type_code,
+        national_type=made.national_type,
+        since=made.since,
+        until=made.until,
+        fields=json.dumps(made.fields, ensure_ascii=False),
+        mapped_index=index,
+    )
+
+
+def _frozen(members: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: tuple(tuple(item) if isinstance(item, list) else item for item in value)
+        if isinstance(value, list)
+        else value
+        for name, value in members.items()
+    }

@@ -1,0 +1,65 @@
+-- tables --
+-- The catalog as a list: each type with its present definition, and local types by their national one.
+CREATE TABLE catalog_types (
+    partition integer NOT NULL,
+    type_code text NOT NULL,
+    definition text NOT NULL,
+    registered_index bigint NOT NULL,
+    changed_index bigint NOT NULL,
+    is_retired boolean NOT NULL,
+    retired_at bigint,
+    successor text,
+    PRIMARY KEY (partition, type_code)
+);
+CREATE UNIQUE INDEX catalog_types_in_order ON catalog_types (partition, registered_index);
+CREATE TABLE catalog_mappings (
+    partition integer NOT NULL,
+    type_code text NOT NULL,
+    national_type text NOT NULL,
+    since bigint NOT NULL,
+    until bigint,
+    fields text NOT NULL,
+    mapped_index bigint NOT NULL,
+    PRIMARY KEY (partition, type_code)
+);
+CREATE INDEX catalog_mappings_by_national_type ON catalog_mappings (partition, national_type, mapped_index)
+
+-- types --
+-- License types in the order of their registration.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT * FROM catalog_types
+    WHERE partition = %(partition)b
+      AND registered_index BETWEEN %(since)b AND least(%(until)b, p.through)
+    ORDER BY registered_index LIMIT %(limit)b
+) AS t ON true
+WHERE p.partition = %(partition)b AND p.name = 'catalog'
+ORDER BY t.registered_index LIMIT %(limit)b
+
+-- type --
+-- One license type.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN catalog_types t ON t.partition = %(partition)b AND t.type_code = %(value)b
+WHERE p.partition = %(partition)b AND p.name = 'catalog'
+
+-- mapping --
+-- Which national type a local type stands for.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN catalog_mappings t ON t.partition = %(partition)b AND t.type_code = %(value)b
+WHERE p.partition = %(partition)b AND p.name = 'catalog'
+
+-- local_types --
+-- Local types that stand for a national one, in the order in which they were mapped.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT * FROM catalog_mappings
+    WHERE partition = %(partition)b AND national_type = %(value)b
+      AND mapped_index BETWEEN %(since)b AND least(%(until)b, p.through)
+    ORDER BY mapped_index LIMIT %(limit)b
+) AS t ON true
+WHERE p.partition = %(partition)b AND p.name = 'catalog'
+ORDER BY t.mapped_index LIMIT %(limit)b
