@@ -123,6 +123,11 @@ def check_names(names: Iterable[str]) -> None:
             raise errors.FieldUnknown(field="fields")
 
 
+def counterparts(count: int) -> dict[str, Any]:
+    """What a command needs to print so many with the original."""
+    return {"counterparts": count, "places": license_commands.draw_places(count)}
+
+
 def day(text: str | None) -> int | None:
     """A Beijing day, or None."""
     return None if text is None else days.parse(text)

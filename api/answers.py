@@ -18,6 +18,8 @@ from ledger import (
     fact,
     license,
     mark,
+    piece,
+    place,
     state,
     use,
     verification,
@@ -106,15 +108,51 @@ def issued(served: service.Service, item: service.Recorded) -> Json:
     made = fact.from_event(item.event)
     assert isinstance(made, license.VersionFact), "a version"
     version = served.disclosure.open_version(item.index, item.data, item.event)
-    vault, config = served.ledger.vault, served.ledger.config
+    printed = _printed(served, version, made.pieces)
     return {
         **proven(item),
         "license_ref": ids.text(made.license_ref),
         "license_id": None if version is None else version.license_id,
         "version": made.version,
-        "qr": None if version is None else disclosure.qr_url(version, vault, host=config.qr_host),
+        "qr": printed[0]["qr"],
+        "counterparts": printed[1:],
         "warnings": _warnings(served, made),
     }
+
+
+def counterparts_issued(served: service.Service, item: service.Recorded) -> Json:
+    """The answer to further counterparts."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, piece.CounterpartIssued), "counterparts"
+    version = served.disclosure.version(made.version_index)
+    return {
+        **proven(item),
+        "license_ref": ids.text(made.license_ref),
+        "version": made.version,
+        "counterparts": _printed(served, version, made.pieces),
+    }
+
+
+def counterpart_cancelled(item: service.Recorded) -> Json:
+    """The answer to the end of a counterpart."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, piece.CounterpartCancelled), "the end of a counterpart"
+    return {**proven(item), "license_ref": ids.text(made.license_ref), "piece": made.piece}
+
+
+def _printed(
+    served: service.Service, version: disclosure.Version | None, pieces: tuple[tuple[int, int, int], ...]
+) -> list[Json]:
+    """Each piece with the text of its QR code."""
+    vault, host = served.ledger.vault, served.ledger.config.qr_host
+    shown = [place.Piece(*item) for item in pieces]
+    return [
+        {
+            "piece": one.piece,
+            "qr": None if version is None else disclosure.qr_url(version, vault, host=host, piece=one),
+        }
+        for one in shown
+    ]
 
 
 def _warnings(served: service.Service, made: license.VersionFact) -> list[dict[str, str]]:

@@ -105,6 +105,14 @@ EndorseListBody = Annotated[
         )
     ),
 ]
+IssueCounterpartsBody = Annotated[
+    models.IssueCounterparts,
+    Body(openapi_examples=_examples(two_more={**_ACT, "reason": "增领副本", "count": 2})),
+]
+CancelCounterpartBody = Annotated[
+    models.CancelCounterpart,
+    Body(openapi_examples=_examples(lost={**_ACT, "reason": "副本遗失", "cause": "lost"})),
+]
 CourtOrderBody = Annotated[
     models.CourtOrder,
     Body(openapi_examples=_examples(by_order={**_CHANGE, "document_number": "（2026）闽01执1号"})),
@@ -247,7 +255,7 @@ def _link(operation: str, parameter: str) -> dict[str, Any]:
 _OF_LICENSE = (
     *("get_license", "amend", "suspend", "reinstate", "freeze", "release", "report_lost", "found"),
     *("restrict", "lift_restriction", "annul", "recall", "revoke", "cancel", "void", "transfer_out"),
-    *("cancel_transfer", "renew", "replace", "endorse"),
+    *("cancel_transfer", "renew", "replace", "endorse", "get_pieces", "issue_counterparts"),
 )
 LICENSE_LINKS: dict[str, Any] = {"x-links": {name: _link(name, "license_ref") for name in _OF_LICENSE}}
 AUTHORIZATION_LINKS: dict[str, Any] = {
@@ -260,6 +268,7 @@ COVERAGE_LINKS: dict[str, Any] = {
     **TYPE_PARAMETERS,
     "x-links": {"withdraw_coverage": _link("withdraw_coverage", "coverage_ref")},
 }
+PIECE_PARAMETERS: dict[str, Any] = {"x-examples": {"piece": "1"}}
 RECEIPT_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "index": "0"}}
 LOG_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0"}}
 TOKEN_FORM: dict[str, Any] = {

@@ -69,6 +69,7 @@ async def _issue(
         holder=acts.holder(body.holder),
         content=await served.read(judged, served, body.license_type, content),
         effective_at=acts.instant(body.effective_at),
+        **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
         origin=origin,
     )
@@ -122,6 +123,7 @@ async def amend(
         content=content,
         type_and_issuer=known,
         effective_at=acts.instant(body.effective_at),
+        **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
         serial_version=row.serial_version,
     )

@@ -18,6 +18,8 @@ BATCH_MAX = 1_000
 PAGE_MAX = 100
 INDEX_MAX = 10**18
 _LIST_MAX = 100
+COUNTERPARTS_MAX = 20
+"""Counterparts that one request prints."""
 
 
 def _day(text: str) -> str:
@@ -122,6 +124,11 @@ class Act(Strict):
     channel: Channel = "window"
 
 
+Counterparts = Annotated[
+    int, Field(ge=0, le=COUNTERPARTS_MAX, description="Counterparts 副本 printed with the original")
+]
+
+
 class _Version(Act):
     holder: NamedHolder
     number: Annotated[str, Field(min_length=1, max_length=100, description="Printed number 证照编号")]
@@ -136,6 +143,7 @@ class _Version(Act):
     )
     effective_at: Instant | None = None
     endorsement_due: Day | None = Field(None, description="Last day for the next endorsement 年检, if any")
+    counterparts: Counterparts = 0
 
 
 class Issue(_Version):
@@ -163,6 +171,7 @@ class Renew(Act):
     issued_on: Day
     effective_at: Instant | None = None
     endorsement_due: Day | None = None
+    counterparts: Counterparts = 0
     reason: Text
 
 
@@ -173,7 +182,23 @@ class Replace(Act):
     number: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     issued_on: Day
     effective_at: Instant | None = None
+    counterparts: Counterparts = 0
     reason: Text
+
+
+class IssueCounterparts(Act):
+    """副本: so many more of the present version."""
+
+    count: int = Field(ge=1, le=COUNTERPARTS_MAX)
+    reason: Text
+
+
+class CancelCounterpart(Act):
+    """副本注销: one counterpart dies alone."""
+
+    cause: Literal["lost", "damaged", "returned"]
+    reason: Text
+    effective_at: Instant | None = None
 
 
 class _Endorsement(Act):

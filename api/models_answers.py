@@ -32,6 +32,13 @@ class Warned(Answer):
     message: str
 
 
+class PieceShown(Answer):
+    """A counterpart 副本 that was printed."""
+
+    piece: int
+    qr: str | None = Field(description="Text of its QR code; null once the holder was erased")
+
+
 class Issued(Proven):
     """A version of a license."""
 
@@ -39,7 +46,38 @@ class Issued(Proven):
     license_id: str | None = Field(description="GB/T 36904 identifier; null once the holder was erased")
     version: int
     qr: str | None = Field(description="Text of the QR code on the original 正本")
+    counterparts: list[PieceShown]
     warnings: list[Warned] = Field(description="How the dates do not fit the type's validity rule")
+
+
+class CounterpartsIssued(Proven):
+    """Further counterparts."""
+
+    license_ref: str
+    version: int
+    counterparts: list[PieceShown]
+
+
+class CounterpartCancelled(Proven):
+    """A dead counterpart."""
+
+    license_ref: str
+    piece: int
+
+
+class PieceNow(Answer):
+    """A printed piece: 0 the original 正本, 1 … the counterparts 副本."""
+
+    piece: int
+    is_cancelled: bool
+
+
+class PiecesNow(Answer):
+    """The printed pieces of the present version."""
+
+    license_ref: str
+    version: int
+    pieces: list[PieceNow]
 
 
 class Endorsed(Proven):

@@ -56,6 +56,7 @@ async def renew(
             area_code=version.fact.area_code,
         ),
         effective_at=acts.instant(body.effective_at),
+        **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
         **_follows(version),
     )
@@ -94,6 +95,7 @@ async def replace(
             area_code=version.fact.area_code,
         ),
         effective_at=acts.instant(body.effective_at),
+        **acts.counterparts(body.counterparts),
         **_follows(version),
     )
     (item,) = await served.record(asked)

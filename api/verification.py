@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
 from ledger import disclosure, errors, state, use_commands, verification
-from ledger import license as licenses
+from ledger import place as places
 from signing import ids, token
 
 router = routes.router()
@@ -91,9 +91,9 @@ def _look(served: service.Service, text: str) -> answers.Json:
     )
     if row is None or not known or served.is_erased(row.stream_id):
         raise errors.NotFound
-    result = verification.result(row, version=said.version, at=at)
+    result = verification.result(row, version=said.version, at=at, place=place)
     return answers.looked_at(said, result=result, row=row, at=at)
 
 
-def _piece(said: token.Token) -> licenses.Piece:
-    return licenses.Piece(said.piece, said.status_list, said.status_index)
+def _piece(said: token.Token) -> places.Piece:
+    return places.Piece(said.piece, said.status_list, said.status_index)

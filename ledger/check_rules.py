@@ -24,6 +24,7 @@ from ledger import (
     license,
     log,
     mark,
+    piece,
     use,
     verification,
 )
@@ -35,7 +36,8 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, catalog, client, endorsement, holder, license, log, mark, use, verification),
+    *(audit, authorization, catalog, client, endorsement, holder, license, log, mark, piece, use),
+    verification,
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (

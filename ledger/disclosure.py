@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ledger import days, errors, license, license_id, reading
+from ledger import days, errors, license, license_id, place, reading
 from ledger import fact as facts
 from ledger.state import StreamRow
 from ledger.vault import Vault
@@ -142,25 +142,25 @@ class Disclosure:
         return True
 
 
-def qr_url(version: Version, vault: Vault, *, host: str, piece: int = 0) -> str | None:
+def qr_url(version: Version, vault: Vault, *, host: str, piece: place.Piece | None = None) -> str | None:
     """The URL in the QR code of a printed piece of `version`; None when the host is too long for it.
 
-    The paper's salt comes from the sealed salt of the printed number, so that the same piece gets the
-    same token whenever it is asked for.
+    The piece is the original unless `piece` is another. The paper's salt comes from the sealed salt of
+    the printed number, so that the same piece gets the same token whenever it is asked for.
     """
-    (place,) = (item for item in map(license.Piece._make, version.fact.pieces) if item.piece == piece)
+    shown = place.Piece(*version.fact.pieces[0]) if piece is None else piece
     number_salt, number = version.salted["@license_number"]
     _, name = version.salted["@holder_name"]
     salt = vault.suite.mac(number_salt, b"paper")[: token.PAPER_SALT_BYTES]
     content = token.Token(
         license_ref=version.fact.license_ref,
         version=version.fact.version,
-        piece=place.piece,
+        piece=shown.piece,
         valid_from=version.fact.valid_from,
         valid_to=version.fact.valid_to,
         issued_on=version.fact.issued_on,
-        status_list=place.status_list,
-        status_index=place.status_index,
+        status_list=shown.status_list,
+        status_index=shown.status_index,
         paper_digest=token.paper_digest(salt=salt, number=number, names=[name], suite=vault.suite),
         paper_salt=salt,
     )

@@ -137,6 +137,14 @@ class LicenseNotFound(NotFound):
     title_zh = "证照不存在"
 
 
+class PieceNotFound(NotFound):
+    """No such counterpart of the license's present version."""
+
+    type = "piece-not-found"
+    title = "No such counterpart"
+    title_zh = "副本不存在"
+
+
 class AuthorizationNotFound(NotFound):
     """No such authorization_ref."""
 

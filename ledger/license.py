@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from ledger import catalog_rules, days, errors
+from ledger import catalog_rules, days, errors, place
 from ledger.fact import Fact, Touched
 from ledger.state import (
-    STATUS_LIST_SIZE,
     ClientRow,
     LicenseRow,
     PieceRow,
@@ -36,19 +35,6 @@ RESERVED_FIELDS = (
 FIELDS_MAX = 100
 VERSION_MAX = 999
 DAY_MIN, DAY_MAX = days.parse("1900-01-01"), days.parse("2200-12-31")
-
-
-class Piece(NamedTuple):
-    """A printed piece: 0 the original 正本, 1… counterparts 副本, and its place in a status list."""
-
-    piece: int
-    status_list: int
-    status_index: int
-
-    @property
-    def key(self) -> int:
-        """The piece's key in decision state."""
-        return self.status_list * STATUS_LIST_SIZE + self.status_index
 
 
 LIVE = ("active", "suspended")
@@ -113,7 +99,7 @@ class VersionFact(Fact, is_topic=False):
         yield TypeRow, self.type_code
         yield TypeRulesRow, self.type_code
         for piece in self.pieces:
-            yield PieceRow, Piece(*piece).key
+            yield PieceRow, place.Piece(*piece).key
 
     def _allow_version(self, about: event.Event, state: State) -> None:
         type_row = state.get(TypeRow, self.type_code)
@@ -137,19 +123,13 @@ class VersionFact(Fact, is_topic=False):
         known = state.get(LicenseRow, self.license_ref)
         if known is None or (known.valid_from, known.valid_to) != (self.valid_from, self.valid_to):
             catalog_rules.require_validity(rules, valid_from=self.valid_from, valid_to=self.valid_to)
-        for piece in self.pieces:
-            if state.get(PieceRow, Piece(*piece).key) is not None:
-                raise errors.Conflict("the place in the status list is taken")
+        place.check_pieces(self.pieces, state, first=0)
 
     def _evolve_version(self, about: event.Event, state: State, row: LicenseRow) -> None:
-        state.put(row)
+        state.put(altered(row, counterparts=max(0, len(self.pieces) - 1)))
         if state.get(StreamRow, about.stream_id) is None:
             state.put(StreamRow(stream_id=about.stream_id, kind="holder", is_erased=False))
-        for piece in self.pieces:
-            key = Piece(*piece).key
-            state.put(
-                PieceRow(piece_key=key, license_ref=self.license_ref, version=self.version, piece=piece[0])
-            )
+        place.put_pieces(self.pieces, state, license_ref=self.license_ref, version=self.version)
 
 
 @dataclass(frozen=True, kw_only=True)

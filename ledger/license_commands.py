@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import catalog_rules, errors, license, license_id, mark, number
+from ledger import catalog_rules, errors, license, license_id, mark, number, place
 from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
@@ -36,9 +36,32 @@ def draw_serial() -> str:
     return "".join(secrets.choice(SERIAL_ALPHABET) for _ in range(SERIAL_LENGTH))
 
 
-def draw_places() -> tuple[int, ...]:
-    """Random places in a status list, to take the first free one of."""
-    return tuple(secrets.randbelow(STATUS_LIST_SIZE) for _ in range(PLACES_DRAWN))
+def draw_places(counterparts: int = 0) -> tuple[int, ...]:
+    """Random places in a status list, to take the first free ones of."""
+    drawn = PLACES_DRAWN + 2 * counterparts
+    return tuple(secrets.randbelow(STATUS_LIST_SIZE) for _ in range(drawn))
+
+
+def place_keys(places: tuple[int, ...], size: int) -> set[RowKey]:
+    """Keys of the pieces that may have been drawn, in the lists that an event at `size` may take."""
+    first = size // EVENTS_PER_LIST
+    lists = (first, first + 1)
+    return {(PieceRow, place.Piece(0, listed, drawn).key) for listed in lists for drawn in places}
+
+
+def free_pieces(
+    places: tuple[int, ...], view: View, *, first: int, count: int
+) -> tuple[tuple[int, int, int], ...]:
+    """Pieces numbered from `first` on the first free places that were drawn; raises Unavailable."""
+    list_number = view.size // EVENTS_PER_LIST
+    all_drawn = (place.Piece(0, list_number, drawn) for drawn in dict.fromkeys(places))
+    free = [piece for piece in all_drawn if view.state.get(PieceRow, piece.key) is None]
+    if len(free) < count:
+        raise errors.Unavailable("no free place was drawn in the status list")
+    return tuple(
+        (piece, spot.status_list, spot.status_index)
+        for piece, spot in zip(range(first, first + count), free, strict=False)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +106,8 @@ class VersionCommand(Command):
     content: Content
     effective_at: int | None = None
     endorsement_due: int | None = None
+    counterparts: int = 0
+    """Counterparts 副本 to be printed with the original; `places` are drawn for as many."""
     places: tuple[int, ...] = field(default_factory=draw_places)
 
     def _salted(
@@ -128,17 +153,7 @@ class VersionCommand(Command):
         number.claim(view, rules, printed, stream_id=stream_id, license_ref=license_ref)
 
     def _piece_keys(self, size: int) -> set[RowKey]:
-        first = size // EVENTS_PER_LIST
-        lists = (first, first + 1)
-        return {(PieceRow, license.Piece(0, number, place).key) for number in lists for place in self.places}
-
-    def _piece(self, view: View) -> tuple[int, int, int]:
-        number = view.size // EVENTS_PER_LIST
-        for place in self.places:
-            piece = license.Piece(0, number, place)
-            if view.state.get(PieceRow, piece.key) is None:
-                return piece.piece, piece.status_list, piece.status_index
-        raise errors.Unavailable("no free place was drawn in the status list")
+        return place_keys(self.places, size)
 
     def _due(self, rules: TypeRulesRow | None) -> int | None:
         """The first day due that was said, else by the type's cycle."""
@@ -161,7 +176,7 @@ class VersionCommand(Command):
             issued_on=self.content.issued_on,
             field_names=tuple(sorted(salted)),
             fields_root=fields.root(digests.values(), suite=view.vault.suite),
-            pieces=(self._piece(view),),
+            pieces=free_pieces(self.places, view, first=0, count=1 + self.counterparts),
             area_code=self.content.area_code,
             endorsement_due=self._due(rules) if cls is license.LicenseIssued else self.endorsement_due,
             **known,

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import psycopg_pool
 
-from ledger import errors, log, sql, tables, tiling
+from ledger import errors, log, place, sql, tables, tiling
 from ledger.command import Entry
 from ledger.state import Key, R, Row
 from ledger.vault import Vault
@@ -61,6 +61,11 @@ class Reader:
         found = self.run(table.rows, (self._partition, [key]))
         row: Row | None = table.row(found[0]) if found else None
         return row  # type: ignore[return-value]
+
+    def pieces(self, license_ref: bytes, version: int) -> list[tuple[int, int, bool]]:
+        """(number, place in a status list, whether it is cancelled) of a version's printed pieces."""
+        text = sql.load("reading")["pieces"]
+        return self.run(text, (self._partition, license_ref, version, place.PIECES_MAX))
 
     def find(self, kind: str, *items: str) -> Entry | None:
         """What the lookup of a code, identifier or operator names now.

@@ -188,6 +188,8 @@ class LicenseRow(Row):
     """Last day of grace, as the type said when the day was set."""
     overdue_suspends: bool = False
     """Whether the license is suspended after that day, as the type said."""
+    counterparts: int = 0
+    """Counterparts 副本 of the present version that were ever printed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +228,8 @@ class PieceRow(Row):
     license_ref: bytes
     version: int
     piece: int
+    is_cancelled: bool = False
+    """Whether this counterpart alone is dead."""
 
 
 ROWS: tuple[type[Row], ...] = (

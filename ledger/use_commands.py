@@ -238,9 +238,13 @@ class VerifyLicense(Command):
             license_ref=row.license_ref,
             version=version,
             piece=self.piece,
-            result=verification.result(row, version=version, at=view.at),
+            piece_key=self.piece_key,
+            result=verification.result(row, version=version, at=view.at, place=self._place(view)),
         )
         return [Draft(fact=made, stream_id=row.stream_id)]
+
+    def _place(self, view: View) -> PieceRow | None:
+        return None if self.piece_key is None else view.state.get(PieceRow, self.piece_key)
 
     def _known(self, view: View, row: LicenseRow) -> bool:
         if self.piece_key is None:
@@ -248,7 +252,7 @@ class VerifyLicense(Command):
         assert self.version is not None, "a token names its version"
         assert self.piece is not None, "a token names its piece"
         return verification.piece_is_known(
-            view.state.get(PieceRow, self.piece_key),
+            self._place(view),
             license_ref=row.license_ref,
             version=self.version,
             piece=self.piece,

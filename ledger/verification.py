@@ -23,6 +23,7 @@ NATIONAL_RESULTS: dict[str, str] = {
     "restricted": "2",
     "expired": "3",
     "superseded": "3",
+    "piece-cancelled": "3",
     "annulled": "3",
     "recalled": "3",
     "revoked": "3",
@@ -45,11 +46,15 @@ class LicenseVerified(Fact):
     """The version that the token names, or the present one."""
     piece: int | None
     result: str
+    piece_key: int | None = None
+    """Status list × 2^20 + place of the piece that the token names."""
 
     def touches(self, about: event.Event) -> Touched:
         yield OrganizationRow, about.organization
         if self.license_ref is not None:
             yield LicenseRow, self.license_ref
+        if self.piece_key is not None:
+            yield PieceRow, self.piece_key
 
     def allow(self, about: event.Event, state: State) -> None:
         if self.license_ref is None:
@@ -62,18 +67,27 @@ class LicenseVerified(Fact):
         row = state.get(LicenseRow, self.license_ref)
         if row is None or self.version is None or row.stream_id != about.stream_id:
             raise errors.LicenseNotFound
-        if self.result != result(row, version=self.version, at=about.recorded_at):
+        place = None if self.piece_key is None else state.get(PieceRow, self.piece_key)
+        if self.piece_key is not None and not (
+            self.piece is not None
+            and piece_is_known(place, license_ref=self.license_ref, version=self.version, piece=self.piece)
+        ):
+            raise errors.LicenseNotFound
+        if self.result != result(row, version=self.version, at=about.recorded_at, place=place):
             raise errors.Conflict("not the result that stood")
 
 
-def result(row: LicenseRow, *, version: int, at: int) -> str:
-    """The status of `row` at `at`, or `superseded` when a later version replaced the one shown.
+def result(row: LicenseRow, *, version: int, at: int, place: PieceRow | None = None) -> str:
+    """The status of `row` at `at`, unless what is shown has a reason of its own.
 
-    What is effective and was not endorsed in time is `endorsement-overdue`: valid, and told so.
+    `superseded` when a later version replaced the one shown, `piece-cancelled` when the counterpart shown
+    is dead. What is effective and was not endorsed in time is `endorsement-overdue`: valid, and told so.
     """
     said = license.status(row, at)
     if said in ("effective", "not-yet-effective", "expired") and version != row.version:
         return "superseded"
+    if place is not None and place.is_cancelled and row.status in license.LIVE:
+        return "piece-cancelled"
     return "endorsement-overdue" if said == "effective" and endorsement.is_overdue(row, at) else said
 
 

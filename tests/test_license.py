@@ -260,7 +260,12 @@ def test_a_verification_says_the_status_that_stood() -> None:
 
 def test_every_status_has_its_national_result_and_every_refusal_its_reason() -> None:
     told = {"effective", "expired", "not-yet-effective", *STATUSES, *license.MARKS} - {"active"}
-    assert told == set(verification.NATIONAL_RESULTS) - {"superseded", "unknown", "endorsement-overdue"}
+    assert told == set(verification.NATIONAL_RESULTS) - {
+        "superseded",
+        "unknown",
+        "endorsement-overdue",
+        "piece-cancelled",
+    }
     refused = {f"license-{status}" for status in told - {"effective"}}
     assert refused == {reason for reason in use.NATIONAL_CODES if reason.startswith("license-")}
 

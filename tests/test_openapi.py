@@ -18,6 +18,7 @@ ORDER = (
     *("get_license", "amend", "suspend", "reinstate", "get_authorization", "narrow", "withdraw"),
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("renew", "replace", "endorse", "endorse_batch"),
+    *("issue_counterparts", "get_pieces", "cancel_counterpart"),
     *("transfer_out", "cancel_transfer", "void"),
     *("declare_coverage", "get_coverage", "withdraw_coverage", "declare_source"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),

@@ -12,3 +12,9 @@ ALTER TABLE licenses
     ADD COLUMN endorsement_due bigint,
     ADD COLUMN overdue_after bigint,
     ADD COLUMN overdue_suspends boolean NOT NULL DEFAULT false;
+
+-- counterparts --
+-- Decision state: counterparts of the present version, and those that are dead; pieces are listed by license.
+ALTER TABLE licenses ADD COLUMN counterparts bigint NOT NULL DEFAULT 0;
+ALTER TABLE pieces ADD COLUMN is_cancelled boolean NOT NULL DEFAULT false;
+CREATE INDEX pieces_by_license ON pieces (partition, license_ref, version, piece);
