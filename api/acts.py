@@ -15,7 +15,17 @@ from fastapi import Header
 from starlette.requests import Request
 
 from api import access, edge, models, service
-from ledger import authorization, command, coverage, days, errors, identifiers, license_commands, license_id
+from ledger import (
+    authorization,
+    command,
+    coverage,
+    days,
+    errors,
+    identifiers,
+    license,
+    license_commands,
+    license_id,
+)
 from signing import cbor, ids, receipt, spelling
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key")]
@@ -213,6 +223,26 @@ def ref(text: str, *, absent: type[errors.NotFound]) -> bytes:
         return ids.parse(text)
     except ids.IdInvalid as error:
         raise absent from error
+
+
+def asked_day(text: str | None, *, field: str) -> int | None:
+    """The Beijing day in a query parameter, or None; raises Invalid."""
+    if text is None:
+        return None
+    try:
+        day = days.parse(text)
+    except ValueError as error:
+        raise errors.Invalid("a day is written YYYY-MM-DD", field=f"query.{field}") from error
+    if not license.DAY_MIN <= day <= license.DAY_MAX:
+        raise errors.Invalid("a day lies between 1900 and 2200", field=f"query.{field}")
+    return day
+
+
+def asked_text(text: str | None, *, field: str, pattern: str) -> str | None:
+    """A query parameter of a certain shape, or None; raises Invalid."""
+    if text is not None and not re.fullmatch(pattern, text):
+        raise errors.Invalid("not of this shape", field=f"query.{field}")
+    return text
 
 
 async def repeat(

@@ -26,7 +26,8 @@ SCOPES = {
     "file:attest": "Read a holder's file on an operator's attestation",
     "coverage:declare": "Declare what the ledger holds of a type, and whether a type's source answers",
     "catalog:write": "Write license types of the client's organization; the operator's: any",
-    "audit:read": "Read the trail",
+    "audit:read": "Read the trail, and statistics to the last figure",
+    "statistics:read": "Read statistics without small figures",
 }
 _KEY = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 _REF = {"type": "string", "pattern": "^[a-z2-7]{25}[aeimquy4]$"}

@@ -33,6 +33,7 @@ from api import (
     renewal,
     routes,
     service,
+    statistics,
     use,
     verification,
     views,
@@ -57,6 +58,7 @@ _ROUTERS = (
     holder.router,
     audit.router,
     catalog.router,
+    statistics.router,
     log.router,
     health.router,
 )

@@ -364,6 +364,31 @@ class Trail(Answer):
     cursor: str | None
 
 
+class StatisticsLine(Answer):
+    """The sums of one group; null stands for 1 to 4, where the caller may not know."""
+
+    day: str | None = Field(description="Beijing day of recording; null when days are summed")
+    license_type: str | None = Field(description="Empty where a refusal named no type")
+    issuer: str | None = Field(description="Empty where a refusal named no license")
+    region: str | None = Field(description="Division code in the issuer's credit code")
+    issued: int | None
+    changed: int | None
+    used: int | None
+    verified: int | None
+    refused: dict[str, int | None] = Field(description="By reason")
+    issued_delay_s: int | None = Field(description="Mean seconds from a fact to its recording")
+    changed_delay_s: int | None
+
+
+class Statistics(Answer):
+    """Sums of a period."""
+
+    through: int
+    first: str = Field(alias="from")
+    until: str
+    lines: list[StatisticsLine]
+
+
 class Token(Answer):
     """RFC 6749 §5.1."""
 

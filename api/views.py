@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger import opening
-from projections import catalog, db, follower, holder, registry, trail_pages
+from projections import catalog, db, follower, holder, registry, statistics, trail_pages
 
-POOL_MAX = 6
+POOL_MAX = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class Views:
     files: holder.Files
     trail: trail_pages.Pages
     types: catalog.Types
+    statistics: statistics.Sums
 
     def wait_for(self, index: int | None, *, name: str) -> None:
         """Return once a projection has come through `index`; raises BehindIndex."""
@@ -54,6 +55,7 @@ def opened(ledger: opening.Ledger) -> Iterator[Views]:
                 files=holder.Files(database, cursor_key=cursor_key),
                 trail=trail_pages.Pages(database, cursor_key=cursor_key),
                 types=catalog.Types(database, cursor_key=cursor_key),
+                statistics=statistics.Sums(database),
             )
         finally:
             followers.stop()

@@ -23,6 +23,7 @@ SCOPES = (
     "catalog:write",
     "coverage:declare",
     "audit:read",
+    "statistics:read",
 )
 """What a client may do; `docs/rules.md` says what each opens."""
 ALGORITHMS = ("Ed25519", "ES256", "PS256")

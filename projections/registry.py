@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from projections import catalog, holder, trail
+from projections import catalog, holder, statistics, trail
 from projections.projection import Projection
 
-ALL: tuple[Projection, ...] = (trail.Trail(), holder.Holder(), catalog.Catalog())
+ALL: tuple[Projection, ...] = (
+    trail.Trail(),
+    holder.Holder(),
+    catalog.Catalog(),
+    statistics.Statistics(),
+)
 
 
 def named(name: str) -> Projection:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from ledger import authorization_commands, days, errors, license_commands, use_commands
-from projections import db, follower, holder, registry, trail_pages
+from projections import db, follower, holder, registry, statistics, trail_pages
 from projections.projection import Projection
 from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
 
@@ -38,6 +38,10 @@ class Projected:
     @property
     def files(self) -> holder.Files:
         return holder.Files(self.database, cursor_key=CURSOR_KEY)
+
+    @property
+    def statistics(self) -> statistics.Sums:
+        return statistics.Sums(self.database)
 
     @property
     def head(self) -> int:

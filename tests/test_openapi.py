@@ -14,7 +14,7 @@ from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
 ORDER = (
-    *("issue", "grant", "use", "use_batch", "verify", "search", "read_trail"),
+    *("issue", "grant", "use", "use_batch", "verify", "search", "read_trail", "read_statistics"),
     *("get_license", "amend", "suspend", "reinstate", "get_authorization", "narrow", "withdraw"),
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("renew", "replace", "endorse", "endorse_batch"),

@@ -1,0 +1,93 @@
+"""Statistics over HTTP: who sees which figures, and what is asked wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import api_world, world
+from tests.api_world import Caller, Face, grant_body, issue_body, problem, use_body
+from tests.conftest import Cluster
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        made = running.register(world.OPERATOR)
+        made.done("/v1/authorizations", grant_body(to=world.OPERATOR))
+        for number in range(6):
+            made.done("/v1/licenses", issue_body(number))
+        for number in (0, 1, 899):
+            made.done("/v1/uses", use_body(number))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def auditor(face: Face) -> Caller:
+    return face.register(world.AUDITOR, "audit:read")
+
+
+@pytest.fixture(scope="module")
+def office(face: Face) -> Caller:
+    return face.register(world.HALL, "statistics:read")
+
+
+def read(face: Face, caller: Caller, query: str = "") -> dict[str, Any]:
+    answer = caller.get(f"/v1/statistics{query}", **{"Ledger-At-Least": str(face.events() - 1)})
+    assert answer.status_code == 200, answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def test_an_auditor_sees_every_figure(face: Face, auditor: Caller) -> None:
+    said = read(face, auditor, "?group_by=type,issuer,region,day")
+    of_cards = next(line for line in said["lines"] if line["issuer"] == world.OPERATOR)
+    assert of_cards["license_type"] == world.CITIZEN_CARD
+    assert (of_cards["issued"], of_cards["changed"], of_cards["used"], of_cards["verified"]) == (6, 0, 2, 0)
+    assert of_cards["region"] == world.OPERATOR[2:8]
+    assert of_cards["day"] == said["until"]
+    refused = [line["refused"] for line in said["lines"] if line["refused"]]
+    assert [sum(found.values()) for found in refused] == [1]
+    assert said["through"] == face.events() - 1
+
+
+def test_who_is_no_auditor_gets_no_figure_from_1_to_4(face: Face, office: Caller) -> None:
+    (line,) = read(face, office)["lines"]
+    assert (line["issued"], line["used"], line["changed"]) == (6, None, 0)
+    assert set(line["refused"].values()) == {None}
+    assert line["issued_delay_s"] is not None
+    assert line["changed_delay_s"] is None
+
+
+def test_reading_statistics_records_nothing(face: Face, office: Caller) -> None:
+    before = face.events()
+    read(face, office, "?group_by=day")
+    assert face.events() == before
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("from=2026-02-30", "from"),
+        ("until=tomorrow", "until"),
+        ("until=2300-01-01", "until"),
+        ("from=2020-01-01&until=2026-01-01", "until"),
+        ("from=2026-01-02&until=2026-01-01", "until"),
+        ("group_by=holder", "group_by"),
+        ("group_by=day,day", "group_by"),
+        ("group_by=", "group_by"),
+        ("license_type=1", "license_type"),
+        ("issuer=%27", "issuer"),
+        ("region=350", "region"),
+    ],
+)
+def test_what_is_asked_wrongly_is_named(office: Caller, query: str, field: str) -> None:
+    answer = office.get(f"/v1/statistics?{query}")
+    assert problem(answer) == (422, "invalid-value", f"query.{field}")
+
+
+def test_statistics_need_a_scope(face: Face) -> None:
+    user = face.register(world.HALL, "license:use")
+    assert problem(user.get("/v1/statistics"))[:2] == (403, "scope-missing")

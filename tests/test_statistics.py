@@ -1,0 +1,135 @@
+"""Statistics: they equal a plain count over the decoded events, whatever is grouped and asked for."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from ledger import days, errors, fact
+from projections import statistics
+from tests.projecting import Projected, Teller, projected, seed
+from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, ISSUER, World, citizen
+
+GROUPS: tuple[statistics.Group, ...] = ("day", "type", "issuer", "region")
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Projected]:
+    with projected(world) as made:
+        yield made
+
+
+def today(here: Projected) -> int:
+    """The Beijing day on which the newest event was recorded."""
+    ((_, stored),) = here.world.ledger.recorder.facts(after=here.head - 1, limit=1)
+    return days.of_instant(stored.event.recorded_at)
+
+
+def plain_count(here: Projected) -> Counter[tuple[int, str, str, str]]:
+    """(day, type, issuer, measure) over the decoded events, in the simplest way there is."""
+    found: Counter[tuple[int, str, str, str]] = Counter()
+    place: dict[bytes, tuple[str, str]] = {}
+    for _, stored in here.world.ledger.recorder.facts(after=-1, limit=100_000):
+        about, said = stored.event, stored.event.fact
+        if about.topic == "LicenseIssued":
+            assert about.issuer is not None
+            place[said["license_ref"]] = said["type_code"], about.issuer
+        type_code, issuer = place.get(said.get("license_ref") or b"", (said.get("type_code") or "", ""))
+        day = days.of_instant(about.recorded_at)
+        measure = {
+            "LicenseIssued": "issued",
+            "LicenseUsed": "used",
+            "UseRefused": f"refused:{said.get('reason')}",
+            "LicenseVerified": "verified",
+        }.get(about.topic, "changed" if about.issuer and "license_ref" in said else None)
+        if measure is not None:
+            found[day, type_code, issuer, measure] += 1
+    return found
+
+
+def test_after_a_random_history_statistics_equal_a_plain_count(here: Projected) -> None:
+    rng = random.Random(seed())
+    Teller(here.world, rng).tell(80)
+    here.follow(batch_max=rng.randint(1, 20))
+    counted = plain_count(here)
+    assert len({measure for *_, measure in counted}) > 4
+    last = today(here)
+    for size in range(len(GROUPS) + 1):
+        for groups in itertools.combinations(GROUPS, size):
+            expected: Counter[tuple[object, ...]] = Counter()
+            for (day, type_code, issuer, measure), count in counted.items():
+                members = {"day": day, "type": type_code, "issuer": issuer, "region": issuer[2:8]}
+                named = tuple(members[name] if name in groups else None for name in GROUPS)
+                expected[(*named, measure)] += count
+            through, lines = here.statistics.lines(statistics.Query(first=last - 1, last=last, groups=groups))
+            assert through == here.head
+            told = {
+                (line.day, line.type_code, line.issuer, line.region, measure): figure.count
+                for line in lines
+                for measure, figure in line.measures.items()
+            }
+            assert told == expected
+
+
+def test_a_question_can_be_about_a_type_an_issuer_a_region_or_other_days(here: Projected) -> None:
+    here.world.issue(citizen(1), type_code=CITIZEN_CARD)
+    for number in range(2):
+        here.world.issue(citizen(number), type_code=BUSINESS_LICENSE)
+    here.follow()
+    last = today(here)
+
+    def issued(**asked: str) -> int:
+        found = here.statistics.lines(statistics.Query(first=last, last=last, groups=(), **asked))[1]
+        return sum(line.measures["issued"].count for line in found)
+
+    assert issued(type_code=CITIZEN_CARD) == 1
+    assert issued(type_code=BUSINESS_LICENSE) == 2
+    assert issued(issuer=ISSUER) == 3
+    assert issued(issuer="113500000000000000") == 0
+    assert issued(region=ISSUER[2:4]) == issued(region=ISSUER[2:8]) == 3
+    assert issued(region="99") == 0
+    assert here.statistics.lines(statistics.Query(first=last - 9, last=last - 2, groups=()))[1] == []
+
+
+def test_the_delay_between_a_fact_and_its_recording_is_summed(here: Projected) -> None:
+    ref = here.world.issue(valid_from="2020-01-01")
+    here.world.status(ref, "suspend")
+    here.follow()
+    last = today(here)
+    (line,) = here.statistics.lines(statistics.Query(first=last, last=last, groups=()))[1]
+    expected = sum(
+        max(0, stored.event.recorded_at - stored.event.effective_at) // 1_000_000
+        for _, stored in here.world.ledger.recorder.facts(after=-1, limit=10_000)
+        if stored.event.topic in ("LicenseIssued", "LicenseSuspended")
+    )
+    assert sum(figure.delay_s for figure in line.measures.values()) == expected
+
+
+def test_a_period_has_a_first_day_and_not_too_many(here: Projected) -> None:
+    here.follow()
+    for first, last in ((10, 9), (0, statistics.DAYS_MAX)):
+        with pytest.raises(errors.Invalid):
+            here.statistics.lines(statistics.Query(first=first, last=last, groups=()))
+
+
+def test_more_figures_than_one_answer_has_are_refused(
+    here: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.world.issue()
+    here.world.use()
+    here.follow()
+    last = today(here)
+    monkeypatch.setattr(statistics, "FIGURES_MAX", 1)
+    with pytest.raises(errors.Invalid):
+        here.statistics.lines(statistics.Query(first=last, last=last, groups=("type",)))
+
+
+def test_every_fact_that_changes_a_license_is_counted_as_a_change() -> None:
+    """What an issuer records about one license is an issue or a change, whatever comes later."""
+    for topic, cls in fact.topics().items():
+        if cls.scope == "license:issue" and topic != "LicenseIssued":
+            assert "license_ref" in cls.__dataclass_fields__, topic  # type: ignore[attr-defined]
