@@ -184,6 +184,11 @@ def endorsed(item: service.Recorded) -> Json:
     }
 
 
+def registered(item: service.Recorded) -> Json:
+    """The answer to what a registering organ said of a holder; no code, no stream."""
+    return {**proven(item), "topic": item.event.topic}
+
+
 def granted(served: service.Service, item: service.Recorded) -> Json:
     """The answer to a grant; the use code is given again while it can be opened."""
     made = fact.from_event(item.event)

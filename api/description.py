@@ -25,6 +25,7 @@ SCOPES = {
     "consent:attest": "Attest holders' consent",
     "file:attest": "Read a holder's file on an operator's attestation",
     "coverage:declare": "Declare what the ledger holds of a type, and whether a type's source answers",
+    "holder:register": "Register what becomes of holders and their codes, as their registering organ",
     "catalog:write": "Write license types of the client's organization; the operator's: any",
     "audit:read": "Read the trail, and statistics to the last figure",
     "statistics:read": "Read statistics without small figures",

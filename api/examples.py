@@ -65,6 +65,18 @@ def _examples(**values: Any) -> dict[str, Any]:
 
 IssueBody = Annotated[models.Issue, Body(openapi_examples=_examples(business_license=_ISSUE))]
 AmendBody = Annotated[models.Amend, Body(openapi_examples=_examples(new_capital=_AMEND))]
+CorrectHolderBody = Annotated[
+    models.Amend,
+    Body(
+        openapi_examples=_examples(
+            of_the_other_person={
+                **_AMEND,
+                "holder": {"code_type": "414", "code": "E00000000", "name": "合成居民"},
+                "reason": "重号更正",
+            }
+        )
+    ),
+]
 ChangeBody = Annotated[models.ChangeStatus, Body(openapi_examples=_examples(after_an_inspection=_CHANGE))]
 RenewBody = Annotated[
     models.Renew,
@@ -221,6 +233,20 @@ WithdrawCoverageBody = Annotated[models.Act, Body(openapi_examples=_examples(aft
 SourceBody = Annotated[
     models_coverage.DeclareSource, Body(openapi_examples=_examples(planned_work={**_ACT, "source": "down"}))
 ]
+_REGISTRATION = {**_ACT, "reason": "登记机关核定", "evidence": _EVIDENCE}
+_INTERIM = {"code_type": "099", "code": "ZZ3501020000000017"}
+PairBody = Annotated[
+    models.Pair,
+    Body(
+        openapi_examples=_examples(
+            interim_code={**_REGISTRATION, "holder": HOLDER, "linked": _INTERIM},
+        )
+    ),
+]
+RegistrationBody = Annotated[
+    models.Registration,
+    Body(openapi_examples=_examples(by_the_registering_organ={**_REGISTRATION, "holder": HOLDER})),
+]
 TrailBody = Annotated[
     models.ReadTrail,
     Body(
@@ -254,8 +280,8 @@ def _link(operation: str, parameter: str) -> dict[str, Any]:
 
 _OF_LICENSE = (
     *("get_license", "amend", "suspend", "reinstate", "freeze", "release", "report_lost", "found"),
-    *("restrict", "lift_restriction", "annul", "recall", "revoke", "cancel", "void", "transfer_out"),
-    *("cancel_transfer", "renew", "replace", "endorse", "get_pieces", "issue_counterparts"),
+    *("restrict", "lift_restriction", "correct_holder", "annul", "recall", "revoke", "cancel", "void"),
+    *("transfer_out", "cancel_transfer", "renew", "replace", "endorse", "get_pieces", "issue_counterparts"),
 )
 LICENSE_LINKS: dict[str, Any] = {"x-links": {name: _link(name, "license_ref") for name in _OF_LICENSE}}
 AUTHORIZATION_LINKS: dict[str, Any] = {

@@ -370,6 +370,21 @@ class SearchHolder(_Page):
     cursor: Cursor | None = None
 
 
+class Registration(Act):
+    """What a registering organ 登记机关 says of the holder of a code, by a named operator, on evidence."""
+
+    reason: Text
+    holder: Holder
+    evidence: Evidence
+    effective_at: Instant | None = Field(None, description="业务时间; not after the moment of recording")
+
+
+class Pair(Registration):
+    """Two codes of one holder."""
+
+    linked: Holder = Field(description="The other code; which of the two the ledger knows does not matter")
+
+
 class OperatorOf(Strict):
     """An operator of an organization."""
 

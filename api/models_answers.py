@@ -103,6 +103,12 @@ class EndorseListAnswer(Answer):
     items: list[EndorseItemAnswer]
 
 
+class Registered(Proven):
+    """What was recorded of a holder."""
+
+    topic: str = Field(description="Name of the fact")
+
+
 class StatusChanged(Proven):
     """A recorded status."""
 

@@ -49,6 +49,12 @@ SITUATIONS = {
             "The ledger would hold it, and the holder has none: advise to apply for it.",
         ),
         Situation(
+            "holder",
+            "持证主体异常",
+            "持证主体信息存在异常：请人工核实，不得自动用证。",
+            "Something stands in the way of the holder: decide by hand, not by the ledger.",
+        ),
+        Situation(
             "status",
             "状态异常",
             "证照存在但目前不可用：请告知本人，并与颁发机构核实。",
@@ -70,6 +76,8 @@ def situation(reason: str) -> Situation:
     """The situation that a refusal with `reason` is in."""
     if reason in _OWN:
         return SITUATIONS[reason]
+    if reason.startswith("holder-"):
+        return SITUATIONS["holder"]
     return SITUATIONS["status" if reason.startswith("license-") else "not-authorized"]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import client, errors, identifiers, license
+from ledger import client, errors, holder, identifiers, license
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -246,6 +246,8 @@ def _allow_consent(fact: AuthorizationGranted, about: event.Event, state: State)
     stream = state.get(StreamRow, about.stream_id)
     if about.stream_id == fact.requester_stream or (stream is not None and stream.kind != "holder"):
         raise errors.Conflict("a holder's consent stands in the holder's stream")
+    if stream is not None:
+        holder.refuse_contested(stream)
     if fact.evidence_digest is None:
         raise errors.Invalid("attested consent names its evidence", field="evidence")
     if about.client is not None and about.operator_ref is None:

@@ -17,11 +17,13 @@ from ledger import (
     catalog,
     check_source,
     client,
+    correction,
     endorsement,
     errors,
     fact,
     holder,
     license,
+    linking,
     log,
     mark,
     piece,
@@ -36,8 +38,8 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, catalog, client, endorsement, holder, license, log, mark, piece, use),
-    verification,
+    *(audit, authorization, catalog, client, correction, endorsement, holder, license, linking, log),
+    *(mark, piece, use, verification),
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (
@@ -46,6 +48,8 @@ _ODDITIES = (
     ("keyless_streams", "a stream has no data key: nobody can open what is sealed there"),
     ("nameless_holders", "no code leads to a holder that is not erased"),
     ("misled_licenses", "a directory row leads to a license that is not there"),
+    ("misled_codes", "a directory row is of a link that is not there or is reversed"),
+    ("lost_codes", "a linked code has no directory row"),
 )
 """Statement, and what it means that it found a stream."""
 

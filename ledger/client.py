@@ -20,6 +20,7 @@ SCOPES = (
     "authorization:grant",
     "consent:attest",
     "file:attest",
+    "holder:register",
     "catalog:write",
     "coverage:declare",
     "audit:read",

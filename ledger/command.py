@@ -125,6 +125,8 @@ class NewEntry:
 class Effects:
     """What a command changes beside facts and state."""
 
+    dropped: list[Lookup] = field(default_factory=list)
+    """Lookups that lead nowhere from here on; they go before `entries` come."""
     entries: list[NewEntry] = field(default_factory=list)
     keys: list[seal.DataKey] = field(default_factory=list)
     forgotten: list[bytes] = field(default_factory=list)
@@ -176,6 +178,8 @@ class Batch:
         self.state.undo()
 
     def _keep_effects(self, effects: Effects) -> None:
+        for lookup in effects.dropped:
+            self._drop(lookup)
         self.effects.entries += effects.entries
         self.effects.keys += effects.keys
         self.effects.forgotten += effects.forgotten
@@ -186,6 +190,13 @@ class Batch:
             self.entries.update(dict.fromkeys(entry.lookup.digests, found))
         for key in effects.keys:
             self.data_keys[key.owner] = key
+
+    def _drop(self, lookup: Lookup) -> None:
+        """Nothing is found under `lookup` from here on."""
+        self.effects.dropped.append(lookup)
+        self.effects.entries = [one for one in self.effects.entries if one.lookup != lookup]
+        for digest in lookup.digests:
+            self.entries.pop(digest, None)
 
 
 class View:
@@ -219,6 +230,8 @@ class View:
 
     def entry(self, lookup: Lookup) -> Entry | None:
         """What the lookup names, under any pepper."""
+        if self._effects is not None and lookup in self._effects.dropped:
+            return None
         for digest in lookup.digests:
             if digest in self._batch.entries:
                 return self._batch.entries[digest]
@@ -275,6 +288,10 @@ class View:
             raise errors.AlreadyExists(field=lookup.kind)
         entry = NewEntry(lookup=lookup, stream_id=stream_id, target=target, content=content)
         self.effects.entries.append(entry)
+
+    def drop_entry(self, lookup: Lookup) -> None:
+        """The directory row that the lookup names goes; a new one may take its place."""
+        self.effects.dropped.append(lookup)
 
     def operator_ref(self, actor: Actor) -> bytes | None:
         """The reference of the actor's operator, made on first sight."""

@@ -219,6 +219,14 @@ class NumberTaken(Conflict):
     title_zh = "证照编号重号"
 
 
+class HolderContestedConflict(Conflict):
+    """Two persons share the code: nothing is done until it is settled whose is what."""
+
+    type = "holder-contested"
+    title = "The holder's code is contested"
+    title_zh = "持证主体代码存在重号争议"
+
+
 class AuthorizationWithdrawnConflict(Conflict):
     """A withdrawn authorization changes no more."""
 

@@ -2,6 +2,7 @@
 
 `HolderFileRead` is appended for each page of a file that leaves the ledger. `HolderErased` stands
 while the directory rows and the data key of the stream go, so that nothing sealed there opens again.
+`Registered` is the base of what a registering organ 登记机关 says of a holder (`linking.py`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class HolderFileRead(Fact):
             raise errors.NotFound("no such holder")
         if about.client is not None and about.operator_ref is None:
             raise errors.Invalid("a file is read by a named operator", field="operator")
+        refuse_contested(row)
         for license_ref in self.license_refs:
             license_row = state.get(LicenseRow, license_ref)
             if license_row is None or license_row.stream_id != about.stream_id:
@@ -55,6 +57,35 @@ class HolderErased(Fact):
         row = state.get(StreamRow, about.stream_id)
         if row is None or row.kind != "holder":
             raise errors.NotFound("no such holder")
+        refuse_contested(row)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(replace(state.need(StreamRow, about.stream_id), is_erased=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registered(Fact, is_topic=False):
+    """Base of what a registering organ says of a holder: by a named operator, on evidence."""
+
+    scope: ClassVar[str | None] = "holder:register"
+    stream_kind: ClassVar[str] = "holder"
+    evidence_digest: bytes
+    """Digest of the organ's proof, with a sealed salt."""
+
+    def touches(self, about: event.Event) -> Touched:
+        yield StreamRow, about.stream_id
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(StreamRow, about.stream_id)
+        if row is None or row.kind != "holder":
+            raise errors.NotFound("no such holder")
+        if about.operator_ref is None:
+            raise errors.Invalid("a registration names its operator", field="operator")
+        if about.effective_at > about.recorded_at:
+            raise errors.Invalid("a registration cannot take effect later", field="effective_at")
+
+
+def refuse_contested(row: StreamRow) -> None:
+    """Nothing unless two persons share a code that leads to this stream; raises HolderContestedConflict."""
+    if row.is_contested:
+        raise errors.HolderContestedConflict

@@ -20,6 +20,7 @@ CITIZEN_ID: Final = "citizen-id"
 CREDIT_CODE: Final = "credit-code"
 PERMANENT_RESIDENT_CARD: Final = "permanent-resident-card"
 HOLDER_CODE: Final = "holder-code"
+INTERIM_CODE: Final = "interim-code"
 
 FREE_TEXT_LENGTH_MAX: Final = 50
 """Longest service-card, 099 or 999 code."""
@@ -27,6 +28,7 @@ FREE_TEXT_LENGTH_MAX: Final = 50
 _YEARS_OF_BIRTH: Final = range(1800, 2100)
 _CREDIT_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_INTERIM: Final = f"ZZ[0-9]{{6}}[{_CREDIT_ALPHABET}]{{9}}"
 _CITIZEN_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CREDIT_WEIGHTS: Final = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 _SUBJECT_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
@@ -193,6 +195,38 @@ def subject_code_check_character(first8: str) -> str:
     return "0X987654321"[total % 11]
 
 
+def interim_code(text: str) -> str:
+    """The interim code 无代码主体赋码 of a body without a credit code, in upper case.
+
+    `ZZ`, six digits of the division that allotted it, nine characters of GB 32100, and the check character
+    of GB/T 17710 MOD 37,36. No credit code begins with Z. Its code type is 099 (docs/identifiers.md).
+    Raises IdentifierError: blank, length, charset, check-character.
+    """
+    _refuse_blank(text, kind=INTERIM_CODE)
+    code = _upper(text)
+    _refuse_shape(code, kind=INTERIM_CODE, length=18, pattern=f"{_INTERIM}[0-9A-Z]")
+    if mod_37_36(code[:17]) != code[17]:
+        raise IdentifierError(INTERIM_CODE, "check-character")
+    return code
+
+
+def make_interim_code(division: str, serial: str) -> str:
+    """The interim code of a division's serial; raises IdentifierError: length, charset."""
+    _refuse_shape(division, kind=INTERIM_CODE, length=6, pattern="[0-9]{6}")
+    _refuse_shape(serial, kind=INTERIM_CODE, length=9, pattern=f"[{_CREDIT_ALPHABET}]{{9}}")
+    first17 = f"ZZ{division}{serial}"
+    return first17 + mod_37_36(first17)
+
+
+def mod_37_36(body: str) -> str:
+    """The check character of GB/T 17710 (ISO/IEC 7064), hybrid system MOD 37,36, over 0-9 and A-Z."""
+    product = 36
+    for character in body:
+        total = (product + _ALPHABET.index(character)) % 36 or 36
+        product = 2 * total % 37
+    return _ALPHABET[(37 - product) % 36]
+
+
 def permanent_resident_card(text: str) -> str:
     """The number of a foreign permanent resident card, new (18) or old (15), in upper case.
 
@@ -332,6 +366,14 @@ def _free_text(text: str) -> _Normalized:
     return code, ()
 
 
+def _other_body(text: str) -> _Normalized:
+    """099: what looks like an interim code is checked as one, for a warning."""
+    code, warnings = _free_text(text)
+    if re.fullmatch(f"{_INTERIM}[0-9A-Z]", code) and mod_37_36(code[:17]) != code[17]:
+        return code, (f"{INTERIM_CODE}-check-character",)
+    return code, warnings
+
+
 def _other_person(text: str) -> _Normalized:
     """999: what looks like a permanent resident card is checked as one, for a warning."""
     code, warnings = _free_text(text)
@@ -357,7 +399,7 @@ _SOLDIER = "军人"
 _FOREIGN = "华侨和外籍人士"
 _ROWS: Final[tuple[tuple[str, str, str, Callable[[str], _Normalized]], ...]] = (
     ("001", "统一社会信用代码", _LEGAL, _credit),
-    ("099", "其他法人或其他组织有效证件代码", _LEGAL, _free_text),
+    ("099", "其他法人或其他组织有效证件代码", _LEGAL, _other_body),
     ("111", "公民身份号码", "自然人/一般公民", _citizen),
     ("114", "中国人民解放军军官证编号", _SOLDIER, _free_text),
     ("115", "中国人民武装警察部队警官证编号", _SOLDIER, _free_text),

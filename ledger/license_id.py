@@ -141,11 +141,7 @@ def check_character(body: str) -> str:
     Raises IdentifierError: charset.
     """
     _refuse_body(body)
-    product = 36
-    for character in body:
-        total = (product + _ALPHABET.index(character)) % 36 or 36
-        product = 2 * total % 37
-    return _ALPHABET[(37 - product) % 36]
+    return identifiers.mod_37_36(body)
 
 
 def legacy_check_character(body: str) -> str:

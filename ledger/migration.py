@@ -17,7 +17,7 @@ from ledger.store import IDEMPOTENCY_DAYS, wall_clock
 
 RANGE_POSITIONS = 50_000_000
 DAYS_AHEAD = 40
-VERSIONS = ("migration_001", "migration_003", "migration_004", "migration_005")
+VERSIONS = ("migration_001", "migration_002", "migration_003", "migration_004", "migration_005")
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"
 

@@ -229,6 +229,7 @@ class Pen:
         write = Write(
             head=new_head,
             rows=list(decided.batch.state.changed.values()),
+            dropped=[digest for lookup in effects.dropped for digest in lookup.digests],
             entries=[self._sealed_entry(entry, decided.batch) for entry in effects.entries],
             wraps=wraps,
             tiles=tiling.filled(head.size, row, session.tile, digest),

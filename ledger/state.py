@@ -127,6 +127,18 @@ class StreamRow(Row):
     kind: str
     """`holder`, `organization` or `registry`."""
     is_erased: bool
+    is_contested: bool = False
+    """A code that leads here is two persons' 重号: nothing is used automatically."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkRow(Row):
+    """One more code that leads to a holder's stream; the code itself is sealed."""
+
+    table = "holder_links"
+    link_ref: bytes
+    stream_id: bytes
+    is_reversed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +251,7 @@ ROWS: tuple[type[Row], ...] = (
     TypeRow,
     TypeRulesRow,
     StreamRow,
+    LinkRow,
     OrganizationRow,
     ClientRow,
     LicenseRow,

@@ -148,6 +148,8 @@ class Write:
     head: Head
     """The new head."""
     rows: Sequence[Row] = ()
+    dropped: Sequence[bytes] = ()
+    """Lookups whose directory rows go, before `entries` come."""
     entries: Sequence[tuple[bytes, str, int, bytes, bytes | None, bytes]] = ()
     """(lookup, kind, pepper id, stream, target, sealed)."""
     wraps: Sequence[keyring.WrappedKey] = ()
@@ -283,6 +285,8 @@ class Session:
         self._ask("insert_checkpoint", head.size, head.generation, head.root, peaks, head.at, self._partition)
         if batch.tiles:
             self._ask("insert_tiles", *_columns(batch.tiles), self._partition)
+        if batch.dropped:
+            self._ask("forget_lookups", self._partition, list(batch.dropped))
         if batch.entries:
             self._ask("insert_directory", *_columns(batch.entries), self._partition)
         if batch.wraps:

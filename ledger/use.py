@@ -6,14 +6,22 @@ by `check` for every use that was. `decide` chooses the authorization and the li
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from ledger import authorization, coverage, days, errors, license
 from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Fact, Touched
-from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, State, TypeRow, altered
+from ledger.state import (
+    AuthorizationRow,
+    LicenseRow,
+    OrganizationRow,
+    State,
+    StreamRow,
+    TypeRow,
+    altered,
+)
 from signing import event
 
 TOGETHER_MAX = 20
@@ -33,6 +41,7 @@ NATIONAL_CODES: dict[str, str | None] = {
     "source-unavailable": "99",
     "not-covered": "10",
     "not-held": "10",
+    "holder-contested": "23",
     "license-annulled": "21",
     "license-revoked": "21",
     "license-recalled": "21",
@@ -78,6 +87,11 @@ def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: i
     if row.uses_max is not None and row.uses + uses > row.uses_max:
         return "authorization-exhausted"
     return None
+
+
+def judge_holder(home: StreamRow) -> str | None:
+    """The reason why nothing of the holder whose stream is `home` can be used; None when it can."""
+    return "holder-contested" if home.is_contested else None
 
 
 def judge_license(row: LicenseRow, *, at: int) -> str | None:
@@ -141,8 +155,10 @@ class LicenseUsed(Fact):
         if named != (license_row.version, license_row.version_index, "effective"):
             raise errors.Forbidden("not the version that stood")
         asked = Asked(requester=about.organization, service_item=about.service_item, field_names=self.fields)
-        reason = judge_authorization(row, asked, at=about.recorded_at) or judge_license(
-            license_row, at=about.recorded_at
+        reason = (
+            judge_authorization(row, asked, at=about.recorded_at)
+            or judge_holder(state.need(StreamRow, about.stream_id))
+            or judge_license(license_row, at=about.recorded_at)
         )
         if reason is not None:
             raise errors.Forbidden(f"not permitted: {reason}")
@@ -206,13 +222,22 @@ class UseRefused(Fact):
         row = state.get(AuthorizationRow, self.authorization_ref)
         if row is None or row.requester != about.organization or self.reason == "not-authorized":
             raise errors.Forbidden("the authorization is another requester's")
-        if not self._named() and row.stream_id != about.stream_id:
+        if self.reason.startswith("holder-"):
+            self._allow_of_holder(row, about, state)
+        elif not self._named() and row.stream_id != about.stream_id:
             raise errors.Forbidden("the refusal stands in another stream than its authorization")
         self._allow_named(row, about, state)
         if self.reason in coverage.NOTHING_FOUND:
             self._allow_nothing_found(row, about, state)
         elif self.coverage or self.expected != NO_HINTS:
             raise errors.Forbidden("only where nothing is found, coverage matters")
+
+    def _allow_of_holder(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
+        home = state.get(StreamRow, about.stream_id)
+        if home is None or home.kind != "holder" or judge_holder(home) != self.reason:
+            raise errors.Forbidden("not what is true of the holder")
+        if row.mode == "holder" and row.stream_id != about.stream_id:
+            raise errors.Forbidden("the refusal stands with another holder than its authorization")
 
     def _allow_named(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
         names_one, names_some = self.reason.startswith("license-"), self.reason == "ambiguous"
@@ -259,10 +284,14 @@ class Outcome(NamedTuple):
     type_code: str | None = None
     coverage: tuple[bytes, ...] = ()
     """Nothing found: the type that decides, and the declarations by which it is not held."""
+    home: bytes | None = None
+    """The stream of the holder who stands in the way."""
 
     @property
     def stream_id(self) -> bytes | None:
         """Where a refusal stands: the license's home, else the authorization's; None: the requester's own."""
+        if self.home is not None:
+            return self.home
         if self.licenses:
             return self.licenses[0].stream_id
         return None if self.authorization is None else self.authorization.stream_id
@@ -275,17 +304,19 @@ def decide(
     *,
     type_code: str | None,
     types: Sequence[TypeRow] = (),
+    homes: Mapping[bytes, StreamRow],
     at: int,
 ) -> Outcome:
     """The outcome of one request (docs/rules.md, rows in their order).
 
     `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
-    type asked for, or the one license named; `types` are those that say what it means to find nothing.
+    type asked for, or the one license named; `types` are those that say what it means to find nothing,
+    `homes` the streams in which the licenses stand.
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference):
         if row.requester == asked.requester and _concerns(row, licenses, type_code):
-            outcome = _try(row, licenses, asked, types, at=at)
+            outcome = _try(row, licenses, asked, types, homes, at=at)
             if outcome.reason is None:
                 return outcome
             nearest = max(nearest, outcome, key=_progress)
@@ -297,11 +328,15 @@ def _try(
     licenses: Sequence[LicenseRow],
     asked: Asked,
     types: Sequence[TypeRow],
+    homes: Mapping[bytes, StreamRow],
     *,
     at: int,
 ) -> Outcome:
+    def hindrance(item: LicenseRow) -> str | None:
+        return judge_holder(homes[item.stream_id]) or judge_license(item, at=at)
+
     covered = [item for item in licenses if authorization.covers(row, item)]
-    effective = [item for item in covered if judge_license(item, at=at) is None]
+    effective = [item for item in covered if hindrance(item) is None]
     is_ambiguous = len(effective) > TOGETHER_MAX
     reason = judge_authorization(row, asked, at=at, uses=1 if is_ambiguous else max(1, len(effective)))
     if reason is not None:
@@ -313,6 +348,9 @@ def _try(
         return Outcome(reason=said, authorization=row, type_code=type_code, coverage=refs)
     if not effective:
         newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
+        of_holder = judge_holder(homes[newest.stream_id])
+        if of_holder is not None:
+            return Outcome(reason=of_holder, authorization=row, home=newest.stream_id)
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
     if is_ambiguous:
         return Outcome(reason="ambiguous", authorization=row, licenses=tuple(effective[:CHOICES_MAX]))

@@ -115,6 +115,7 @@ class UseLicense(Command):
             asked,
             type_code=self._concerned(types),
             types=self._type_rows(view, types),
+            homes={row.stream_id: view.state.need(StreamRow, row.stream_id) for row in licenses},
             at=view.at,
         )
 
@@ -154,7 +155,7 @@ class UseLicense(Command):
             row = view.state.get(LicenseRow, self.license_ref)
             return [] if row is None else [row]
         named = (view.state.get(LicenseRow, ref) for ref in refs)
-        found = {row.license_ref: row for row in named if row is not None}
+        found = {row.license_ref: row for row in named if row is not None and row.stream_id == stream_id}
         for type_code in types:
             found.update({row.license_ref: row for row in view.held(stream_id, type_code)})
         return list(found.values())

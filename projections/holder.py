@@ -187,7 +187,7 @@ class _Changes:
         if isinstance(made, license.NextVersion):
             row = self._licenses[made.license_ref]
             version["lost_index"] = None
-            self._licenses[made.license_ref] = replace(row, **version)  # type: ignore[arg-type]
+            self._licenses[made.license_ref] = replace(row, stream_id=about.stream_id, **version)  # type: ignore[arg-type]
             return
         assert about.issuer is not None, "the rule saw an issuer"
         self._licenses[made.license_ref] = LicenseRow(

@@ -104,7 +104,17 @@ def begun() -> History:
     for organization, scopes in (
         (ISSUER, ("authorization:grant", "catalog:write", "consent:attest", "license:issue")),
         (HALL, ("consent:attest", "file:attest", "license:use", "license:verify")),
-        (OTHER, ("audit:read", "authorization:grant", "coverage:declare", "license:issue", "license:use")),
+        (
+            OTHER,
+            (
+                "audit:read",
+                "authorization:grant",
+                "coverage:declare",
+                "holder:register",
+                "license:issue",
+                "license:use",
+            ),
+        ),
     ):
         history.record(registered_client(organization, *scopes), stream=REGISTRY, by=None)
     return history

@@ -75,6 +75,8 @@ class Held:
     first_day: str = "2020-01-01"
     last_day: str | None = None
     marks: set[str] = field(default_factory=set)
+    standing: str | None = None
+    """What of its holder comes before its status."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class Verdict:
     permission: Permission | None
     used: tuple[Held, ...] = ()
     """Granted: the licenses used; ambiguous: those to choose from; a status: the license it is of."""
+    holder: str | None = None
+    """Whose license decided."""
 
     @property
     def outcome(self) -> str:
@@ -157,7 +161,8 @@ class Rules:
             license=license_word(effective, newest, at, nothing_word(permission, asked)),
         )
         used = {"licenses": effective, "choices": effective, "license": [newest]}.get(rule.names, [])
-        return Verdict(rule, permission, tuple(item for item in used if item is not None))
+        named = tuple(item for item in used if item is not None)
+        return Verdict(rule, permission, named, newest.holder if newest is not None else None)
 
 
 def authorization_word(permission: Permission, effective: int, at: int) -> str:
@@ -207,7 +212,9 @@ def license_word(effective: list[Held], newest: Held | None, at: int, nothing: s
 
 
 def status_word(held: Held, at: int) -> str:
-    """An ending as recorded, or what stands beside, or by Beijing date."""
+    """What of the holder comes first, then an ending, or what stands beside, or by Beijing date."""
+    if held.standing is not None:
+        return held.standing
     if held.status not in LIVE:
         return held.status
     for word in STANDING:

@@ -13,10 +13,10 @@ from typing import Any, cast
 
 import psycopg
 
-from ledger import check, config, opening, use_commands
+from ledger import check, config, identifiers, linking_commands, opening, use_commands
 from ledger.vault import Vault
 from signing import event, merkle
-from tests.world import BUSINESS_LICENSE, ENTERPRISE, World, citizen
+from tests.world import AUDITOR, BUSINESS_LICENSE, ENTERPRISE, World, citizen
 
 ROUNDS = 12
 
@@ -25,6 +25,15 @@ def tell(world: World) -> None:
     """A history: licenses, authorizations of two modes, uses counted and refused, changes of status."""
     refs = [world.issue(citizen(number)) for number in range(ROUNDS)]
     refs += [world.issue() for _ in range(3)]
+    interim = identifiers.holder_code("099", identifiers.make_interim_code("350102", "000000001"))
+    world.do(
+        linking_commands.LinkHolderCodes(
+            actor=world.register(AUDITOR, "holder:register"),
+            holder=ENTERPRISE,
+            linked=interim,
+            evidence="00" * 32,
+        )
+    )
     counted = world.grant(mode="holder", license_refs=(), uses_max=500)
     world.grant()
     for number in range(ROUNDS):

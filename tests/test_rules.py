@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from ledger import advice, authorization, client, coverage, days, license, mark, use
-from ledger.state import AuthorizationRow, LicenseRow, TypeRow
+from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow
 from signing import ids
 from tests import rules_table
 from tests.rules_table import Held, Permission, Request
@@ -35,7 +35,8 @@ def held(number: int, status: str = "effective", *, type_code: str = TYPE, holde
     ref = bytes([number]) * 16
     recorded = status if status in RECORDED else "active"
     marks = {status} & set(MARKS)
-    return Held(ref, ids.text(ref), holder.hex(), type_code, recorded, first, last, marks)
+    standing = status if status.startswith("holder-") else None
+    return Held(ref, ids.text(ref), holder.hex(), type_code, recorded, first, last, marks, standing)
 
 
 def permission(number: int, mode: str, **members: object) -> Permission:
@@ -65,6 +66,19 @@ def license_row(item: Held) -> LicenseRow:
         field_names=("@license_id", "domicile", "name"),
         **{license.MARKS[mark]: 7 for mark in item.marks},
     )
+
+
+def homes(licenses: Sequence[Held]) -> dict[bytes, StreamRow]:
+    """The streams of the holders of some licenses."""
+    return {
+        bytes.fromhex(item.holder): StreamRow(
+            stream_id=bytes.fromhex(item.holder),
+            kind="holder",
+            is_erased=False,
+            is_contested=item.standing == "holder-contested",
+        )
+        for item in licenses
+    }
 
 
 def authorization_row(item: Permission) -> AuthorizationRow:
@@ -119,6 +133,7 @@ def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Re
         ),
         type_code=asked.type,
         types=[type_row(*item) for item in asked.finding_nothing.items()],
+        homes=homes(licenses),
         at=AT,
     )
     assert (decided.reason or "granted") == said.outcome
@@ -128,7 +143,7 @@ def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Re
     streams = {
         "requester": None,
         "authorization": decided.authorization and decided.authorization.stream_id,
-        "holder": decided.licenses[0].stream_id if decided.licenses else b"",
+        "holder": decided.licenses[0].stream_id if decided.licenses else HOLDER,
     }
     assert decided.stream_id == streams[said.rule.recorded_in]
     if decided.reason is not None:
@@ -143,6 +158,8 @@ LICENSES: dict[str, list[Held]] = {
         status: [held(1, status)]
         for status in ("effective", "not-yet-effective", "expired", *RECORDED, *MARKS)
     },
+    "contested": [held(1, "holder-contested")],
+    "two of a contested code": [held(1, "holder-contested"), held(2, "holder-contested")],
     "two": [held(1), held(2)],
     "twenty": [held(number) for number in range(20)],
     "twenty-one": [held(number) for number in range(21)],
@@ -243,6 +260,7 @@ def test_a_consent_is_not_spent_where_law_permits() -> None:
         [license_row(held(1))],
         use.Asked(requester=HALL, service_item="item-1", field_names=None),
         type_code=TYPE,
+        homes=homes([held(1)]),
         at=AT,
     )
     assert decided.authorization is not None
@@ -267,6 +285,7 @@ def test_an_authorization_that_does_not_permit_tells_nothing_of_what_is_held() -
                 [license_row(item) for item in licenses],
                 use.Asked(requester=HALL, service_item=asked.item, field_names=None),
                 type_code=TYPE,
+                homes=homes(licenses),
                 at=AT,
             )
             assert decided.reason == alone.outcome

@@ -188,7 +188,7 @@ class Uses(Histories):
         owner = {
             "requester": None,
             "authorization": verdict.permission and verdict.permission.holder,
-            "holder": verdict.used[0].holder if verdict.used else None,
+            "holder": verdict.holder,
         }[verdict.rule.recorded_in]
         if owner is None:
             return self._one("SELECT stream_id FROM organizations WHERE organization = %s", requester)

@@ -31,6 +31,7 @@ from ledger import (
     identifiers,
     license,
     license_commands,
+    linking_commands,
     mark,
     registry_commands,
 )
@@ -72,6 +73,7 @@ class Model:
     permissions: list[Permission] = field(default_factory=list)
     use_codes: dict[bytes, str] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
+    contested: set[str] = field(default_factory=set)
     """Names of holders; a holder who comes again after an erasure has another name."""
     names: dict[str, str] = field(default_factory=dict)
     declared: dict[bytes, tuple[str, str]] = field(default_factory=dict)
@@ -120,6 +122,7 @@ class Histories(RuleBasedStateMachine):
     def begin(self) -> None:
         for organization in REQUESTERS:
             self.halls[organization] = self.world.register(organization, "license:use")
+        self.registrar = self.world.register(AUDITOR, "holder:register")
         for type_code in TYPES:
             self.issue(HOLDERS[0], type_code, None, None)
         self.declare_coverage(TYPES[0], "all")
@@ -136,7 +139,10 @@ class Histories(RuleBasedStateMachine):
         values = dict.fromkeys(FIELDS[type_code], "值")
         ref = self.world.issue(holder, type_code=type_code, valid_from=first_day, valid_to=last_day, **values)
         name = self.model.name(holder)
-        self.model.licenses.append(Held(ref, ids.text(ref), name, type_code, "active", first_day, last_day))
+        standing = "holder-contested" if name in self.model.contested else None
+        self.model.licenses.append(
+            Held(ref, ids.text(ref), name, type_code, "active", first_day, last_day, standing=standing)
+        )
         self.model.versions[ref] = 1
 
     @precondition(lambda self: self.model.licenses)
@@ -204,6 +210,8 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         """An authorization that nothing but its count limits."""
         consents = mode == "holder"
+        if consents and self.model.knows(holder) in self.model.contested:
+            return
         ref, code = self.world.grant_with_code(
             mode=mode,
             requester=requester,
@@ -258,6 +266,10 @@ class Histories(RuleBasedStateMachine):
         forbidden = mode == "unconditional" and CONDITIONAL in scope.type_codes
         if ends_first or forbidden or not (refs or scope.type_codes):
             with pytest.raises(errors.Invalid):
+                self.world.do(asked)
+            return
+        if mode == "holder" and self.model.knows(holder) in self.model.contested:
+            with pytest.raises(errors.HolderContestedConflict):
                 self.world.do(asked)
             return
         self.world.do(asked)
@@ -329,6 +341,28 @@ class Histories(RuleBasedStateMachine):
         self.world.do(asked)
         item.is_withdrawn = True
 
+    # --- codes ---
+
+    @precondition(lambda self: len(self.model.licenses) > 3)
+    @rule(holder=st.sampled_from(HOLDERS))
+    def contest_or_settle(self, holder: identifiers.HolderCode) -> None:
+        name = self.model.knows(holder)
+        cls = (
+            linking_commands.SettleHolderCode
+            if name in self.model.contested
+            else linking_commands.ContestHolderCode
+        )
+        asked = cls(actor=self.registrar, holder=holder, evidence="00" * 32)
+        if name is None:
+            with pytest.raises(errors.NotFound):
+                self.world.do(asked)
+            return
+        self.world.do(asked)
+        self.model.contested ^= {name}
+        for held in self.model.licenses:
+            if held.holder == name:
+                held.standing = "holder-contested" if name in self.model.contested else None
+
     # --- coverage ---
 
     @rule(type_code=types, holds=st.sampled_from(["all", "all", "all", "some"]))
@@ -373,6 +407,10 @@ class Histories(RuleBasedStateMachine):
         name = self.model.knows(holder)
         if name is None:
             with pytest.raises(errors.NotFound):
+                self.world.do(asked)
+            return
+        if name in self.model.contested:
+            with pytest.raises(errors.HolderContestedConflict):
                 self.world.do(asked)
             return
         self.world.do(asked)

@@ -125,6 +125,10 @@ ON CONFLICT (partition, {key}) DO UPDATE SET {assignments}
 -- Erasure: directory rows of a stream.
 DELETE FROM directory WHERE partition = %b::integer AND stream_id = %b::bytea
 
+-- forget_lookups --
+-- Directory rows of lookups that lead nowhere any more.
+DELETE FROM directory WHERE partition = %b::integer AND lookup = ANY(%b::bytea[])
+
 -- forget_key --
 -- Erasure: data keys of a stream.
 DELETE FROM data_keys WHERE partition = %b::integer AND stream_id = %b::bytea

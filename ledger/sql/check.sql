@@ -77,12 +77,32 @@ WHERE s.partition = %b AND s.kind = 'holder' AND NOT s.is_erased AND NOT EXISTS 
 ORDER BY s.stream_id LIMIT %b
 
 -- misled_licenses --
--- Streams with a lookup of a license that is not there, or is another stream's.
+-- Streams with a lookup of a license that is not there, or is another stream's; later versions may move.
 SELECT DISTINCT d.stream_id FROM directory d
 WHERE d.partition = %b AND d.kind = 'license' AND NOT EXISTS (
     SELECT FROM licenses l
-    WHERE l.partition = d.partition AND l.license_ref = d.target AND l.stream_id = d.stream_id)
+    WHERE l.partition = d.partition AND l.license_ref = d.target
+      AND (l.stream_id = d.stream_id OR l.version > 1))
 ORDER BY d.stream_id LIMIT %b
+
+-- misled_codes --
+-- Streams with a lookup of a linked code whose link is not there, is reversed, or is another stream's.
+SELECT DISTINCT d.stream_id FROM directory d
+WHERE d.partition = %b AND d.kind = 'holder' AND d.target IS NOT NULL AND NOT EXISTS (
+    SELECT FROM holder_links l
+    WHERE l.partition = d.partition AND l.link_ref = d.target AND l.stream_id = d.stream_id
+      AND NOT l.is_reversed)
+ORDER BY d.stream_id LIMIT %b
+
+-- lost_codes --
+-- Streams that are not erased, with a link to which no lookup leads.
+SELECT DISTINCT l.stream_id FROM holder_links l
+JOIN streams s ON s.partition = l.partition AND s.stream_id = l.stream_id AND NOT s.is_erased
+WHERE l.partition = %b AND NOT l.is_reversed AND NOT EXISTS (
+    SELECT FROM directory d
+    WHERE d.partition = l.partition AND d.stream_id = l.stream_id AND d.kind = 'holder'
+      AND d.target = l.link_ref)
+ORDER BY l.stream_id LIMIT %b
 
 -- repeats_beyond --
 -- Idempotency keys that lead to events which do not exist.

@@ -1,0 +1,94 @@
+"""The command that gives a license to its right holder 持证主体更正."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import correction, errors, number
+from ledger.command import Reads, View, Wants
+from ledger.fact import Draft
+from ledger.identifiers import HolderCode
+from ledger.license_commands import (
+    VersionCommand,
+    holder_lookup,
+    holder_stream,
+    next_id,
+    own_license,
+    serial_lookup,
+)
+from ledger.state import LicenseRow, StreamRow, TypeRow, TypeRulesRow
+from ledger.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectHolder(VersionCommand):
+    """Every field again, as the next version of the same serial, sealed under the right holder's key."""
+
+    license_ref: bytes
+    holder: HolderCode
+    """The right holder."""
+    type_and_issuer: tuple[str, str]
+    """As read before the lock; they never change."""
+    serial_version: int
+    """With which version the serial began when it was read."""
+
+    def wants(self, vault: Vault) -> Wants:
+        numbers = self._number_of(*self.type_and_issuer).lookups(vault)
+        serial = serial_lookup(vault, *self.type_and_issuer, self.content.serial)
+        return Wants(
+            rows={(LicenseRow, self.license_ref)},
+            lookups=[holder_lookup(vault, self.holder), serial, *numbers],
+        )
+
+    def reads(self, view: View) -> Reads:
+        reads = Reads(rows=self._piece_keys(view.size))
+        row = view.state.get(LicenseRow, self.license_ref)
+        entry = view.entry(holder_lookup(view.vault, self.holder))
+        if row is not None:
+            reads.rows |= {
+                (StreamRow, row.stream_id),
+                (TypeRow, row.type_code),
+                (TypeRulesRow, row.type_code),
+            }
+        if entry is not None:
+            reads.rows.add((StreamRow, entry.stream_id))
+            reads.data_keys.add(entry.stream_id)
+        return reads
+
+    def decide(self, view: View) -> list[Draft]:
+        row = own_license(view, self.license_ref, self.actor.organization)
+        if view.state.need(StreamRow, row.stream_id).is_erased:
+            raise errors.HolderErasedConflict
+        if self.serial_version != row.serial_version:
+            raise errors.Conflict("the license was renewed meanwhile")
+        stream_id = holder_stream(view, self.holder)
+        identifier = next_id(row, self.content.serial)
+        made, salted = self._version(
+            correction.LicenseHolderCorrected,
+            view,
+            license_id=identifier.text,
+            holder=(self.holder.code_type, self.holder.code),
+            license_ref=self.license_ref,
+            type_code=row.type_code,
+            version=row.version + 1,
+            parties=(("holder", stream_id),),
+            former_stream=row.stream_id,
+        )
+        self._move_entries(view, row, stream_id, identifier.text)
+        seals = (("fields", stream_id, salted),)
+        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=seals)]
+
+    def _move_entries(self, view: View, row: LicenseRow, stream_id: bytes, identifier: str) -> None:
+        """Serial and number stay taken when the wrong holder is erased, and go with the right one."""
+        if (row.type_code, row.issuer) != self.type_and_issuer:
+            raise errors.Conflict("the serial was not looked for")
+        lookup = serial_lookup(view.vault, row.type_code, row.issuer, self.content.serial)
+        entry = view.entry(lookup)
+        if entry is None or entry.target != self.license_ref:
+            raise errors.Invalid("a license keeps its serial", field="serial")
+        view.drop_entry(lookup)
+        content = [identifier, self.content.number]
+        view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
+        rules, printed = view.state.get(TypeRulesRow, row.type_code), self._number_of(*self.type_and_issuer)
+        number.release(view, rules, printed, license_ref=self.license_ref)
+        number.claim(view, rules, printed, stream_id=stream_id, license_ref=self.license_ref)

@@ -1,0 +1,146 @@
+"""Codes of a holder over HTTP: what is linked, contested and corrected, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ledger import identifiers
+from tests import api_world, world
+from tests.api_world import Caller, Face, grant_body, issue_body, person, problem, use_body
+from tests.conftest import Cluster
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def issuer(face: Face) -> Caller:
+    return face.register(world.ISSUER, "license:issue", "authorization:grant")
+
+
+@pytest.fixture(scope="module")
+def organ(face: Face) -> Caller:
+    return face.register(world.AUDITOR, "holder:register")
+
+
+@pytest.fixture(scope="module")
+def hall(face: Face, issuer: Caller) -> Caller:
+    issuer.done("/v1/authorizations", grant_body())
+    return face.register(world.HALL, "license:use", "file:attest")
+
+
+def interim(number: int) -> dict[str, str]:
+    return {"code_type": "099", "code": identifiers.make_interim_code("350102", f"{number:09}")}
+
+
+def pair(number: int, **changes: Any) -> dict[str, Any]:
+    said = {**api_world.example("PairBody"), "holder": person(number), "linked": interim(number)}
+    return {**said, **changes}
+
+
+def about(number: int, **changes: Any) -> dict[str, Any]:
+    return {**api_world.example("RegistrationBody"), "holder": person(number), **changes}
+
+
+def told(hall: Caller, holder: dict[str, str]) -> str:
+    (one,) = hall.done("/v1/uses", {**use_body(1), "holder": holder})["uses"]
+    return one["decision"] if one["reason"] is None else one["reason"]
+
+
+def test_a_linked_code_opens_the_file_and_an_unlinked_one_does_not(
+    face: Face, issuer: Caller, organ: Caller, hall: Caller
+) -> None:
+    made = issuer.done("/v1/licenses", issue_body(1))
+    answer = organ.done("/v1/holders/link", pair(1))
+    assert (answer["topic"], set(answer)) == (
+        "HolderCodeLinked",
+        {"index", "recorded_at", "effective_at", "event", "receipt", "topic"},
+    )
+    assert told(hall, interim(1)) == told(hall, person(1)) == "granted"
+    search = {**api_world.example("SearchBody"), "holder": interim(1)}
+    file = hall.done("/v1/holders/search", search, **{"Ledger-At-Least": str(answer["index"])})
+    assert [item["license_ref"] for item in file["licenses"]] == [made["license_ref"]]
+    assert organ.done("/v1/holders/unlink", pair(1))["topic"] == "HolderCodeUnlinked"
+    assert told(hall, interim(1)) == "not-covered"
+    assert problem(hall.post("/v1/holders/search", search))[:2] == (404, "not-found")
+
+
+def test_a_contested_code_is_used_again_when_its_licenses_have_their_right_holders(
+    face: Face, issuer: Caller, organ: Caller, hall: Caller
+) -> None:
+    issuer.done("/v1/licenses", issue_body(2))
+    theirs = issuer.done("/v1/licenses", issue_body(2))
+    assert organ.done("/v1/holders/contest", about(2))["topic"] == "HolderCodeContested"
+    assert told(hall, person(2)) == "holder-contested"
+    search = {**api_world.example("SearchBody"), "holder": person(2)}
+    assert problem(hall.post("/v1/holders/search", search))[:2] == (409, "holder-contested")
+    assert problem(organ.post("/v1/holders/contest", about(2)))[:2] == (409, "holder-contested")
+    body = {**issue_body(3), "reason": "重号更正"}
+    del body["license_type"]
+    path = f"/v1/licenses/{theirs['license_ref']}/correct-holder"
+    fixed = issuer.done(path, body, key="correct-3")
+    assert (fixed["license_ref"], fixed["version"]) == (theirs["license_ref"], 2)
+    assert fixed["license_id"][:-5] == theirs["license_id"][:-5]
+    assert issuer.done(path, body, key="correct-3")["index"] == fixed["index"]
+    organ.done("/v1/holders/settle", about(2))
+    assert told(hall, person(2)) == told(hall, person(3)) == "granted"
+    search["holder"] = person(3)
+    file = hall.done("/v1/holders/search", search, **{"Ledger-At-Least": str(fixed["index"])})
+    assert [item["license_ref"] for item in file["licenses"]] == [theirs["license_ref"]]
+    assert problem(organ.post("/v1/holders/settle", about(2)))[:2] == (409, "conflict")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("link", pair(90), (404, "not-found", None)),
+        ("unlink", pair(90), (404, "not-found", None)),
+        ("contest", about(90), (404, "not-found", None)),
+        ("settle", about(90), (404, "not-found", None)),
+        ("link", pair(1, linked=person(1)), (422, "invalid-value", "linked")),
+        (
+            "link",
+            pair(1, linked={"code_type": "111", "code": "1" * 18}),
+            (422, "invalid-holder-code", "linked.code"),
+        ),
+        (
+            "contest",
+            about(1, holder={"code_type": "777", "code": "1"}),
+            (422, "invalid-holder-code", "holder.code_type"),
+        ),
+        ("contest", about(1, evidence="xyz"), (422, "invalid-value", "evidence")),
+        ("contest", about(1, effective_at="2199-01-01T00:00:00Z"), (422, "invalid-value", "effective_at")),
+        (
+            "link",
+            pair(1, case_number=world.citizen(1).code),
+            (422, "case-number-unfit", "case_number"),
+        ),
+    ],
+)
+def test_what_cannot_be_registered_is_refused_and_changes_nothing(
+    face: Face,
+    issuer: Caller,
+    organ: Caller,
+    path: str,
+    body: dict[str, Any],
+    expected: tuple[int, str, str | None],
+) -> None:
+    issuer.done("/v1/licenses", issue_body(1))
+    before = face.events()
+    answer = organ.post(f"/v1/holders/{path}", body)
+    assert problem(answer) == expected
+    assert face.events() == before
+
+
+def test_only_a_registering_organ_may(face: Face, issuer: Caller, hall: Caller) -> None:
+    before = face.events()
+    for path, body in (("link", pair(1)), ("unlink", pair(1)), ("contest", about(1)), ("settle", about(1))):
+        for caller in (issuer, hall):
+            assert problem(caller.post(f"/v1/holders/{path}", body))[:2] == (403, "scope-missing")
+    assert face.events() == before
