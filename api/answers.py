@@ -39,9 +39,7 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
     made = fact.from_event(item.event)
     proof: Json = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
     if isinstance(made, use.UseRefused):
-        decided: Json = {"decision": "refused", "code": made.code, "reason": made.reason}
-        told = {"license": _named(made), "proof": proof, "help": advice.help_of(made)}
-        return {"index": item.index, **decided, **told}
+        return refused(item.index, made, proof)
     assert isinstance(made, use.LicenseUsed), "a use is granted or refused"
     granted: Json = {"decision": "granted", "code": use.GRANTED_CODE, "reason": None}
     version = served.disclosure.known(made.license_index)
@@ -55,6 +53,13 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
         "field_siblings": version.siblings(made.fields),
     }
     return {"index": item.index, **granted, "license": _disclosed(made, version), "proof": proof}
+
+
+def refused(index: int, made: use.UseRefused, proof: Json) -> Json:
+    """A refusal, all of it from its event."""
+    decided: Json = {"decision": "refused", "code": made.code, "reason": made.reason}
+    told = {"license": _named(made), "proof": proof, "help": advice.help_of(made)}
+    return {"index": index, **decided, **told}
 
 
 def _named(made: use.UseRefused) -> Json | None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
-from api import models, models_coverage
+from api import models, models_comparison, models_coverage
 
 ORGANIZATION = "12350100000000027E"
 """Whom the example client acts for."""
@@ -178,6 +178,11 @@ UseBody = Annotated[
             },
         )
     ),
+]
+_CLAIMED = {"name": "榕城示例有限公司", "registered_capital": "2000000"}
+CompareBody = Annotated[
+    models_comparison.Compare,
+    Body(openapi_examples=_examples(name_and_capital={**_USE, "claims": _CLAIMED})),
 ]
 BatchBody = Annotated[
     models.Batch,

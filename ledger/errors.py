@@ -187,6 +187,14 @@ class StatusConflict(Conflict):
     title_zh = "证照状态不允许此变更"
 
 
+class VersionMoved(Conflict):
+    """The license got another version while its values were being compared."""
+
+    type = "version-moved"
+    title = "The license was amended meanwhile"
+    title_zh = "证照在比对期间发生变更"
+
+
 class AlreadyExists(Conflict):
     """The thing to be made is there already."""
 
@@ -361,6 +369,14 @@ class RefusalQuota(TooManyRequests):
     type = "refusal-quota"
     title = "Too many refused requests from this client"
     title_zh = "被拒请求过多"
+
+
+class ComparisonLimit(TooManyRequests):
+    """Too many comparisons of one holder missed today."""
+
+    type = "comparison-limit"
+    title = "Too many comparisons of this holder did not match today"
+    title_zh = "今日对该持证主体的比对不一致次数过多"
 
 
 class Unavailable(LedgerError):

@@ -244,6 +244,18 @@ class PieceRow(Row):
     """Whether this counterpart alone is dead."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class MissRow(Row):
+    """How many comparisons of one holder by one requester missed on one day."""
+
+    table = "comparison_misses"
+    miss_key: bytes
+    """Stream of the license, then the requester's credit code."""
+    day: int
+    """The last Beijing day on which one missed."""
+    misses: int
+
+
 ROWS: tuple[type[Row], ...] = (
     LedgerRow,
     GenerationRow,
@@ -257,6 +269,7 @@ ROWS: tuple[type[Row], ...] = (
     LicenseRow,
     AuthorizationRow,
     PieceRow,
+    MissRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

@@ -29,6 +29,7 @@ TOGETHER_MAX = 20
 CHOICES_MAX = 100
 """Licenses that an `ambiguous` refusal lists to choose from."""
 ALWAYS_DISCLOSED = "@license_id"
+ACTS = ("use", "comparison")
 
 NATIONAL_CODES: dict[str, str | None] = {
     "not-authorized": "100",
@@ -195,6 +196,8 @@ class UseRefused(Fact):
     """A status: since when, and who is answerable for the license."""
     summaries: tuple[tuple[str, str, int, int | None], ...] = ()
     """Of each choice: type, issuer, first and last valid day."""
+    act: str = "use"
+    """What was asked for: `use` or `comparison`."""
 
     @property
     def expected(self) -> Expected:
@@ -213,6 +216,8 @@ class UseRefused(Fact):
     def allow(self, about: event.Event, state: State) -> None:
         if self.code != NATIONAL_CODES.get(self.reason, ""):
             raise errors.Forbidden("not a reason with its code")
+        if self.act not in ACTS:
+            raise errors.Forbidden("not an act that can be refused")
         if self.authorization_ref is None:
             own = state.get(OrganizationRow, about.organization)
             is_blank = self.reason == "not-authorized" and not self._named()

@@ -8,6 +8,7 @@ is named only where the authorization permits and the license's own status does 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ledger import audit, authorization_commands, coverage, errors, holder, use, verification
 from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
@@ -31,6 +32,7 @@ class UseLicense(Command):
     type_code: str | None = None
     field_names: tuple[str, ...] | None = None
     expected: Expected = NO_HINTS
+    act: ClassVar[str] = "use"
 
     def wants(self, vault: Vault) -> Wants:
         wants = Wants()
@@ -63,6 +65,13 @@ class UseLicense(Command):
         return reads
 
     def decide(self, view: View) -> list[Draft]:
+        outcome, asked = self.outcome(view)
+        if outcome.reason is not None:
+            return [self.refusal(outcome, view)]
+        return [_grant(row, outcome, asked) for row in outcome.licenses]
+
+    def outcome(self, view: View) -> tuple[Outcome, Asked]:
+        """What the rule says of what is asked; raises LicenseTypeUnknown."""
         own = actor_stream(self.actor, view)
         assert own is not None, "a client's organization has a stream"
         if self.type_code is not None and view.state.get(TypeRow, self.type_code) is None:
@@ -73,10 +82,7 @@ class UseLicense(Command):
             field_names=self.field_names,
             expected=self.expected,
         )
-        outcome = self._decide(view, own, asked)
-        if outcome.reason is not None:
-            return [self._refusal(outcome, own, at=view.at)]
-        return [_grant(row, outcome, asked) for row in outcome.licenses]
+        return self._decide(view, own, asked), asked
 
     def _target(self, view: View) -> tuple[bytes | None, tuple[str, ...], tuple[bytes, ...]]:
         """The holder's stream, the types and the licenses that the request may concern."""
@@ -160,8 +166,10 @@ class UseLicense(Command):
             found.update({row.license_ref: row for row in view.held(stream_id, type_code)})
         return list(found.values())
 
-    def _refusal(self, outcome: Outcome, own: bytes, *, at: int) -> Draft:
+    def refusal(self, outcome: Outcome, view: View) -> Draft:
         """The refusal; it names a license only where the requester may know of it."""
+        own = actor_stream(self.actor, view)
+        assert own is not None, "a client's organization has a stream"
         assert outcome.reason is not None, "a refusal has a reason"
         choices = outcome.licenses if outcome.reason == "ambiguous" else ()
         row = outcome.licenses[0] if outcome.licenses else None
@@ -178,9 +186,10 @@ class UseLicense(Command):
             expected_area=expected.area,
             expected_issued_on=expected.issued_on,
             coverage=outcome.coverage,
-            since=None if named is None else use.since(named, at=at),
+            since=None if named is None else use.since(named, at=view.at),
             responsible=None if named is None else named.issuer,
             summaries=tuple(use.summary(item) for item in choices),
+            act=self.act,
         )
         return Draft(fact=made, stream_id=outcome.stream_id or own, seals=self._asked_about(own))
 

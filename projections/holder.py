@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import authorization, license, mark, state, tables, use
+from ledger import authorization, comparison, license, mark, state, tables, use
 from projections import db, paging, sql
 from projections.projection import Happened
 from signing import event
@@ -157,6 +157,11 @@ class _Changes:
             )
         elif isinstance(made, use.LicenseUsed):
             self._use(made, item)
+        elif isinstance(made, comparison.LicenseCompared):
+            spent = self._authorizations[made.authorization_ref]
+            self._authorizations[made.authorization_ref] = replace(
+                spent, uses=spent.uses + 1, used_index=item.index
+            )
 
     def save(self) -> None:
         """Store what changed."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import audit, authorization, fact, holder, license, state, use, verification
+from ledger import audit, authorization, comparison, fact, holder, license, state, use, verification
 from projections import db, postings, sql
 from projections.projection import Happened
 from signing import event, ids
@@ -207,6 +207,7 @@ def _authorization(made: fact.Fact) -> bytes | None:
 _ASKING = (
     use.LicenseUsed,
     use.UseRefused,
+    comparison.LicenseCompared,
     verification.LicenseVerified,
     holder.HolderFileRead,
     audit.TrailRead,
@@ -227,6 +228,8 @@ def _outcome(made: fact.Fact) -> tuple[str | None, str | None]:
         return "granted", None
     if isinstance(made, use.UseRefused):
         return "refused", made.reason
+    if isinstance(made, comparison.LicenseCompared):
+        return "compared", "mismatch" if made.is_miss else None
     if isinstance(made, verification.LicenseVerified):
         return "verified", made.result
     if isinstance(made, audit.RefusalsCounted):

@@ -220,6 +220,9 @@ class Day:
             {"holder": holder, "license_type": DRIVING},
             {"holder": stranger, "license_type": world.CITIZEN_CARD},
         ]
+        claims = {"name": self.markers.name(), "gender": self.markers.text("claim")}
+        for named in wanted:
+            self.hall.done("/v1/comparisons", {**self.use_body(**named), "claims": claims})
         decided = [self.hall.done("/v1/uses", self.use_body(**named)) for named in wanted]
         items = [{**self.use_body(**named), "idempotency_key": f"item-{next(KEYS)}"} for named in wanted[:2]]
         broken = {**self.use_body(**wanted[0]), "idempotency_key": "x", self.markers.account("member"): 1}
@@ -277,6 +280,8 @@ class Day:
             ("/v1/authorizations", {**grant, "scope": {**scope, "fields": [f"n{fresh.code().lower()}"]}}),
             ("/v1/authorizations", {**grant, "scope": {**scope, "service_items": [fresh.code()]}}),
             ("/v1/authorizations", {**grant, "scope": scope, "requester": fresh.code()}),
+            ("/v1/comparisons", {**use, "claims": {f"n{fresh.code().lower()}": fresh.name()}}),
+            ("/v1/comparisons", {**use, "claims": {"name": [fresh.name()]}}),
             ("/v1/holders/search", {**self.act(), "holder": holder, "evidence": fresh.text("evidence")}),
             ("/v1/verifications", {**self.act(), "license_ref": fresh.name()}),
         ]

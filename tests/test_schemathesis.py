@@ -149,6 +149,10 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
     },
     "Use": _USE,
     "BatchItem": _USE,
+    "Compare": _USE
+    | {"claims": {"type": "object", "properties": {"name": {"type": "string", "minLength": 1}}}},
+    "Expected": {"issuer": None, "area": None},
+    "Declare": {"issuer": None, "issued_from": None},
     "Verify": {"token": None, "license_ref": {"type": "string", "pattern": "^[a-z2-7]{25}a$"}},
     "SearchHolder": {"cursor": None},
     "ReadTrail": {"cursor": None},

@@ -3,3 +3,18 @@
 ALTER TABLE license_types
     ADD COLUMN coverage jsonb NOT NULL DEFAULT '[]',
     ADD COLUMN source text;
+
+-- comparison_misses --
+-- Decision state: comparisons of a holder by a requester that missed on a day.
+CREATE TABLE comparison_misses (
+    partition integer NOT NULL,
+    miss_key bytea NOT NULL,
+    day bigint NOT NULL,
+    misses bigint NOT NULL,
+    PRIMARY KEY (partition, miss_key)
+);
+
+-- comparison_misses_grants --
+-- As for the other tables of decision state.
+GRANT SELECT ON comparison_misses TO ledger_service, ledger_reader;
+GRANT INSERT, UPDATE ON comparison_misses TO ledger_service;

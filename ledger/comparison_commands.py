@@ -1,0 +1,83 @@
+"""The command behind a comparison 在线比对: decided as a use is, on one license, and disclosing nothing.
+
+The values of a license are sealed and no rule opens them, so that the command is asked twice: without
+verdicts it says, by VersionMoved, which version the requester may compare with; with the verdicts on
+that version it is recorded, unless the license was amended in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ledger import comparison, days, errors
+from ledger.command import Reads, View, actor_stream
+from ledger.fact import Draft
+from ledger.state import LicenseRow, MissRow, StreamRow
+from ledger.use import Outcome
+from ledger.use_commands import UseLicense
+
+Verdicts = tuple[tuple[str, str], ...]
+
+
+def verdicts(
+    values: Mapping[str, Any], claims: Mapping[str, str], *, former_names: tuple[str, ...] = ()
+) -> Verdicts:
+    """The verdict on every claim, sorted by field, over the values of one version."""
+    return tuple(
+        (
+            name,
+            comparison.compare(name, claimed=claims[name], held=values[name], former_names=former_names)
+            if name in values
+            else "not-held",
+        )
+        for name in sorted(claims)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareLicense(UseLicense):
+    """比对: as a use of the claimed fields, of one license."""
+
+    act: ClassVar[str] = "comparison"
+    claims: Mapping[str, str]
+    known: Mapping[int, Verdicts] = field(default_factory=dict)
+    """Leaf index of a version to the verdicts on it."""
+
+    def reads(self, view: View) -> Reads:
+        reads = super().reads(view)
+        streams = {stream_id for stream_id, _ in reads.held}
+        streams |= {key for cls, key in reads.rows if cls is StreamRow and isinstance(key, bytes)}
+        requester = self.actor.organization
+        reads.rows |= {(MissRow, comparison.miss_key(stream_id, requester)) for stream_id in streams}
+        return reads
+
+    def decide(self, view: View) -> list[Draft]:
+        outcome, _ = self.outcome(view)
+        if outcome.reason is None and len(outcome.licenses) > 1:
+            outcome = outcome._replace(reason="ambiguous")
+        if outcome.reason is not None:
+            return [self.refusal(outcome, view)]
+        (row,) = outcome.licenses
+        return [self._compared(row, outcome, view)]
+
+    def _compared(self, row: LicenseRow, outcome: Outcome, view: View) -> Draft:
+        granted_by, own = outcome.authorization, actor_stream(self.actor, view)
+        assert granted_by is not None, "a grant has an authorization"
+        assert own is not None, "a client's organization has a stream"
+        missed = view.state.get(MissRow, comparison.miss_key(row.stream_id, self.actor.organization))
+        if comparison.misses_left(missed, at=view.at) < 1:
+            tomorrow = days.start(days.of_instant(view.at) + 1)
+            raise errors.ComparisonLimit(retry_after_s=(tomorrow - view.at) // 1_000_000 + 1)
+        if row.version_index not in self.known:
+            raise errors.VersionMoved(version_index=row.version_index)
+        made = comparison.LicenseCompared(
+            license_ref=row.license_ref,
+            version=row.version,
+            license_index=row.version_index,
+            authorization_ref=granted_by.authorization_ref,
+            mode=granted_by.mode,
+            verdicts=self.known[row.version_index],
+        )
+        return Draft(fact=made, stream_id=row.stream_id, seals=(("claimed", own, dict(self.claims)),))
