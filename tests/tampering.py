@@ -36,6 +36,7 @@ def tell(world: World) -> None:
     )
     counted = world.grant(mode="holder", license_refs=(), uses_max=500)
     world.grant()
+    world.compare(refs[-1], verdicts=(("name", "mismatch"),))
     for number in range(ROUNDS):
         uses = [
             world.appender.submit(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ledger import identifiers
 from tests import api_world, world
 from tests.api_world import Caller, Face, by_code, grant_body, issue_body, problem, use_body
 from tests.conftest import Cluster
@@ -143,3 +144,13 @@ def test_a_statutory_grant_lets_its_requester_use_what_anyone_holds(face: Face, 
     assert refused(user.done("/v1/uses", use_body(8))) == "not-covered"
     face.cover()
     assert refused(user.done("/v1/uses", use_body(8))) == "not-held"
+
+
+def test_a_citizen_id_is_never_taken_for_the_code_of_a_requester(face: Face, issuer: Caller) -> None:
+    """Some satisfy the check of a credit code too."""
+    both = "350102190001013371"
+    assert identifiers.is_citizen_id(identifiers.credit_code(both).code)
+    before = face.events()
+    answer = issuer.post("/v1/authorizations", {**grant_body(to=world.HALL), "requester": both})
+    assert problem(answer) == (422, "invalid-value", "requester")
+    assert face.events() == before

@@ -6,6 +6,7 @@ Every code is synthetic: people born on 1900-01-01, organizations of the publish
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 from ledger import (
@@ -13,8 +14,10 @@ from ledger import (
     authorization_commands,
     catalog,
     command,
+    comparison_commands,
     coverage_commands,
     days,
+    errors,
     identifiers,
     license_commands,
     opening,
@@ -158,3 +161,18 @@ class World:
         if not {"use_code", "license_ref", "holder"} & asked.keys():
             asked |= {"holder": ENTERPRISE, "type_code": BUSINESS_LICENSE}
         return list(self.do(use_commands.UseLicense(actor=asked.pop("actor", self.hall), **asked)).recorded)
+
+    def compare(self, license_ref: bytes, *, verdicts: comparison_commands.Verdicts) -> Recorded:
+        """A comparison by the hall with a license, which comes to these verdicts."""
+        names = tuple(name for name, _ in verdicts)
+        asked = comparison_commands.CompareLicense(
+            actor=self.hall,
+            license_ref=license_ref,
+            field_names=names,
+            claims=dict.fromkeys(names, "另一值"),
+        )
+        try:
+            return self.do(asked).recorded[0]
+        except errors.VersionMoved as moved:
+            known = {moved.extra["version_index"]: verdicts}
+            return self.do(replace(asked, known=known)).recorded[0]
