@@ -248,6 +248,14 @@ PairBody = Annotated[
         )
     ),
 ]
+EndBody = Annotated[
+    models.EndHolder,
+    Body(
+        openapi_examples=_examples(
+            dissolved={**_REGISTRATION, "holder": HOLDER, "kind": "deregistration"},
+        )
+    ),
+]
 RegistrationBody = Annotated[
     models.Registration,
     Body(openapi_examples=_examples(by_the_registering_organ={**_REGISTRATION, "holder": HOLDER})),

@@ -385,6 +385,14 @@ class Pair(Registration):
     linked: Holder = Field(description="The other code; which of the two the ledger knows does not matter")
 
 
+class EndHolder(Registration):
+    """The end of a holder."""
+
+    kind: Literal["death", "declared-death", "deregistration", "merger"] = Field(
+        description="死亡, 宣告死亡, 注销登记, 撤并"
+    )
+
+
 class OperatorOf(Strict):
     """An operator of an organization."""
 

@@ -248,6 +248,7 @@ def _allow_consent(fact: AuthorizationGranted, about: event.Event, state: State)
         raise errors.Conflict("a holder's consent stands in the holder's stream")
     if stream is not None:
         holder.refuse_contested(stream)
+        holder.refuse_ended(stream)
     if fact.evidence_digest is None:
         raise errors.Invalid("attested consent names its evidence", field="evidence")
     if about.client is not None and about.operator_ref is None:

@@ -18,6 +18,7 @@ from ledger import (
     check_source,
     client,
     correction,
+    ending,
     endorsement,
     errors,
     fact,
@@ -38,7 +39,7 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, catalog, client, correction, endorsement, holder, license, linking, log),
+    *(audit, authorization, catalog, client, correction, ending, endorsement, holder, license, linking, log),
     *(mark, piece, use, verification),
 )
 """Where facts are defined; a topic is known once its room is imported."""

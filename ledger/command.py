@@ -8,7 +8,7 @@ lock: later commands see what earlier ones did; what a failed command did is dro
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from ledger.state import (
     OrganizationRow,
     Row,
     StreamRow,
+    TypeRulesRow,
 )
 from ledger.vault import Lookup, Vault
 from signing import keyring, seal
@@ -156,6 +157,27 @@ class Batch:
         self.new_licenses: dict[bytes, list[bytes]] = {}
         """License references by the stream in which the batch made them, or into which it moved them."""
         self.new_authorizations: dict[bytes, list[bytes]] = {}
+
+    def further(self, loaded: Mapping[RowKey, Row | None]) -> Reads | None:
+        """What follows from the streams among the rows that were loaded; nearly always nothing.
+
+        Of a holder who has ended: what the types of the licenses say, since some outlive their holders.
+        """
+        ended = {
+            key
+            for (cls, key), row in loaded.items()
+            if cls is StreamRow and row is not None and row.ended_at is not None  # type: ignore[attr-defined]
+        }
+        if not ended:
+            return None
+        types = {type_code for stream_id, type_code in self.held if stream_id in ended}
+        types |= {
+            row.type_code
+            for row in self.rows.values()
+            if isinstance(row, LicenseRow) and row.stream_id in ended
+        }
+        wanted: set[RowKey] = {(TypeRulesRow, code) for code in types}
+        return Reads(rows=wanted - self.rows.keys())
 
     def view(self) -> View:
         """The view of the next command."""

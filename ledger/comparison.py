@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from ledger import authorization, comparison_dates, days, errors, identifiers, license, use
 from ledger.fact import Fact, Touched
-from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, altered
+from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, TypeRulesRow, altered
 from signing import event
 
 VERDICTS = ("match", "matches-former-name", "needs-eyes", "mismatch", "not-held")
@@ -207,11 +207,15 @@ class LicenseCompared(Fact):
     mode: str
     verdicts: tuple[tuple[str, str], ...]
     """(field, verdict), sorted by field."""
+    kept_type: str | None = None
+    """The license's type, where the holder has ended and the type outlives its holders."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
         yield AuthorizationRow, self.authorization_ref
         yield MissRow, miss_key(about.stream_id, about.organization)
+        if self.kept_type is not None:
+            yield TypeRulesRow, self.kept_type
 
     @property
     def is_miss(self) -> bool:
@@ -229,6 +233,9 @@ class LicenseCompared(Fact):
             raise errors.Forbidden("the authorization does not cover the license")
         if (self.version, self.license_index) != (license_row.version, license_row.version_index):
             raise errors.Forbidden("not the version that stood")
+        in_the_way = use.judge_home(row, license_row, state, kept_type=self.kept_type)
+        if in_the_way is not None:
+            raise errors.Forbidden(f"not permitted: {in_the_way}")
         self._allow_verdicts(row, license_row, about)
         if (
             misses_left(

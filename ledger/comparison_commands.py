@@ -79,5 +79,6 @@ class CompareLicense(UseLicense):
             authorization_ref=granted_by.authorization_ref,
             mode=granted_by.mode,
             verdicts=self.known[row.version_index],
+            kept_type=row.type_code if row.type_code in outcome.kept else None,
         )
         return Draft(fact=made, stream_id=row.stream_id, seals=(("claimed", own, dict(self.claims)),))

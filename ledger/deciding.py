@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from ledger import drafting, errors
 from ledger.command import Batch, Command, View, require_current_client
 from ledger.drafting import Encoded
-from ledger.store import Loaded
+from ledger.state import NotLoaded
+from ledger.store import Loaded, Refused
 from signing import event, merkle, receipt
 
 _log = logging.getLogger(__name__)
@@ -84,7 +85,10 @@ def decide_all(
         except errors.LedgerError as error:
             batch.drop()
             outcome = error
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
+            if isinstance(error, NotLoaded) and len(commands) > 1:
+                # A command before this one led it to rows that nobody asked for: both come again, apart.
+                raise Refused("not loaded") from error
             # A rule that breaks costs one command, never the batch.
             _log.error("a rule failed", extra={"error_type": type(error).__name__}, exc_info=True)
             batch.drop()

@@ -235,6 +235,14 @@ class HolderContestedConflict(Conflict):
     title_zh = "持证主体代码存在重号争议"
 
 
+class HolderEndedConflict(Conflict):
+    """The holder died or was dissolved: no consent, and no second end."""
+
+    type = "holder-ended"
+    title = "The holder has ended"
+    title_zh = "持证主体已消亡或注销"
+
+
 class AuthorizationWithdrawnConflict(Conflict):
     """A withdrawn authorization changes no more."""
 

@@ -85,6 +85,12 @@ class Registered(Fact, is_topic=False):
             raise errors.Invalid("a registration cannot take effect later", field="effective_at")
 
 
+def refuse_ended(row: StreamRow) -> None:
+    """Nothing unless the holder has ended; raises HolderEndedConflict."""
+    if row.ended_at is not None:
+        raise errors.HolderEndedConflict
+
+
 def refuse_contested(row: StreamRow) -> None:
     """Nothing unless two persons share a code that leads to this stream; raises HolderContestedConflict."""
     if row.is_contested:

@@ -205,6 +205,10 @@ class Pen:
         batch.held.update(loaded.held)
         batch.candidates.update(loaded.candidates)
         batch.data_keys.update(self._vault.unwrap(loaded.wraps))
+        more = batch.further(loaded.rows)
+        if more is not None:
+            loaded = session.load(more)
+            batch.rows.update(loaded.rows)
 
     def _write(self, session: Session, head: Head, decided: Decided) -> tuple[Head, merkle.Extension]:
         """Write the rest of the batch; not committed, so a crash here leaves nothing behind."""

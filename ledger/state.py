@@ -129,6 +129,8 @@ class StreamRow(Row):
     is_erased: bool
     is_contested: bool = False
     """A code that leads here is two persons' 重号: nothing is used automatically."""
+    ended_at: int | None = None
+    """When the holder ended in law; None: it has not, or that was reversed."""
 
 
 @dataclass(frozen=True, kw_only=True)

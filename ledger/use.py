@@ -20,6 +20,7 @@ from ledger.state import (
     State,
     StreamRow,
     TypeRow,
+    TypeRulesRow,
     altered,
 )
 from signing import event
@@ -43,6 +44,7 @@ NATIONAL_CODES: dict[str, str | None] = {
     "not-covered": "10",
     "not-held": "10",
     "holder-contested": "23",
+    "holder-ended": "23",
     "license-annulled": "21",
     "license-revoked": "21",
     "license-recalled": "21",
@@ -90,15 +92,39 @@ def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: i
     return None
 
 
-def judge_holder(home: StreamRow) -> str | None:
-    """The reason why nothing of the holder whose stream is `home` can be used; None when it can."""
-    return "holder-contested" if home.is_contested else None
+def judge_holder(home: StreamRow, *, mode: str = "holder", is_kept: bool = False) -> str | None:
+    """The reason why a license of the holder whose stream is `home` cannot be used; None when it can.
+
+    `is_kept`: the license is of a type that outlives its holder; then law still permits its use.
+    """
+    if home.is_contested:
+        return "holder-contested"
+    if home.ended_at is not None and not (is_kept and mode == "statutory"):
+        return "holder-ended"
+    return None
+
+
+def judge_home(
+    row: AuthorizationRow, license_row: LicenseRow, state: State, *, kept_type: str | None
+) -> str | None:
+    """As `judge_holder`, for a fact that says whether the license outlives its holder; raises Forbidden."""
+    home = state.need(StreamRow, license_row.stream_id)
+    if kept_type is None:
+        return judge_holder(home)
+    if home.ended_at is None or kept_type != license_row.type_code:
+        raise errors.Forbidden("not a type that outlives the holder")
+    return judge_holder(home, mode=row.mode, is_kept=outlives(state.get(TypeRulesRow, kept_type)))
 
 
 def judge_license(row: LicenseRow, *, at: int) -> str | None:
     """The reason why the license cannot be used at `at`; None when it is effective."""
     status = license.status(row, at)
     return None if status == "effective" else f"license-{status}"
+
+
+def outlives(rules: TypeRulesRow | None) -> bool:
+    """Whether licenses of the type outlive their holder, as the catalog says."""
+    return rules is not None and rules.holder_end == "keep"
 
 
 def since(row: LicenseRow, *, at: int) -> int | None:
@@ -139,9 +165,14 @@ class LicenseUsed(Fact):
     mode: str
     fields: tuple[str, ...]
     status: str
+    kept_type: str | None = None
+    """The license's type, where the holder has ended and the type outlives its holders."""
 
     def touches(self, about: event.Event) -> Touched:
-        return ((LicenseRow, self.license_ref), (AuthorizationRow, self.authorization_ref))
+        yield LicenseRow, self.license_ref
+        yield AuthorizationRow, self.authorization_ref
+        if self.kept_type is not None:
+            yield TypeRulesRow, self.kept_type
 
     def allow(self, about: event.Event, state: State) -> None:
         row = state.get(AuthorizationRow, self.authorization_ref)
@@ -158,7 +189,7 @@ class LicenseUsed(Fact):
         asked = Asked(requester=about.organization, service_item=about.service_item, field_names=self.fields)
         reason = (
             judge_authorization(row, asked, at=about.recorded_at)
-            or judge_holder(state.need(StreamRow, about.stream_id))
+            or judge_home(row, license_row, state, kept_type=self.kept_type)
             or judge_license(license_row, at=about.recorded_at)
         )
         if reason is not None:
@@ -291,6 +322,8 @@ class Outcome(NamedTuple):
     """Nothing found: the type that decides, and the declarations by which it is not held."""
     home: bytes | None = None
     """The stream of the holder who stands in the way."""
+    kept: frozenset[str] = frozenset()
+    """Types that outlive the holder, who has ended."""
 
     @property
     def stream_id(self) -> bytes | None:
@@ -310,18 +343,19 @@ def decide(
     type_code: str | None,
     types: Sequence[TypeRow] = (),
     homes: Mapping[bytes, StreamRow],
+    kept: frozenset[str] = frozenset(),
     at: int,
 ) -> Outcome:
     """The outcome of one request (docs/rules.md, rows in their order).
 
     `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
     type asked for, or the one license named; `types` are those that say what it means to find nothing,
-    `homes` the streams in which the licenses stand.
+    `homes` the streams in which the licenses stand, `kept` those types that outlive a holder who has ended.
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference):
         if row.requester == asked.requester and _concerns(row, licenses, type_code):
-            outcome = _try(row, licenses, asked, types, homes, at=at)
+            outcome = _try(row, licenses, asked, types, homes, kept, at=at)
             if outcome.reason is None:
                 return outcome
             nearest = max(nearest, outcome, key=_progress)
@@ -334,11 +368,15 @@ def _try(
     asked: Asked,
     types: Sequence[TypeRow],
     homes: Mapping[bytes, StreamRow],
+    kept: frozenset[str],
     *,
     at: int,
 ) -> Outcome:
+    def of_holder(item: LicenseRow) -> str | None:
+        return judge_holder(homes[item.stream_id], mode=row.mode, is_kept=item.type_code in kept)
+
     def hindrance(item: LicenseRow) -> str | None:
-        return judge_holder(homes[item.stream_id]) or judge_license(item, at=at)
+        return of_holder(item) or judge_license(item, at=at)
 
     covered = [item for item in licenses if authorization.covers(row, item)]
     effective = [item for item in covered if hindrance(item) is None]
@@ -353,13 +391,13 @@ def _try(
         return Outcome(reason=said, authorization=row, type_code=type_code, coverage=refs)
     if not effective:
         newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
-        of_holder = judge_holder(homes[newest.stream_id])
-        if of_holder is not None:
-            return Outcome(reason=of_holder, authorization=row, home=newest.stream_id)
+        stands_in_the_way = of_holder(newest)
+        if stands_in_the_way is not None:
+            return Outcome(reason=stands_in_the_way, authorization=row, home=newest.stream_id)
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
     if is_ambiguous:
         return Outcome(reason="ambiguous", authorization=row, licenses=tuple(effective[:CHOICES_MAX]))
-    return Outcome(reason=None, authorization=row, licenses=tuple(effective))
+    return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept)
 
 
 def _concerns(row: AuthorizationRow, licenses: Sequence[LicenseRow], type_code: str | None) -> bool:

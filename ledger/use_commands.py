@@ -16,7 +16,7 @@ from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup
-from ledger.state import AuthorizationRow, LicenseRow, PieceRow, StreamRow, TypeRow
+from ledger.state import AuthorizationRow, LicenseRow, PieceRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.use import Asked, Outcome
 from ledger.vault import Vault
 from signing import ids
@@ -115,13 +115,15 @@ class UseLicense(Command):
             stream_id, types, refs = None, self._asked_types(), ()
         licenses = self._licenses(view, stream_id, types, refs)
         candidates = self._candidates(view, own, stream_id, types)
+        homes = {row.stream_id: view.state.need(StreamRow, row.stream_id) for row in licenses}
         return use.decide(
             candidates,
             licenses,
             asked,
             type_code=self._concerned(types),
             types=self._type_rows(view, types),
-            homes={row.stream_id: view.state.need(StreamRow, row.stream_id) for row in licenses},
+            homes=homes,
+            kept=_kept(view, licenses, homes),
             at=view.at,
         )
 
@@ -202,6 +204,13 @@ class UseLicense(Command):
         return (("asked", own, content),)
 
 
+def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow]) -> frozenset[str]:
+    """Types of licenses that outlive their holder, who has ended; nearly always none."""
+    ended = [row for row in licenses if homes[row.stream_id].ended_at is not None]
+    types = {row.type_code for row in ended}
+    return frozenset(code for code in types if use.outlives(view.state.get(TypeRulesRow, code)))
+
+
 def _grant(row: LicenseRow, outcome: Outcome, asked: Asked) -> Draft:
     granted_by = outcome.authorization
     assert granted_by is not None, "a grant has an authorization"
@@ -213,6 +222,7 @@ def _grant(row: LicenseRow, outcome: Outcome, asked: Asked) -> Draft:
         mode=granted_by.mode,
         fields=use.disclosed(granted_by, row, asked),
         status="effective",
+        kept_type=row.type_code if row.type_code in outcome.kept else None,
     )
     return Draft(fact=made, stream_id=row.stream_id)
 

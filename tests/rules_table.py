@@ -77,6 +77,8 @@ class Held:
     marks: set[str] = field(default_factory=set)
     standing: str | None = None
     """What of its holder comes before its status."""
+    is_kept: bool = False
+    """Whether its type outlives its holders."""
 
 
 @dataclass(frozen=True)
@@ -152,13 +154,14 @@ class Rules:
         return nearest
 
     def _judge_one(self, permission: Permission, covered: list[Held], asked: Request, *, at: int) -> Verdict:
-        effective = [item for item in covered if status_word(item, at) == "effective"]
+        mode = permission.mode
+        effective = [item for item in covered if status_word(item, at, mode) == "effective"]
         newest = max(covered, key=lambda item: (item.first_day, item.ref), default=None)
         rule = self.rule(
             authorization=authorization_word(permission, len(effective), at),
             mode=permission.mode,
             scope=scope_word(permission, asked),
-            license=license_word(effective, newest, at, nothing_word(permission, asked)),
+            license=license_word(effective, newest, at, mode, nothing_word(permission, asked)),
         )
         used = {"licenses": effective, "choices": effective, "license": [newest]}.get(rule.names, [])
         named = tuple(item for item in used if item is not None)
@@ -200,20 +203,21 @@ def nothing_word(permission: Permission, asked: Request) -> str:
     return min(words, key=("unreachable", "uncovered", "none").index, default="uncovered")
 
 
-def license_word(effective: list[Held], newest: Held | None, at: int, nothing: str) -> str:
+def license_word(effective: list[Held], newest: Held | None, at: int, mode: str, nothing: str) -> str:
     """The word for the licenses that are covered."""
     if newest is None:
         return nothing
     if not effective:
-        return status_word(newest, at)
+        return status_word(newest, at, mode)
     if len(effective) == 1:
         return "effective"
     return "several" if len(effective) <= TOGETHER else "too-many"
 
 
-def status_word(held: Held, at: int) -> str:
+def status_word(held: Held, at: int, mode: str = "") -> str:
     """What of the holder comes first, then an ending, or what stands beside, or by Beijing date."""
-    if held.standing is not None:
+    still_used = held.standing == "holder-ended" and held.is_kept and mode == "statutory"
+    if held.standing is not None and not still_used:
         return held.standing
     if held.status not in LIVE:
         return held.status

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -76,6 +77,7 @@ def homes(licenses: Sequence[Held]) -> dict[bytes, StreamRow]:
             kind="holder",
             is_erased=False,
             is_contested=item.standing == "holder-contested",
+            ended_at=5 if item.standing == "holder-ended" else None,
         )
         for item in licenses
     }
@@ -134,6 +136,7 @@ def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Re
         type_code=asked.type,
         types=[type_row(*item) for item in asked.finding_nothing.items()],
         homes=homes(licenses),
+        kept=frozenset(item.type for item in licenses if item.is_kept),
         at=AT,
     )
     assert (decided.reason or "granted") == said.outcome
@@ -159,6 +162,9 @@ LICENSES: dict[str, list[Held]] = {
         for status in ("effective", "not-yet-effective", "expired", *RECORDED, *MARKS)
     },
     "contested": [held(1, "holder-contested")],
+    "ended": [held(1, "holder-ended")],
+    "ended, of a kept type": [replace(held(1, "holder-ended"), is_kept=True)],
+    "ended, two of a kept type": [replace(held(n, "holder-ended"), is_kept=True) for n in (1, 2)],
     "two of a contested code": [held(1, "holder-contested"), held(2, "holder-contested")],
     "two": [held(1), held(2)],
     "twenty": [held(number) for number in range(20)],

@@ -14,7 +14,6 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
@@ -31,7 +30,6 @@ from ledger import (
     identifiers,
     license,
     license_commands,
-    linking_commands,
     mark,
     registry_commands,
 )
@@ -39,12 +37,12 @@ from ledger.store import wall_clock
 from signing import ids
 from tests import rules_table
 from tests.rules_table import Held, Permission
-from tests.world import AUDITOR, BUSINESS_LICENSE, HALL, World, citizen
+from tests.standing_model import HOLDERS, Standings
+from tests.world import AUDITOR, BUSINESS_LICENSE, HALL, World
 
 RULES = rules_table.read()
 CONDITIONAL = "11100000000013127D001"
 TYPES = (BUSINESS_LICENSE, CONDITIONAL)
-HOLDERS = tuple(citizen(number) for number in range(3))
 REQUESTERS = (HALL, AUDITOR)
 ITEMS = ("item-1", "item-2")
 DAY_US = days.DAY_US
@@ -74,6 +72,7 @@ class Model:
     use_codes: dict[bytes, str] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
     contested: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
     """Names of holders; a holder who comes again after an erasure has another name."""
     names: dict[str, str] = field(default_factory=dict)
     declared: dict[bytes, tuple[str, str]] = field(default_factory=dict)
@@ -84,6 +83,12 @@ class Model:
     def name(self, holder: identifiers.HolderCode) -> str:
         """The holder's name in the model."""
         return self.names.setdefault(holder.code, f"holder-{next(self.numbers)}")
+
+    def standing(self, name: str | None) -> str | None:
+        """What of a holder comes before the status of licenses."""
+        if name in self.contested:
+            return "holder-contested"
+        return "holder-ended" if name in self.ended else None
 
     def knows(self, holder: identifiers.HolderCode) -> str | None:
         return self.names.get(holder.code)
@@ -103,7 +108,7 @@ class Model:
         return [item for item in self.permissions if item.holder not in self.erased]
 
 
-class Histories(RuleBasedStateMachine):
+class Histories(Standings):
     """Everything that happens to licenses, authorizations, clients and holders, but for uses."""
 
     make_world: Any = None
@@ -139,7 +144,7 @@ class Histories(RuleBasedStateMachine):
         values = dict.fromkeys(FIELDS[type_code], "值")
         ref = self.world.issue(holder, type_code=type_code, valid_from=first_day, valid_to=last_day, **values)
         name = self.model.name(holder)
-        standing = "holder-contested" if name in self.model.contested else None
+        standing = self.model.standing(name)
         self.model.licenses.append(
             Held(ref, ids.text(ref), name, type_code, "active", first_day, last_day, standing=standing)
         )
@@ -210,7 +215,7 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         """An authorization that nothing but its count limits."""
         consents = mode == "holder"
-        if consents and self.model.knows(holder) in self.model.contested:
+        if consents and self.model.standing(self.model.knows(holder)) is not None:
             return
         ref, code = self.world.grant_with_code(
             mode=mode,
@@ -268,8 +273,8 @@ class Histories(RuleBasedStateMachine):
             with pytest.raises(errors.Invalid):
                 self.world.do(asked)
             return
-        if mode == "holder" and self.model.knows(holder) in self.model.contested:
-            with pytest.raises(errors.HolderContestedConflict):
+        if mode == "holder" and self.model.standing(self.model.knows(holder)) is not None:
+            with pytest.raises((errors.HolderContestedConflict, errors.HolderEndedConflict)):
                 self.world.do(asked)
             return
         self.world.do(asked)
@@ -340,28 +345,6 @@ class Histories(RuleBasedStateMachine):
             return
         self.world.do(asked)
         item.is_withdrawn = True
-
-    # --- codes ---
-
-    @precondition(lambda self: len(self.model.licenses) > 3)
-    @rule(holder=st.sampled_from(HOLDERS))
-    def contest_or_settle(self, holder: identifiers.HolderCode) -> None:
-        name = self.model.knows(holder)
-        cls = (
-            linking_commands.SettleHolderCode
-            if name in self.model.contested
-            else linking_commands.ContestHolderCode
-        )
-        asked = cls(actor=self.registrar, holder=holder, evidence="00" * 32)
-        if name is None:
-            with pytest.raises(errors.NotFound):
-                self.world.do(asked)
-            return
-        self.world.do(asked)
-        self.model.contested ^= {name}
-        for held in self.model.licenses:
-            if held.holder == name:
-                held.standing = "holder-contested" if name in self.model.contested else None
 
     # --- coverage ---
 

@@ -1,6 +1,8 @@
 -- stream_standing --
--- Decision state: whether a code that leads to a stream is contested.
-ALTER TABLE streams ADD COLUMN is_contested boolean NOT NULL DEFAULT false;
+-- Decision state: whether a code that leads to a stream is contested, and when its holder ended.
+ALTER TABLE streams
+    ADD COLUMN is_contested boolean NOT NULL DEFAULT false,
+    ADD COLUMN ended_at bigint;
 
 -- holder_links --
 -- Decision state: further codes of a holder, by the reference that their directory rows name.

@@ -1,0 +1,31 @@
+"""Commands of registering organs about the end of a holder, and its reversal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import ending
+from ledger.command import View
+from ledger.fact import Draft
+from ledger.linking_commands import Registration
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndHolder(Registration):
+    """持证主体消亡."""
+
+    kind: str
+
+    def decide(self, view: View) -> list[Draft]:
+        stream_id = self._stream(view)
+        made = ending.HolderEnded(kind=self.kind, evidence_digest=self._digest(view))
+        return [self._draft(made, stream_id)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReverseEnd(Registration):
+    """误报更正."""
+
+    def decide(self, view: View) -> list[Draft]:
+        stream_id = self._stream(view)
+        return [self._draft(ending.HolderEndReversed(evidence_digest=self._digest(view)), stream_id)]
