@@ -48,6 +48,8 @@ class Access:
     """Counts changes of the client's keys and standing."""
     expires_at: int
     """Seconds since 1970."""
+    is_further: bool = False
+    """Whether the organization is another than the client's own."""
 
 
 class AccessTokens:
@@ -75,7 +77,14 @@ class AccessTokens:
         self._verified = _Verified(_CACHED_MAX)
 
     def issue(
-        self, *, client_id: bytes, organization: str, scopes: Iterable[str], generation: int, now: int
+        self,
+        *,
+        client_id: bytes,
+        organization: str,
+        scopes: Iterable[str],
+        generation: int,
+        now: int,
+        is_further: bool = False,
     ) -> str:
         """A token that ends `life_s` after `now`."""
         client = ids.text(client_id)
@@ -90,6 +99,7 @@ class AccessTokens:
             "scope": " ".join(sorted(scopes)),
             "organization": organization,
             "generation": generation,
+            **({"further": True} if is_further else {}),
         }
         header = {"alg": ALGORITHM, "typ": TYPE, "kid": self._key_id}
         signed = compact.signing_input(header, claims)
@@ -180,6 +190,7 @@ def _access(claims: Mapping[str, Any]) -> Access:
         scopes=frozenset(scope.split()),
         generation=_whole(claims, "generation"),
         expires_at=_whole(claims, "exp"),
+        is_further=claims.get("further") is True,
     )
 
 

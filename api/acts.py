@@ -51,7 +51,14 @@ def actor(asking: access.Access, act: models.Act, *, service_item_name: str | No
         service_item_name=service_item_name,
         reason=act.reason,
         legal_basis=act.legal_basis,
+        issuer=_issuer(asking, act),
     )
+
+
+def _issuer(asking: access.Access, act: models.Act) -> str | None:
+    """The responsible issuer, where it is another than the organization acted for."""
+    issuer = act.issuer if isinstance(act, models.IssuerAct) else None
+    return None if issuer == asking.organization else issuer
 
 
 def _operator(said: models.Operator) -> command.Operator:
@@ -264,7 +271,9 @@ def repeat_of(
     """As `repeat`, for a body that is at hand."""
     if key is None or not _KEY.fullmatch(key):
         raise errors.IdempotencyKeyMissing
-    digest = hashlib.sha256(cbor.encode([asking.client_id, operation, key])).digest()
+    # Under a client's own organization as ever; what it does for others are other requests.
+    whom = [asking.client_id, asking.organization] if asking.is_further else [asking.client_id]
+    digest = hashlib.sha256(cbor.encode([*whom, operation, key])).digest()
     return command.Repeat(key=digest, body_digest=served.ledger.vault.body_digest(edge.as_field_value(body)))
 
 

@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("generate-key")(generate_key)
     group.command("register")(register)
     group.command("change-key")(change_key)
+    group.command("organizations")(organizations)
     group.command("suspend")(suspend)
     group.command("show")(show)
     app.add_typer(group, name="clients")
@@ -57,6 +58,9 @@ def register(
     license_type: Annotated[
         list[str] | None, typer.Option(help="Type code it may issue; repeatable.")
     ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(help="Further organization that it serves; repeatable.")
+    ] = None,
     as_json: cli_console.Json = False,
     data: cli_console.Data = None,
 ) -> None:
@@ -74,6 +78,7 @@ def register(
             license_types=tuple(license_type or ()),
             algorithm=algorithm,
             keys=_public_keys(key, algorithm),
+            further=tuple(also or ()),
         )
         (index,) = appender.submit(asked).result().indexes
     client_id = ids.text(asked.client_id)
@@ -95,6 +100,25 @@ def change_key(
     )
     _record(fact, data)
     cli_console.done("The client's keys are changed")
+
+
+def organizations(
+    client_id: ClientId,
+    also: Annotated[
+        list[str] | None, typer.Option(help="Further organization that it serves; repeatable.")
+    ] = None,
+    data: cli_console.Data = None,
+) -> None:
+    """Say which further organizations a client serves from now on; access tokens for others are dead.
+
+    Example: license-ledger clients organizations CLIENT_ID --also 12350100000000027E
+    """
+    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+        asked = registry_commands.ChangeOrganizations(
+            actor=ledger.console, client_id=_id(client_id), further=tuple(also or ())
+        )
+        appender.submit(asked).result()
+    cli_console.done("The client's organizations are changed")
 
 
 def suspend(client_id: ClientId, data: cli_console.Data = None) -> None:
@@ -122,6 +146,7 @@ def show(client_id: ClientId, as_json: cli_console.Json = False, data: cli_conso
         "client_id": client_id,
         "name": row.name,
         "organization": row.organization,
+        "also": list(row.acts_for),
         "scopes": list(row.scopes),
         "license_types": list(row.license_types),
         "algorithm": row.algorithm,

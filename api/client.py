@@ -58,12 +58,13 @@ def _token(served: service.Service, form: Mapping[str, str]) -> dict[str, Any]:
     now = served.now_s()
     jti = auth.verify_assertion(assertion, client=_registered(row), audience=audience, now=now)
     served.token_limits.once_verified(client_id, now_s=time.monotonic())
-    scopes = _scopes(form, row)
+    scopes, organization = _scopes(form, row), _organization(form, row)
     auth.spend(Spent(served, now), client_id=client_id, jti=jti, now=now)
     tokens = served.tokens
     text = tokens.issue(
         client_id=row.client_id,
-        organization=row.organization,
+        organization=organization,
+        is_further=organization != row.organization,
         scopes=scopes,
         generation=row.generation,
         now=now,
@@ -73,6 +74,7 @@ def _token(served: service.Service, form: Mapping[str, str]) -> dict[str, Any]:
         "token_type": "Bearer",
         "expires_in": tokens.life_s,
         "scope": " ".join(sorted(scopes)),
+        "organization": organization,
     }
 
 
@@ -127,6 +129,14 @@ def _scopes(form: Mapping[str, str], row: state.ClientRow) -> tuple[str, ...]:
     asked = tuple(form["scope"].split()) if form.get("scope") else row.scopes
     if not set(asked) <= set(row.scopes):
         raise _malformed("a scope is not registered for this client", error="invalid_scope")
+    return asked
+
+
+def _organization(form: Mapping[str, str], row: state.ClientRow) -> str:
+    """The organization to act for, the client's own by default; raises Malformed for any other."""
+    asked = form.get("organization") or row.organization
+    if asked not in (row.organization, *row.acts_for):
+        raise _malformed("the client does not act for this organization", error="invalid_target")
     return asked
 
 

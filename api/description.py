@@ -27,6 +27,7 @@ SCOPES = {
     "coverage:declare": "Declare what the ledger holds of a type, and whether a type's source answers",
     "holder:register": "Register what becomes of holders and their codes, as their registering organ",
     "catalog:write": "Write license types of the client's organization; the operator's: any",
+    "issuing:entrust": "Entrust issuing of the client's types to other organizations, and end that",
     "audit:read": "Read the trail, and statistics to the last figure",
     "statistics:read": "Read statistics without small figures",
 }
@@ -37,6 +38,7 @@ _PATTERNS = {
     "Idempotency-Key": _KEY,
     "license_ref": _REF,
     "authorization_ref": _REF,
+    "entrustment_ref": _REF,
     "coverage_ref": _REF,
     "type_code": _TYPE,
 }

@@ -328,6 +328,11 @@ TOKEN_FORM: dict[str, Any] = {
                             "description": "A JWT signed by the client, good for once and at most 60 s",
                         },
                         "scope": {"type": "string", "description": "Some of the registered scopes"},
+                        "organization": {
+                            "type": "string",
+                            "description": "Credit code of the organization to act for, one of those in the "
+                            "registration; the client's own when absent",
+                        },
                     },
                 }
             }

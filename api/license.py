@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import catalog_rules, command, disclosure, errors, license_commands, mark, state
+from ledger import catalog_rules, command, disclosure, errors, license_commands, mark, power, state
 
 router = routes.router()
 _REFUSALS = (
@@ -151,12 +151,19 @@ def _known(served: service.Service, ref: bytes) -> tuple[str, str] | None:
 def present(
     served: service.Service, ref: bytes, actor: command.Actor
 ) -> tuple[state.LicenseRow, disclosure.Version]:
-    """A license with its present version opened, for its own issuer."""
+    """A license with its present version opened, for whoever may change it."""
     row = served.reader.row(state.LicenseRow, ref)
     if row is None:
         raise errors.LicenseNotFound
-    if row.issuer != actor.organization:
-        raise errors.NotTheIssuer
+    power.require_issuer(
+        state.State(served.reader.row),
+        organization=actor.organization,
+        acting=actor.responsible,
+        issuer=row.issuer,
+        type_code=row.type_code,
+        area_code=row.area_code,
+        at=served.moment(),
+    )
     version = served.disclosure.version(row.version_index)
     if version is None:
         raise errors.HolderErasedConflict

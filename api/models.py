@@ -129,7 +129,15 @@ Counterparts = Annotated[
 ]
 
 
-class _Version(Act):
+class IssuerAct(Act):
+    """An act of a responsible issuer 颁证机关, or of whom it entrusted."""
+
+    issuer: CreditCode | None = Field(
+        None, description="Whose license it is, where issuing was entrusted to the organization acted for"
+    )
+
+
+class _Version(IssuerAct):
     holder: NamedHolder
     number: Annotated[str, Field(min_length=1, max_length=100, description="Printed number 证照编号")]
     fields: dict[str, edge.FieldValue] = Field(
@@ -160,7 +168,7 @@ class Amend(_Version):
     reason: Text
 
 
-class Renew(Act):
+class Renew(IssuerAct):
     """延续: a new term under a new serial; what is not said stays as it is."""
 
     serial: Serial | None = Field(None, description="流水号 of the new identifier; drawn when absent")
@@ -175,7 +183,7 @@ class Renew(Act):
     reason: Text
 
 
-class Replace(Act):
+class Replace(IssuerAct):
     """补发, 换发: printed anew for the same term."""
 
     cause: Literal["lost", "damaged", "renewed-form"]
@@ -186,14 +194,14 @@ class Replace(Act):
     reason: Text
 
 
-class IssueCounterparts(Act):
+class IssueCounterparts(IssuerAct):
     """副本: so many more of the present version."""
 
     count: int = Field(ge=1, le=COUNTERPARTS_MAX)
     reason: Text
 
 
-class CancelCounterpart(Act):
+class CancelCounterpart(IssuerAct):
     """副本注销: one counterpart dies alone."""
 
     cause: Literal["lost", "damaged", "returned"]
@@ -201,7 +209,7 @@ class CancelCounterpart(Act):
     effective_at: Instant | None = None
 
 
-class _Endorsement(Act):
+class _Endorsement(IssuerAct):
     kind: Literal["annual-review", "inspection", "calibration", "registration", "visa"]
     period: str = Field(
         pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(/[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$",
@@ -254,7 +262,7 @@ class TransferIn(Issue):
     origin: Origin
 
 
-class ChangeStatus(Act):
+class ChangeStatus(IssuerAct):
     """A change of status or of a mark: who, why and on which legal basis."""
 
     reason: Text

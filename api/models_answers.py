@@ -402,6 +402,7 @@ class Token(Answer):
     token_type: Literal["Bearer"]
     expires_in: int
     scope: str
+    organization: str = Field(description="Credit code of the organization acted for")
 
 
 class Alive(Answer):

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, license, models_answers, routes, service
-from ledger import days, disclosure, errors, license_commands, renewal_commands
+from ledger import days, disclosure, errors, license_commands, renewal_commands, state
 
 router = routes.router()
 _REFUSALS = (
@@ -58,7 +58,7 @@ async def renew(
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
-        **_follows(version),
+        **_follows(row, version),
     )
     (item,) = await served.record(asked)
     return routes.answer(await served.read(answers.issued, served, item))
@@ -96,17 +96,18 @@ async def replace(
         ),
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),
-        **_follows(version),
+        **_follows(row, version),
     )
     (item,) = await served.record(asked)
     return routes.answer(await served.read(answers.issued, served, item))
 
 
-def _follows(version: disclosure.Version) -> dict[str, Any]:
+def _follows(row: state.LicenseRow, version: disclosure.Version) -> dict[str, Any]:
     """What the command takes over from the version before."""
     holder = (_value(version, "@holder_code_type"), _value(version, "@holder_code"))
     return {
         "follows": version.index,
+        "issuer": row.issuer,
         "previous": version.license_id,
         "holder": holder,
         "type_code": version.fact.type_code,

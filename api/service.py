@@ -190,6 +190,8 @@ class Service:
         row = self.reader.row(state.ClientRow, asking.client_id)
         if row is None or row.is_suspended or row.generation != asking.generation:
             raise errors.ClientSuspended
+        if asking.organization not in (row.organization, *row.acts_for):
+            raise errors.Forbidden("the client acts for another organization")
 
     # --- what a minute left behind ---
 

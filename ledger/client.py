@@ -22,11 +22,14 @@ SCOPES = (
     "file:attest",
     "holder:register",
     "catalog:write",
+    "issuing:entrust",
     "coverage:declare",
     "audit:read",
     "statistics:read",
 )
 """What a client may do; `docs/rules.md` says what each opens."""
+ORGANIZATIONS_MAX = 200
+"""Organizations that one client serves."""
 ALGORITHMS = ("Ed25519", "ES256", "PS256")
 
 
@@ -43,13 +46,12 @@ class ClientRegistered(Fact):
     algorithm: str
     keys: tuple[str, ...]
     """Public JWKs as JSON text."""
+    further: tuple[tuple[str, bytes], ...] = ()
+    """(organization, its stream) that the client serves beside its own."""
 
     def touches(self, about: event.Event) -> Touched:
-        return (
-            (ClientRow, self.client_id),
-            (OrganizationRow, self.organization),
-            (StreamRow, self.organization_stream),
-        )
+        yield ClientRow, self.client_id
+        yield from _streams_touched(self._served())
 
     def allow(self, about: event.Event, state: State) -> None:
         if state.get(ClientRow, self.client_id) is not None:
@@ -59,15 +61,13 @@ class ClientRegistered(Fact):
         unknown = set(self.scopes) - set(SCOPES)
         if unknown or not self.scopes:
             raise errors.Invalid(f"scopes are some of {', '.join(SCOPES)}", field="scopes")
-        known = state.get(OrganizationRow, self.organization)
-        if known is not None and known.stream_id != self.organization_stream:
-            raise errors.Conflict("the organization has another stream")
-        if known is None and state.get(StreamRow, self.organization_stream) is not None:
-            raise errors.Conflict("a new organization begins with a stream of its own")
+        _allow_served(self._served(), state)
+
+    def _served(self) -> tuple[tuple[str, bytes], ...]:
+        return ((self.organization, self.organization_stream), *self.further)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
-        state.put(OrganizationRow(organization=self.organization, stream_id=self.organization_stream))
-        state.put(StreamRow(stream_id=self.organization_stream, kind="organization", is_erased=False))
+        _put_served(self._served(), state)
         state.put(
             ClientRow(
                 client_id=self.client_id,
@@ -79,8 +79,34 @@ class ClientRegistered(Fact):
                 keys=self.keys,
                 generation=0,
                 is_suspended=False,
+                acts_for=tuple(organization for organization, _ in self.further),
             )
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientOrganizationsChanged(Fact):
+    """The further organizations that a client serves from now on; tokens for others are dead."""
+
+    client_id: bytes
+    further: tuple[tuple[str, bytes], ...]
+
+    def touches(self, about: event.Event) -> Touched:
+        yield ClientRow, self.client_id
+        yield from _streams_touched(self.further)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(ClientRow, self.client_id)
+        if row is None:
+            raise errors.NotFound("no such client")
+        if row.organization in dict(self.further):
+            raise errors.Invalid("the client's own organization is none of the further ones", field="further")
+        _allow_served(self.further, state)
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        _put_served(self.further, state)
+        row = state.need(ClientRow, self.client_id)
+        state.put(replace(row, acts_for=tuple(organization for organization, _ in self.further)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +159,33 @@ def check_organization(code: str, *, field: str = "organization") -> None:
         raise errors.Invalid(f"the organization's credit code: {error}", field=field) from error
     if known.code != code:
         raise errors.Invalid("a credit code is written in upper case, without blanks", field=field)
+
+
+def _streams_touched(served: tuple[tuple[str, bytes], ...]) -> Touched:
+    for organization, stream_id in served:
+        yield OrganizationRow, organization
+        yield StreamRow, stream_id
+
+
+def _allow_served(served: tuple[tuple[str, bytes], ...], state: State) -> None:
+    """Each organization stands once and has its own stream, which begins here or is the known one."""
+    if len(served) > ORGANIZATIONS_MAX or len(dict(served)) != len(served):
+        raise errors.Invalid(f"at most {ORGANIZATIONS_MAX} different organizations", field="further")
+    for organization, stream_id in served:
+        check_organization(organization)
+        known = state.get(OrganizationRow, organization)
+        if known is not None and known.stream_id != stream_id:
+            raise errors.Conflict("the organization has another stream")
+        is_taken = state.get(StreamRow, stream_id) is not None
+        if known is None and (is_taken or sum(stream == stream_id for _, stream in served) > 1):
+            raise errors.Conflict("a new organization begins with a stream of its own")
+
+
+def _put_served(served: tuple[tuple[str, bytes], ...], state: State) -> None:
+    for organization, stream_id in served:
+        if state.get(OrganizationRow, organization) is None:
+            state.put(OrganizationRow(organization=organization, stream_id=stream_id))
+            state.put(StreamRow(stream_id=stream_id, kind="organization", is_erased=False))
 
 
 def _check_keys(algorithm: str, keys: tuple[str, ...]) -> None:

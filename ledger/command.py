@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import errors, state
+from ledger import errors, power, state
 from ledger.fact import Draft
 from ledger.state import (
     AuthorizationRow,
     BatchState,
     ClientRow,
+    EntrustmentRow,
     LedgerRow,
     LicenseRow,
     OrganizationRow,
@@ -57,6 +58,13 @@ class Actor:
     service_item_name: str | None = None
     reason: str | None = None
     legal_basis: str | None = None
+    issuer: str | None = None
+    """The responsible issuer, where issuing was entrusted to the organization; None: itself."""
+
+    @property
+    def responsible(self) -> str:
+        """The responsible issuer 颁证机关 of what the actor does to a license."""
+        return self.issuer or self.organization
 
     def sealed_request(self) -> dict[str, str]:
         """What the caller wrote, for the part `request`; in canonical order, to be sealed as it is."""
@@ -364,6 +372,11 @@ class Command:
         wants.rows |= {(LedgerRow, 0), (OrganizationRow, self.actor.organization)}
         if self.actor.client_id is not None:
             wants.rows.add((ClientRow, self.actor.client_id))
+        if self.actor.issuer is not None:
+            wants.rows |= {
+                (OrganizationRow, self.actor.issuer),
+                (EntrustmentRow, power.pair(self.actor.issuer, self.actor.organization)),
+            }
         if self.actor.operator is not None:
             wants.lookups.append(operator_lookup(vault, self.actor))
         return wants
@@ -394,6 +407,8 @@ def require_current_client(actor: Actor, view: View) -> None:
     row = view.state.get(ClientRow, actor.client_id)
     if row is None or row.is_suspended or row.generation != actor.generation:
         raise errors.ClientSuspended
+    if row.organization != actor.organization and actor.organization not in row.acts_for:
+        raise errors.Forbidden("the client acts for another organization")
 
 
 def absent(rows: Iterable[RowKey], batch_rows: dict[RowKey, Row | None]) -> None:

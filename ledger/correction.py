@@ -25,8 +25,7 @@ class LicenseHolderCorrected(license.NextVersion):
         row = state.get(LicenseRow, self.license_ref)
         if row is None:
             raise errors.LicenseNotFound
-        if row.issuer != about.organization:
-            raise errors.NotTheIssuer
+        license.require_issuer(row, about, state)
         if row.stream_id != self.former_stream:
             raise errors.Conflict("the license has another home stream")
         if self.former_stream == about.stream_id:

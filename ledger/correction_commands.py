@@ -56,7 +56,7 @@ class CorrectHolder(VersionCommand):
         return reads
 
     def decide(self, view: View) -> list[Draft]:
-        row = own_license(view, self.license_ref, self.actor.organization)
+        row = own_license(view, self.license_ref, self.actor)
         if view.state.need(StreamRow, row.stream_id).is_erased:
             raise errors.HolderErasedConflict
         if self.serial_version != row.serial_version:

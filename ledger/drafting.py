@@ -67,7 +67,7 @@ def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: Vi
         client=actor.client_id,
         organization=actor.organization,
         operator_ref=operator_ref,
-        issuer=actor.organization if is_license_change else None,
+        issuer=actor.responsible if is_license_change else None,
         case_number=actor.case_number,
         service_item=actor.service_item,
         channel=actor.channel,

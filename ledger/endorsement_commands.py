@@ -33,7 +33,7 @@ class EndorseLicense(Command):
         return Reads(rows={(StreamRow, row.stream_id), (TypeRulesRow, row.type_code)})
 
     def decide(self, view: View) -> list[Draft]:
-        row = own_license(view, self.license_ref, self.actor.organization)
+        row = own_license(view, self.license_ref, self.actor)
         made = endorsement.LicenseEndorsed(
             license_ref=self.license_ref,
             type_code=row.type_code,

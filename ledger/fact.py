@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import MISSING, fields
 from typing import Any, ClassVar, NamedTuple
 
-from ledger import errors
-from ledger.state import ClientRow, Key, LedgerRow, Row, State, StreamRow
+from ledger import errors, power
+from ledger.state import ClientRow, EntrustmentRow, Key, LedgerRow, OrganizationRow, Row, State, StreamRow
 from signing import cbor, event
 
 _TOPICS: dict[str, type[Fact]] = {}
@@ -95,6 +95,10 @@ def actor_keys(about: event.Event) -> Touched:
     yield StreamRow, about.stream_id
     if about.client is not None:
         yield ClientRow, about.client
+    if about.issuer is not None:
+        yield OrganizationRow, about.issuer
+        if about.issuer != about.organization:
+            yield EntrustmentRow, power.pair(about.issuer, about.organization)
 
 
 def allow_actor(fact: Fact, about: event.Event, state: State) -> None:
@@ -110,7 +114,7 @@ def allow_actor(fact: Fact, about: event.Event, state: State) -> None:
     client = state.get(ClientRow, about.client)
     if client is None or client.is_suspended:
         raise errors.ClientSuspended
-    if client.organization != about.organization:
+    if client.organization != about.organization and about.organization not in client.acts_for:
         raise errors.Forbidden("the client acts for another organization")
     scope = fact.needed_scope(state)
     if scope is None or scope not in client.scopes:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import catalog_rules, days, errors, place
+from ledger import catalog_rules, days, errors, place, power
 from ledger.fact import Fact, Touched
 from ledger.state import (
     ClientRow,
@@ -109,8 +109,16 @@ class VersionFact(Fact, is_topic=False):
             client = state.need(ClientRow, about.client)
             if self.type_code not in client.license_types:
                 raise errors.NotTheIssuer(field="license_type")
-        if about.issuer != about.organization:
-            raise errors.NotTheIssuer(field="issuer")
+        known = state.get(LicenseRow, self.license_ref)
+        power.require_issuer(
+            state,
+            organization=about.organization,
+            acting=about.issuer,
+            issuer=about.issuer or "" if known is None else known.issuer,
+            type_code=self.type_code,
+            area_code=self.area_code,
+            at=about.recorded_at,
+        )
         if not self.parties or self.parties[0][1] != about.stream_id:
             raise errors.Invalid("a license has a first holding party", field="holder")
         check_dates(self.valid_from, self.valid_to, self.issued_on)
@@ -120,7 +128,6 @@ class VersionFact(Fact, is_topic=False):
         check_field_names(self.field_names, type_row)
         rules = state.get(TypeRulesRow, self.type_code)
         catalog_rules.require_names(rules, self.field_names)
-        known = state.get(LicenseRow, self.license_ref)
         if known is None or (known.valid_from, known.valid_to) != (self.valid_from, self.valid_to):
             catalog_rules.require_validity(rules, valid_from=self.valid_from, valid_to=self.valid_to)
         place.check_pieces(self.pieces, state, first=0)
@@ -161,6 +168,7 @@ class LicenseIssued(VersionFact):
             valid_from=self.valid_from,
             valid_to=self.valid_to,
             field_names=self.field_names,
+            area_code=self.area_code,
             **catalog_rules.due_columns(state.get(TypeRulesRow, self.type_code), self.endorsement_due),
         )
         self._evolve_version(about, state, row)
@@ -195,6 +203,7 @@ class NextVersion(VersionFact, is_topic=False):
             valid_from=self.valid_from,
             valid_to=self.valid_to,
             field_names=self.field_names,
+            area_code=self.area_code,
             lost_index=None,
             serial_version=self.version if self.begins_serial else row.serial_version,
         )
@@ -406,10 +415,22 @@ def own_license(license_ref: bytes, about: event.Event, state: State) -> License
     row = state.get(LicenseRow, license_ref)
     if row is None:
         raise errors.LicenseNotFound
-    if row.issuer != about.organization or about.issuer != row.issuer:
-        raise errors.NotTheIssuer
+    require_issuer(row, about, state)
     if row.stream_id != about.stream_id:
         raise errors.Conflict("the license has another home stream")
     if about.client is not None and row.type_code not in state.need(ClientRow, about.client).license_types:
         raise errors.NotTheIssuer
     return row
+
+
+def require_issuer(row: LicenseRow, about: event.Event, state: State) -> None:
+    """Nothing when the actor may act as the license's responsible issuer; raises NotTheIssuer."""
+    power.require_issuer(
+        state,
+        organization=about.organization,
+        acting=about.issuer,
+        issuer=row.issuer,
+        type_code=row.type_code,
+        area_code=row.area_code,
+        at=about.recorded_at,
+    )

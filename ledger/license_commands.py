@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import catalog_rules, errors, license, license_id, mark, number, place
-from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
+from ledger import catalog_rules, errors, license, license_id, mark, number, place, power
+from ledger.command import Actor, Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.state import STATUS_LIST_SIZE, LicenseRow, PieceRow, StreamRow, TypeRow, TypeRulesRow
@@ -240,13 +240,13 @@ class IssueLicense(VersionCommand):
         return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
 
     def _license_id(self) -> license_id.LicenseId:
-        return build_id(self.type_code, self.actor.organization, self.content.serial, 1)
+        return build_id(self.type_code, self.actor.responsible, self.content.serial, 1)
 
     def _printed(self) -> number.Printed:
-        return self._number_of(self.type_code, self.actor.organization)
+        return self._number_of(self.type_code, self.actor.responsible)
 
     def _id_lookup(self, vault: Vault) -> Lookup:
-        return serial_lookup(vault, self.type_code, self.actor.organization, self.content.serial)
+        return serial_lookup(vault, self.type_code, self.actor.responsible, self.content.serial)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +281,7 @@ class AmendLicense(VersionCommand):
         return reads
 
     def decide(self, view: View) -> list[Draft]:
-        row = own_license(view, self.license_ref, self.actor.organization)
+        row = own_license(view, self.license_ref, self.actor)
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None or entry.stream_id != row.stream_id:
             raise errors.InvalidHolderCode("not the holder of this license", field="holder")
@@ -330,7 +330,7 @@ class ChangeStatus(Command):
         return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
 
     def decide(self, view: View) -> list[Draft]:
-        row = own_license(view, self.license_ref, self.actor.organization)
+        row = own_license(view, self.license_ref, self.actor)
         cls = CHANGES[self.verb]
         members: dict[str, Any] = {"license_ref": self.license_ref}
         seals: tuple[tuple[str, bytes, Any], ...] = ()
@@ -375,13 +375,20 @@ def holder_stream(view: View, holder: HolderCode) -> bytes:
     return stream_id
 
 
-def own_license(view: View, license_ref: bytes, organization: str) -> LicenseRow:
-    """The license when `organization` issued it; raises LicenseNotFound or NotTheIssuer."""
+def own_license(view: View, license_ref: bytes, actor: Actor) -> LicenseRow:
+    """The license when `actor` may change it; raises LicenseNotFound or NotTheIssuer."""
     row = view.state.get(LicenseRow, license_ref)
     if row is None:
         raise errors.LicenseNotFound
-    if row.issuer != organization:
-        raise errors.NotTheIssuer
+    power.require_issuer(
+        view.state,
+        organization=actor.organization,
+        acting=actor.responsible,
+        issuer=row.issuer,
+        type_code=row.type_code,
+        area_code=row.area_code,
+        at=view.at,
+    )
     return row
 
 

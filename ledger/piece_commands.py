@@ -32,7 +32,7 @@ class IssueCounterparts(Command):
         return reads
 
     def decide(self, view: View) -> list[Draft]:
-        row = own_license(view, self.license_ref, self.actor.organization)
+        row = own_license(view, self.license_ref, self.actor)
         made = piece.CounterpartIssued(
             license_ref=self.license_ref,
             version=row.version,
@@ -63,7 +63,7 @@ class CancelCounterpart(Command):
         return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
 
     def decide(self, view: View) -> list[Draft]:
-        row = own_license(view, self.license_ref, self.actor.organization)
+        row = own_license(view, self.license_ref, self.actor)
         made = piece.CounterpartCancelled(
             license_ref=self.license_ref, piece=self.piece, piece_key=self.piece_key, cause=self.cause
         )

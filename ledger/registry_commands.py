@@ -7,6 +7,7 @@ They record facts of the registry stream; what else an operation needs (files, b
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ledger import client, errors, holder, log
@@ -83,37 +84,64 @@ class RegisterClient(Command):
     algorithm: str
     keys: tuple[str, ...]
     client_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
-    new_stream: bytes = field(default_factory=lambda: secrets.token_bytes(16))
+    further: tuple[str, ...] = ()
+    """Organizations that it serves beside `acts_for`."""
 
     def wants(self, vault: Vault) -> Wants:
-        return Wants(
-            rows={
-                (ClientRow, self.client_id),
-                (OrganizationRow, self.acts_for),
-                (StreamRow, vault.ring.registry),
-                (StreamRow, self.new_stream),
-            }
-        )
+        rows: set[RowKey] = {(ClientRow, self.client_id), (StreamRow, vault.ring.registry)}
+        return Wants(rows=rows | {(OrganizationRow, one) for one in (self.acts_for, *self.further)})
 
     def reads(self, view: View) -> Reads:
-        row = view.state.get(OrganizationRow, self.acts_for)
-        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
+        return _organization_streams(view, (self.acts_for, *self.further))
 
     def decide(self, view: View) -> list[Draft]:
-        row = view.state.get(OrganizationRow, self.acts_for)
-        if row is None:
-            view.effects.keys.append(view.vault.new_data_key(self.new_stream))
+        (_, own), *further = _served(view, (self.acts_for, *self.further))
         made = client.ClientRegistered(
             client_id=self.client_id,
             name=self.name,
             organization=self.acts_for,
-            organization_stream=self.new_stream if row is None else row.stream_id,
+            organization_stream=own,
+            further=tuple(further),
             scopes=tuple(sorted(set(self.scopes))),
             license_types=tuple(sorted(set(self.license_types))),
             algorithm=self.algorithm,
             keys=self.keys,
         )
         return [Draft(fact=made, stream_id=view.vault.ring.registry)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeOrganizations(Command):
+    """The further organizations that a client serves from now on."""
+
+    client_id: bytes
+    further: tuple[str, ...]
+
+    def wants(self, vault: Vault) -> Wants:
+        rows: set[RowKey] = {(ClientRow, self.client_id), (StreamRow, vault.ring.registry)}
+        return Wants(rows=rows | {(OrganizationRow, organization) for organization in self.further})
+
+    def reads(self, view: View) -> Reads:
+        return _organization_streams(view, self.further)
+
+    def decide(self, view: View) -> list[Draft]:
+        further = tuple(_served(view, self.further))
+        made = client.ClientOrganizationsChanged(client_id=self.client_id, further=further)
+        return [Draft(fact=made, stream_id=view.vault.ring.registry)]
+
+
+def _organization_streams(view: View, organizations: Iterable[str]) -> Reads:
+    known = (view.state.get(OrganizationRow, organization) for organization in organizations)
+    return Reads(rows={(StreamRow, row.stream_id) for row in known if row is not None})
+
+
+def _served(view: View, organizations: Iterable[str]) -> list[tuple[str, bytes]]:
+    """Each organization with its stream, begun here when it is new."""
+    served = []
+    for organization in dict.fromkeys(organizations):
+        row = view.state.get(OrganizationRow, organization)
+        served.append((organization, view.new_stream() if row is None else row.stream_id))
+    return served
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,9 +31,11 @@ class _FollowingCommand(VersionCommand):
 
     type_code: str
     """As opened; a license keeps its type."""
+    issuer: str
+    """As opened; a license keeps its issuer, also in the hands of a successor."""
 
     def wants(self, vault: Vault) -> Wants:
-        printed = self._number_of(self.type_code, self.actor.organization)
+        printed = self._number_of(self.type_code, self.issuer)
         return Wants(rows={(LicenseRow, self.license_ref)}, lookups=printed.lookups(vault))
 
     def reads(self, view: View) -> Reads:
@@ -49,8 +51,8 @@ class _FollowingCommand(VersionCommand):
         return reads
 
     def _present(self, view: View) -> LicenseRow:
-        row = own_license(view, self.license_ref, self.actor.organization)
-        if row.version_index != self.follows or row.type_code != self.type_code:
+        row = own_license(view, self.license_ref, self.actor)
+        if (row.version_index, row.type_code, row.issuer) != (self.follows, self.type_code, self.issuer):
             raise errors.Conflict("the license has a newer version meanwhile")
         return row
 
@@ -81,9 +83,7 @@ class RenewLicense(_FollowingCommand):
 
     def wants(self, vault: Vault) -> Wants:
         wants = super().wants(vault)
-        wants.lookups.append(
-            serial_lookup(vault, self.type_code, self.actor.organization, self.content.serial)
-        )
+        wants.lookups.append(serial_lookup(vault, self.type_code, self.issuer, self.content.serial))
         return wants
 
     def decide(self, view: View) -> list[Draft]:

@@ -150,6 +150,21 @@ class OrganizationRow(Row):
     table = "organizations"
     organization: str
     stream_id: bytes
+    took_over: tuple[str, ...] = ()
+    """Whom it succeeded, from when and for which types, as `ledger.power` spells it."""
+    handed_over: tuple[str, ...] = ()
+    """Who succeeded it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntrustmentRow(Row):
+    """What one organization entrusted to another."""
+
+    table = "entrustments"
+    pair: str
+    """Delegator and delegate, as `ledger.power.pair`."""
+    grants: tuple[str, ...]
+    """Entrustments that did not end, as `ledger.power.Grant` spells them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +184,8 @@ class ClientRow(Row):
     generation: int
     """Rises with every change of its keys; tokens of an earlier one are dead."""
     is_suspended: bool
+    acts_for: tuple[str, ...] = ()
+    """Further organizations that it serves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +221,8 @@ class LicenseRow(Row):
     """Whether the license is suspended after that day, as the type said."""
     counterparts: int = 0
     """Counterparts 副本 of the present version that were ever printed."""
+    area_code: str | None = None
+    """管辖属地; None: the division in its issuer's credit code."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,6 +286,7 @@ ROWS: tuple[type[Row], ...] = (
     StreamRow,
     LinkRow,
     OrganizationRow,
+    EntrustmentRow,
     ClientRow,
     LicenseRow,
     AuthorizationRow,

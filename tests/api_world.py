@@ -9,7 +9,8 @@ import contextlib
 import itertools
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -164,6 +165,20 @@ def example(name: str, which: str | None = None) -> Any:
     shown = getattr(examples, name).__metadata__[0].openapi_examples
     chosen = shown[which] if which is not None else next(iter(shown.values()))
     return json.loads(json.dumps(chosen["value"]))
+
+
+def example_of(annotation: Any) -> Any:
+    """A copy of the first example body of an annotation."""
+    (first, *_) = annotation.__metadata__[0].openapi_examples.values()
+    return json.loads(json.dumps(first["value"]))
+
+
+def in_background(function: Callable[[], Any]) -> Future[Any]:
+    """What a function gives, from a thread of its own."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    pending = pool.submit(function)
+    pool.shutdown(wait=False)
+    return pending
 
 
 def person(number: int) -> dict[str, str]:

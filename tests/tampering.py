@@ -13,10 +13,19 @@ from typing import Any, cast
 
 import psycopg
 
-from ledger import check, config, identifiers, linking_commands, opening, use_commands
+from ledger import (
+    check,
+    config,
+    identifiers,
+    issuing,
+    linking_commands,
+    opening,
+    registry_commands,
+    use_commands,
+)
 from ledger.vault import Vault
 from signing import event, merkle
-from tests.world import AUDITOR, BUSINESS_LICENSE, ENTERPRISE, World, citizen
+from tests.world import AUDITOR, BUSINESS_LICENSE, ENTERPRISE, HALL, ISSUER, World, citizen
 
 ROUNDS = 12
 
@@ -34,6 +43,16 @@ def tell(world: World) -> None:
             evidence="00" * 32,
         )
     )
+    entrusted = issuing.IssuingEntrusted(
+        entrustment_ref=b"e" * 16,
+        delegator=ISSUER,
+        delegate=HALL,
+        type_codes=(BUSINESS_LICENSE,),
+        areas=("350100",),
+        valid_from=0,
+        valid_until=None,
+    )
+    world.do(registry_commands.RecordInRegistry(actor=world.ledger.console, facts=(entrusted,)))
     counted = world.grant(mode="holder", license_refs=(), uses_max=500)
     world.grant()
     world.compare(refs[-1], verdicts=(("name", "mismatch"),))

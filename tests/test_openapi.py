@@ -22,6 +22,7 @@ ORDER = (
     *("transfer_out", "cancel_transfer", "void"),
     *("correct_holder", "link", "unlink", "contest", "settle", "end", "reverse_end"),
     *("compare", "declare_coverage", "get_coverage", "withdraw_coverage", "declare_source"),
+    *("entrust_issuing", "end_entrustment"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
@@ -117,7 +118,7 @@ def test_every_example_works_when_it_is_pasted(face: Face, caller: Caller, said:
                 where = filled(path, operation, made)
                 answer = caller.get(where) if method == "get" else caller.post(where, body)
             assert answer.status_code == 200, (name, answer.text)
-            if name in ("issue", "grant", "declare_coverage", "register_license_type"):
+            if name in ("issue", "grant", "declare_coverage", "register_license_type", "entrust_issuing"):
                 made |= answer.json()
 
 

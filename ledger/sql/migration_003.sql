@@ -25,3 +25,22 @@ CREATE TABLE license_type_rules (
 -- As for the other tables of decision state.
 GRANT SELECT ON license_type_rules TO ledger_service, ledger_reader;
 GRANT INSERT, UPDATE ON license_type_rules TO ledger_service;
+
+-- organizations_more --
+-- Whom organizations succeeded and who succeeded them; which further ones a client serves.
+ALTER TABLE organizations
+    ADD COLUMN took_over jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN handed_over jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE clients ADD COLUMN acts_for jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE licenses ADD COLUMN area_code text;
+
+-- entrustments --
+-- Decision state: issuing that one organization entrusted to another.
+CREATE TABLE entrustments (
+    partition integer NOT NULL,
+    pair text NOT NULL,
+    grants jsonb NOT NULL,
+    PRIMARY KEY (partition, pair)
+);
+GRANT SELECT ON entrustments TO ledger_service, ledger_reader;
+GRANT INSERT, UPDATE ON entrustments TO ledger_service;

@@ -1,0 +1,96 @@
+"""Entrusted issuing over HTTP 委托/下放: entrust, and end it."""
+
+from __future__ import annotations
+
+import secrets
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import acts, answers, examples_issuing, models_issuing, routes, service
+from ledger import days, errors, fact, issuing, registry_commands
+from signing import ids
+
+router = routes.router()
+_REFUSALS = (errors.CaseNumberUnfit, errors.NotTheIssuer, errors.LicenseTypeUnknown, errors.Conflict)
+
+
+@router.post(
+    "/v1/issuing-entrustments",
+    summary="Entrust issuing 委托",
+    **routes.secured(
+        "issuing:entrust",
+        model=models_issuing.Entrusted,
+        refusals=_REFUSALS,
+        **examples_issuing.LINKS,
+    ),
+)
+async def entrust_issuing(
+    request: Request, body: examples_issuing.EntrustBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """Another organization may issue, amend and change the status of licenses for the one acted for.
+
+    Its clients name the delegator as `issuer`, and their registrations name the types.
+    """
+    asking = routes.asking(request)
+    made = issuing.IssuingEntrusted(
+        entrustment_ref=secrets.token_bytes(ids.ID_BYTES),
+        delegator=asking.organization,
+        delegate=body.delegate,
+        type_codes=tuple(sorted(set(body.license_types))),
+        areas=tuple(sorted(set(body.areas))),
+        valid_from=days.parse(body.valid_from),
+        valid_until=None if body.valid_until is None else days.parse(body.valid_until),
+    )
+    return await _record(request, body, key, made, operation="entrust issuing")
+
+
+@router.post(
+    "/v1/issuing-entrustments/{entrustment_ref}/end",
+    summary="End an entrustment",
+    **routes.secured(
+        "issuing:entrust",
+        model=models_issuing.Entrusted,
+        refusals=(errors.CaseNumberUnfit, errors.NotFound),
+    ),
+)
+async def end_entrustment(
+    request: Request,
+    entrustment_ref: str,
+    body: examples_issuing.EndBody,
+    key: acts.IdempotencyKey = None,
+) -> Response:
+    """Either of the two ends it; what was issued under it stands."""
+    asking = routes.asking(request)
+    made = issuing.IssuingEntrustmentEnded(
+        entrustment_ref=acts.ref(entrustment_ref, absent=errors.NotFound),
+        delegator=body.delegator or asking.organization,
+        delegate=body.delegate or asking.organization,
+    )
+    return await _record(request, body, key, made, operation=f"end entrustment {entrustment_ref}")
+
+
+async def _record(
+    request: Request,
+    body: models_issuing.Entrust | models_issuing.End,
+    key: str | None,
+    made: fact.Fact,
+    *,
+    operation: str,
+) -> Response:
+    served, asking = service.of(request), routes.asking(request)
+    asked = registry_commands.RecordInRegistry(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation=operation, key=key),
+        facts=(made,),
+    )
+    (item,) = await served.record(asked)
+    said = item.event.fact
+    return routes.answer(
+        {
+            **answers.proven(item),
+            "entrustment_ref": ids.text(said["entrustment_ref"]),
+            "delegator": said["delegator"],
+            "delegate": said["delegate"],
+        }
+    )

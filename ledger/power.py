@@ -1,0 +1,129 @@
+"""Who may act as the responsible issuer 颁证机关 of a license: pure, asked under the lock and by `check`.
+
+An organization issues in its own name; in another's while issuing is entrusted to it 委托/下放; and it
+changes the licenses of those it succeeded. Identifiers, seals and receipts stay as printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ledger import days, errors
+from ledger.state import EntrustmentRow, OrganizationRow, State
+
+_DIVISION = slice(2, 8)
+"""Of a credit code: the division code of the registering authority (GB 32100 §4)."""
+EVERY = "*"
+
+
+class Grant(NamedTuple):
+    """One entrustment between two organizations, as its row spells it."""
+
+    entrustment_ref: str
+    valid_from: int
+    valid_until: int | None
+    """The last Beijing day; None: until it ends."""
+    type_codes: tuple[str, ...]
+    areas: tuple[str, ...]
+    """Division codes; empty: everywhere."""
+
+    def text(self) -> str:
+        """The row's spelling."""
+        until = "-" if self.valid_until is None else str(self.valid_until)
+        areas = ",".join(self.areas) or EVERY
+        return f"{self.entrustment_ref} {self.valid_from} {until} {','.join(self.type_codes)} {areas}"
+
+    def covers(self, type_code: str, area: str, day: int) -> bool:
+        """Whether it lets the delegate act for a license of this type and area on this day."""
+        is_now = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+        is_here = not self.areas or any(lies_within(area, outer) for outer in self.areas)
+        return is_now and type_code in self.type_codes and is_here
+
+
+class Handover(NamedTuple):
+    """One succession, as the rows of both organizations spell it."""
+
+    organization: str
+    """The other one."""
+    since: int
+    """The first Beijing day."""
+    type_codes: tuple[str, ...]
+    """Empty: every type."""
+
+    def text(self) -> str:
+        """The rows' spelling."""
+        return f"{self.organization} {self.since} {','.join(self.type_codes) or EVERY}"
+
+    def covers(self, type_code: str, day: int) -> bool:
+        """Whether it concerns this type on this day."""
+        return self.since <= day and (not self.type_codes or type_code in self.type_codes)
+
+
+def grants(row: EntrustmentRow | None) -> Iterator[Grant]:
+    """The entrustments of a pair of organizations that did not end."""
+    for text in () if row is None else row.grants:
+        ref, since, until, type_codes, areas = text.split(" ")
+        yield Grant(
+            ref,
+            int(since),
+            None if until == "-" else int(until),
+            tuple(type_codes.split(",")),
+            () if areas == EVERY else tuple(areas.split(",")),
+        )
+
+
+def handovers(texts: tuple[str, ...]) -> Iterator[Handover]:
+    """The successions in a row of an organization."""
+    for text in texts:
+        organization, since, type_codes = text.split(" ")
+        yield Handover(organization, int(since), () if type_codes == EVERY else tuple(type_codes.split(",")))
+
+
+def pair(delegator: str, delegate: str) -> str:
+    """The key of what one organization entrusted to another."""
+    return f"{delegator} {delegate}"
+
+
+def lies_within(area: str, outer: str) -> bool:
+    """Whether a division lies in another: 350102 in 350100 and in 350000 (GB/T 2260)."""
+    while outer.endswith("00"):
+        outer = outer[:-2]
+    return area.startswith(outer)
+
+
+def area_of(area_code: str | None, issuer: str) -> str:
+    """管辖属地 of a license: its own division code, or the one in its issuer's credit code."""
+    return area_code or issuer[_DIVISION]
+
+
+def require_issuer(
+    state: State,
+    *,
+    organization: str,
+    acting: str | None,
+    issuer: str,
+    type_code: str,
+    area_code: str | None,
+    at: int,
+) -> None:
+    """Nothing when `organization` may act as `acting` on licenses of `issuer`; raises NotTheIssuer.
+
+    `issuer` stands on the license, `acting` is the responsible issuer of the event: the same one, or
+    its successor. `organization` is `acting`, or its delegate.
+    """
+    if acting is None:
+        raise errors.NotTheIssuer(field="issuer")
+    day = days.of_instant(at)
+    if acting != organization:
+        known = grants(state.get(EntrustmentRow, pair(acting, organization)))
+        if not any(grant.covers(type_code, area_of(area_code, issuer), day) for grant in known):
+            raise errors.NotTheIssuer("issuing is not entrusted for this type, area and day", field="issuer")
+    row = state.get(OrganizationRow, acting)
+    if row is not None and any(gone.covers(type_code, day) for gone in handovers(row.handed_over)):
+        raise errors.NotTheIssuer("another organization has taken the type over", field="issuer")
+    if issuer == acting:
+        return
+    taken = () if row is None else tuple(handovers(row.took_over))
+    if not any(one.organization == issuer and one.covers(type_code, day) for one in taken):
+        raise errors.NotTheIssuer
