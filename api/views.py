@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger import opening
-from projections import catalog, db, follower, holder, registry, statistics, trail_pages
+from projections import catalog, db, follower, holder, registry, statistics, tasks, trail_pages
 
 POOL_MAX = 8
 
@@ -26,6 +26,7 @@ class Views:
     trail: trail_pages.Pages
     types: catalog.Types
     statistics: statistics.Sums
+    tasks: tasks.Lists
 
     def wait_for(self, index: int | None, *, name: str) -> None:
         """Return once a projection has come through `index`; raises BehindIndex."""
@@ -56,6 +57,7 @@ def opened(ledger: opening.Ledger) -> Iterator[Views]:
                 trail=trail_pages.Pages(database, cursor_key=cursor_key),
                 types=catalog.Types(database, cursor_key=cursor_key),
                 statistics=statistics.Sums(database),
+                tasks=tasks.Lists(database, cursor_key=cursor_key),
             )
         finally:
             followers.stop()

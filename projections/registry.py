@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections import catalog, holder, statistics, trail
+from projections import catalog, holder, statistics, tasks, trail
 from projections.projection import Projection
 
 ALL: tuple[Projection, ...] = (
@@ -10,6 +10,7 @@ ALL: tuple[Projection, ...] = (
     holder.Holder(),
     catalog.Catalog(),
     statistics.Statistics(),
+    tasks.Tasks(),
 )
 
 

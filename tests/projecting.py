@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg
 
-from ledger import authorization_commands, days, errors, license_commands, use_commands
-from projections import db, follower, holder, registry, statistics, trail_pages
+from ledger import authorization_commands, days, ending_commands, errors, license_commands, use_commands
+from projections import db, follower, holder, registry, statistics, tasks, trail_pages
 from projections.projection import Projection
-from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
+from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
 
 CURSOR_KEY = b"cursor key of the tests".ljust(32)
 
@@ -34,6 +34,10 @@ class Projected:
     @property
     def trail(self) -> trail_pages.Pages:
         return trail_pages.Pages(self.database, cursor_key=CURSOR_KEY)
+
+    @property
+    def tasks(self) -> tasks.Lists:
+        return tasks.Lists(self.database, cursor_key=CURSOR_KEY)
 
     @property
     def files(self) -> holder.Files:
@@ -119,12 +123,14 @@ class Teller:
         self._rng = rng
         self.holders = [citizen(number) for number in rng.sample(range(900), 4)]
         self.licenses = [world.issue(self.holders[0])]
+        self._registrar = world.register(AUDITOR, "holder:register")
         self._holder_of = {self.licenses[0]: self.holders[0]}
         self.authorizations = [world.grant(type_codes=(CITIZEN_CARD, BUSINESS_LICENSE))]
 
     def tell(self, rounds: int) -> None:
         """So many things are tried."""
         acts = [self._issue, self._amend, self._grant, self._narrow, self._withdraw, self._status]
+        acts += [self._end, self._reverse]
         acts += [self._use] * 5 + [self._verify, self._read_file, self._read_trail]
         for _ in range(rounds):
             with contextlib.suppress(errors.LedgerError):
@@ -175,6 +181,17 @@ class Teller:
     def _status(self) -> None:
         verb = self._rng.choice(["suspend", "reinstate", "reinstate", "annul", "cancel"])
         self._world.status(self._rng.choice(self.licenses), verb)
+
+    def _end(self) -> None:
+        self._said(ending_commands.EndHolder, kind="death")
+
+    def _reverse(self) -> None:
+        self._said(ending_commands.ReverseEnd)
+
+    def _said(self, cls: Any, **members: Any) -> None:
+        """What a registering organ says of one of the holders."""
+        chosen = self._rng.choice(self.holders)
+        self._world.do(cls(actor=self._registrar, holder=chosen, evidence="00" * 32, **members))
 
     def _use(self) -> None:
         type_code = self._rng.choice([BUSINESS_LICENSE, CITIZEN_CARD])

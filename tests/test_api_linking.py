@@ -144,3 +144,33 @@ def test_only_a_registering_organ_may(face: Face, issuer: Caller, hall: Caller) 
         for caller in (issuer, hall):
             assert problem(caller.post(f"/v1/holders/{path}", body))[:2] == (403, "scope-missing")
     assert face.events() == before
+
+
+def test_an_issuer_finds_what_remains_of_a_holder_who_has_ended(
+    face: Face, issuer: Caller, organ: Caller, hall: Caller
+) -> None:
+    one = issuer.done("/v1/licenses", issue_body(4))
+    other = issuer.done("/v1/licenses", issue_body(4))
+    end = {**about(4), "kind": "death"}
+    made = organ.done("/v1/holders/end", end)
+    assert made["topic"] == "HolderEnded"
+    (use,) = hall.done("/v1/uses", use_body(4))["uses"]
+    assert (use["reason"], use["code"], use["license"]) == ("holder-ended", "23", None)
+    assert use["help"]["situation"] == "holder"
+    answer = issuer.get("/v1/tasks/endings", **{"Ledger-At-Least": str(made["index"])}).json()
+    assert [item["license_ref"] for item in answer["endings"]] == [one["license_ref"], other["license_ref"]]
+    assert {(item["kind"], item["status"], item["holder_end"]) for item in answer["endings"]} == {
+        ("death", "effective", "cancel")
+    }
+    first = issuer.get("/v1/tasks/endings?limit=1").json()
+    rest = issuer.get(f"/v1/tasks/endings?limit=1&cursor={first['cursor']}").json()
+    assert [first["endings"], rest["endings"]] == [answer["endings"][:1], answer["endings"][1:]]
+    assert problem(issuer.get("/v1/tasks/endings?cursor=aaaa"))[:2] == (422, "invalid-value")
+    assert problem(hall.get("/v1/tasks/endings"))[:2] == (403, "scope-missing")
+    assert problem(organ.post("/v1/holders/end", end))[:2] == (409, "holder-ended")
+    back = organ.done("/v1/holders/reverse-end", about(4))
+    uses = hall.done("/v1/uses", use_body(4))["uses"]
+    assert [one["decision"] for one in uses] == ["granted", "granted"]
+    answer = issuer.get("/v1/tasks/endings", **{"Ledger-At-Least": str(back["index"])}).json()
+    assert answer["endings"] == []
+    assert problem(organ.post("/v1/holders/reverse-end", about(4)))[:2] == (409, "conflict")

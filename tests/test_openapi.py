@@ -20,7 +20,7 @@ ORDER = (
     *("renew", "replace", "endorse", "endorse_batch"),
     *("issue_counterparts", "get_pieces", "cancel_counterpart"),
     *("transfer_out", "cancel_transfer", "void"),
-    *("correct_holder", "link", "unlink", "contest", "settle", "end", "reverse_end"),
+    *("correct_holder", "link", "unlink", "contest", "settle", "end", "endings", "reverse_end"),
     *("compare", "declare_coverage", "get_coverage", "withdraw_coverage", "declare_source"),
     *("entrust_issuing", "end_entrustment"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),

@@ -321,7 +321,8 @@ class Histories(Standings):
         if what == "count":
             return replace(item, count=1 if item.count is None else max(1, item.count - 1))
         if what == "fields":
-            return replace(item, fields=frozenset({"name"} & (item.fields or {"name"})))
+            kept = {"name"} if item.fields is None else {"name"} & item.fields
+            return replace(item, fields=frozenset(kept))
         if what == "items":
             return replace(item, items=frozenset(sorted(item.items or {"item-1"})[:1]))
         if what == "types" and len(item.types) + len(item.licenses) > 1:

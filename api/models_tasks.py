@@ -1,0 +1,27 @@
+"""What the lists of an issuer's tasks hold."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from api import models_answers
+
+
+class Ending(models_answers.Answer):
+    """A license of a holder who has ended."""
+
+    license_ref: str
+    license_type: str
+    status: str = Field(description="By record or by date, as of now")
+    holder_end: str = Field(description="What the catalog says of the type: `cancel`, `keep` or `lapse`")
+    kind: str = Field(description="`death`, `declared-death`, `deregistration` or `merger`")
+    ended_at: str = Field(description="Since when it holds, as the registering organ says")
+    ended_index: int = Field(description="Leaf index of the event that says so")
+
+
+class Endings(models_answers.Answer):
+    """A page of the list."""
+
+    through: int = Field(description="The index that the list has come through")
+    endings: list[Ending]
+    cursor: str | None

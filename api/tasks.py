@@ -1,0 +1,62 @@
+"""Tasks of issuers over HTTP: what the registering organs' facts leave to do (docs/tasks.md)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import acts, answers, models_tasks, routes, service
+from ledger import days, errors, license, state
+from projections import tasks
+from signing import ids
+
+router = routes.router()
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
+
+
+@router.get(
+    "/v1/tasks/endings",
+    summary="Licenses that remain of holders who have ended",
+    **routes.secured(
+        "license:issue",
+        model=models_tasks.Endings,
+        refusals=(errors.Invalid, errors.BehindIndex),
+        appends=False,
+    ),
+)
+async def endings(
+    request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
+) -> Response:
+    """Of the caller's organization, in the order of their issue; no code and no name."""
+    served, asking = service.of(request), routes.asking(request)
+    wanted = acts.at_least(at_least)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="tasks")
+        page = served.views.tasks.endings(asking.organization, limit=limit, cursor=cursor)
+        at = served.moment()
+        shown = [_ending(served, row, at) for row in page.rows]
+        return {"through": page.through, "endings": shown, "cursor": page.cursor}
+
+    return routes.answer(await served.read(look))
+
+
+def _ending(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:
+    held = served.reader.row(state.LicenseRow, row.license_ref)
+    rules = served.reader.row(state.TypeRulesRow, row.type_code)
+    assert held is not None, "a license of the list is there"
+    assert row.ended_at is not None, "its holder has ended"
+    return {
+        "license_ref": ids.text(row.license_ref),
+        "license_type": row.type_code,
+        "status": license.status(held, at),
+        "holder_end": "cancel" if rules is None else rules.holder_end,
+        "kind": row.end_kind,
+        "ended_at": days.instant_text(row.ended_at),
+        "ended_index": row.ended_index,
+    }

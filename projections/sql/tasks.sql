@@ -1,0 +1,48 @@
+-- tables --
+-- Tasks of issuers: licenses with the end of their holder, and the holders who have ended.
+CREATE TABLE task_licenses (
+    partition integer NOT NULL,
+    license_ref bytea NOT NULL,
+    stream_id bytea NOT NULL,
+    issuer text NOT NULL,
+    type_code text NOT NULL,
+    issued_index bigint NOT NULL,
+    is_over boolean NOT NULL,
+    ended_index bigint,
+    ended_at bigint,
+    end_kind text,
+    PRIMARY KEY (partition, license_ref)
+) WITH (fillfactor = 90);
+CREATE INDEX task_licenses_by_holder ON task_licenses (partition, stream_id);
+CREATE INDEX task_licenses_of_ended ON task_licenses (partition, issuer, issued_index)
+    WHERE ended_index IS NOT NULL AND NOT is_over;
+CREATE TABLE task_holders (
+    partition integer NOT NULL,
+    stream_id bytea NOT NULL,
+    ended_index bigint,
+    ended_at bigint,
+    end_kind text,
+    PRIMARY KEY (partition, stream_id)
+)
+
+-- end --
+-- The holder of these licenses ended, or has not after all.
+UPDATE task_licenses SET ended_index = %b::bigint, ended_at = %b::bigint, end_kind = %b::text
+WHERE partition = %b::integer AND stream_id = %b::bytea
+
+-- forget --
+-- The holder of these licenses was erased: nothing is left to do.
+UPDATE task_licenses SET is_over = true WHERE partition = %b::integer AND stream_id = %b::bytea
+
+-- endings --
+-- Licenses of an issuer that have not ended, of holders who have, in the order of their issue.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT * FROM task_licenses
+    WHERE partition = %(partition)b AND issuer = %(value)b AND ended_index IS NOT NULL AND NOT is_over
+      AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
+    ORDER BY issued_index LIMIT %(limit)b
+) AS t ON true
+WHERE p.partition = %(partition)b AND p.name = 'tasks'
+ORDER BY t.issued_index LIMIT %(limit)b

@@ -1,0 +1,159 @@
+"""Tasks of issuers: licenses that remain of holders who have ended.
+
+What a registering organ records of a holder changes no license; here its issuers find what is left to do.
+No code and no name stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ledger import correction, ending, fact, holder, license, state, tables
+from projections import db, paging, sql
+from projections.projection import Happened
+
+_FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseRow(state.Row):
+    """A license, and how its holder ended."""
+
+    table = "task_licenses"
+    license_ref: bytes
+    stream_id: bytes
+    issuer: str
+    type_code: str
+    issued_index: int
+    is_over: bool
+    """Whether the license itself has ended, or its holder was erased."""
+    ended_index: int | None
+    ended_at: int | None
+    end_kind: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolderRow(state.Row):
+    """A holder who has ended, now or once."""
+
+    table = "task_holders"
+    stream_id: bytes
+    ended_index: int | None
+    ended_at: int | None
+    end_kind: str | None
+
+
+class Tasks:
+    """The projection `tasks`."""
+
+    name: ClassVar[str] = "tasks"
+    version: ClassVar[int] = db.VERSIONS["tasks"]
+    tables: ClassVar[tuple[str, ...]] = ("task_licenses", "task_holders")
+
+    def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
+        """Change the rows that the facts name: runs of license facts between facts about holders."""
+        run: list[Happened] = []
+        for item in happened:
+            if isinstance(item.fact, _OF_LICENSES):
+                run.append(item)
+            elif isinstance(item.fact, _OF_HOLDERS):
+                _apply_to_licenses(work, run)
+                run = []
+                _apply_to_holder(work, item)
+        _apply_to_licenses(work, run)
+
+
+_OF_LICENSES = (license.LicenseIssued, correction.LicenseHolderCorrected, license.StatusChange)
+_OF_HOLDERS = (ending.HolderEnded, ending.HolderEndReversed, holder.HolderErased)
+
+
+def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
+    if not run:
+        return
+    rows = work.rows(LicenseRow, {_ref(item.fact) for item in run})
+    homes = {item.about.stream_id for item in run if not isinstance(item.fact, license.StatusChange)}
+    holders = work.rows(HolderRow, homes)
+    for item in run:
+        made, about = item.fact, item.about
+        if isinstance(made, license.StatusChange):
+            is_over = made.after not in license.LIVE
+            rows[made.license_ref] = replace(rows[made.license_ref], is_over=is_over)
+            continue
+        ended = holders.get(about.stream_id)
+        columns: dict[str, Any] = {
+            "stream_id": about.stream_id,
+            "ended_index": None if ended is None else ended.ended_index,
+            "ended_at": None if ended is None else ended.ended_at,
+            "end_kind": None if ended is None else ended.end_kind,
+        }
+        if isinstance(made, correction.LicenseHolderCorrected):
+            rows[made.license_ref] = replace(rows[made.license_ref], **columns)
+            continue
+        assert isinstance(made, license.LicenseIssued), "the last of the kinds"
+        assert about.issuer is not None, "the rule saw an issuer"
+        rows[made.license_ref] = LicenseRow(
+            license_ref=made.license_ref,
+            issuer=about.issuer,
+            type_code=made.type_code,
+            issued_index=item.index,
+            is_over=False,
+            **columns,
+        )
+    work.save(list(rows.values()))
+
+
+def _apply_to_holder(work: db.Work, item: Happened) -> None:
+    made, stream_id = item.fact, item.about.stream_id
+    if isinstance(made, holder.HolderErased):
+        work.run(sql.load("tasks")["forget"], (work.partition, stream_id))
+        return
+    is_end = isinstance(made, ending.HolderEnded)
+    row = HolderRow(
+        stream_id=stream_id,
+        ended_index=item.index if is_end else None,
+        ended_at=item.about.effective_at if is_end else None,
+        end_kind=made.kind if isinstance(made, ending.HolderEnded) else None,
+    )
+    work.save([row])
+    told = (row.ended_index, row.ended_at, row.end_kind)
+    work.run(sql.load("tasks")["end"], (*told, work.partition, stream_id))
+
+
+def _ref(made: fact.Fact) -> bytes:
+    ref: bytes = made.license_ref  # type: ignore[attr-defined]
+    return ref
+
+
+class Lists:
+    """Reads the tasks."""
+
+    def __init__(self, database: db.Database, *, cursor_key: bytes) -> None:
+        self._database = database
+        self._cursors = paging.Cursors(cursor_key)
+
+    def endings(self, issuer: str, *, limit: int = 100, cursor: str | None = None) -> paging.Page[LicenseRow]:
+        """Licenses of an issuer that have not ended, of holders who have, in the order of their issue."""
+        columns = ", ".join(f"t.{column}" for column in LicenseRow.columns())
+        text = sql.load("tasks")["endings"].format(columns=columns)
+        table = tables.table(LicenseRow)
+
+        def read(values: Sequence[Any]) -> LicenseRow:
+            row = table.row(values)
+            assert isinstance(row, LicenseRow), "a table gives its own rows"
+            return row
+
+        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[LicenseRow]:
+            params = {
+                "partition": self._database.partition,
+                "value": issuer,
+                "since": bounds.since,
+                "until": bounds.until,
+                "limit": count,
+            }
+            through, rows = db.page_of(self._database.read(text, params), read)
+            return paging.Fetched(through=through, rows=[(row.issued_index, row) for row in rows])
+
+        of = ["tasks", "endings", issuer]
+        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)

@@ -1,0 +1,104 @@
+"""Tasks of issuers: which licenses remain of holders who have ended."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from ledger import days, ending_commands, errors, keeping
+from tests.projecting import Projected, Teller, projected, seed
+from tests.world import AUDITOR, CITIZEN_CARD, HALL, ISSUER, World, citizen
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Projected]:
+    with projected(world) as made:
+        yield made
+
+
+@pytest.fixture
+def organ(here: Projected) -> Any:
+    return here.world.register(AUDITOR, "holder:register")
+
+
+def end(here: Projected, organ: Any, number: int, kind: str = "death", at: int | None = None) -> Any:
+    asked = ending_commands.EndHolder(
+        actor=organ, holder=citizen(number), evidence="00" * 32, kind=kind, effective_at=at
+    )
+    return here.world.do(asked).recorded[0]
+
+
+def reverse(here: Projected, organ: Any, number: int) -> None:
+    here.world.do(ending_commands.ReverseEnd(actor=organ, holder=citizen(number), evidence="00" * 32))
+
+
+def refs(here: Projected, issuer: str = ISSUER) -> list[bytes]:
+    here.follow()
+    return [row.license_ref for row in here.tasks.endings(issuer).rows]
+
+
+def test_what_remains_of_holders_who_have_ended_is_listed_for_its_issuer_alone(
+    here: Projected, organ: Any
+) -> None:
+    mine = [here.world.issue(citizen(1)) for _ in range(3)]
+    here.world.issue(citizen(2))
+    yesterday = days.parse_instant("2026-01-02T00:00:00+08:00")
+    made = end(here, organ, 1, "declared-death", yesterday)
+    assert refs(here) == mine
+    row = here.tasks.endings(ISSUER).rows[0]
+    assert (row.end_kind, row.ended_at, row.ended_index) == ("declared-death", yesterday, made.index)
+    assert refs(here, HALL) == []
+    later = here.world.issue(citizen(1), type_code=CITIZEN_CARD)
+    assert refs(here) == [*mine, later]
+
+
+def test_a_license_leaves_the_list_when_it_ends_and_all_do_when_the_end_is_reversed(
+    here: Projected, organ: Any
+) -> None:
+    one, two, three = (here.world.issue(citizen(1)) for _ in range(3))
+    here.world.status(one, "annul")
+    end(here, organ, 1)
+    assert refs(here) == [two, three]
+    here.world.status(two, "suspend")
+    here.world.status(three, "cancel")
+    assert refs(here) == [two]
+    reverse(here, organ, 1)
+    assert refs(here) == []
+    end(here, organ, 1)
+    assert refs(here) == [two]
+    keeping.erase_holder(here.world.ledger, here.world.appender, citizen(1), here.world.ledger.console)
+    assert refs(here) == []
+
+
+def test_pages_of_the_list_are_whole(here: Projected, organ: Any) -> None:
+    made = [here.world.issue(citizen(1)) for _ in range(5)]
+    end(here, organ, 1)
+    here.follow()
+    shown: list[bytes] = []
+    cursor = None
+    while True:
+        page = here.tasks.endings(ISSUER, limit=2, cursor=cursor)
+        shown += [row.license_ref for row in page.rows]
+        cursor = page.cursor
+        if cursor is None:
+            break
+    assert shown == made
+    with pytest.raises(errors.Invalid):
+        here.tasks.endings(HALL, cursor=here.tasks.endings(ISSUER, limit=2).cursor)
+
+
+def test_after_a_random_history_the_list_says_what_decision_state_says(here: Projected) -> None:
+    rng = random.Random(seed())
+    Teller(here.world, rng).tell(80)
+    here.follow(batch_max=rng.randint(1, 12))
+    with psycopg.connect(here.owner, row_factory=dict_row) as conn:
+        decided = conn.execute(
+            "SELECT l.license_ref FROM licenses l JOIN streams s USING (partition, stream_id)"
+            " WHERE s.ended_at IS NOT NULL AND l.status IN ('active', 'suspended')"
+        ).fetchall()
+    assert set(refs(here)) == {row["license_ref"] for row in decided}
