@@ -9,7 +9,7 @@ import typer
 import uvicorn
 
 from api import cli_console, logs, main
-from ledger import config, errors, opening
+from ledger import appender, config, errors, opening
 from projections import db
 
 
@@ -55,6 +55,7 @@ def serve(
     """
     logs.configure()
     application = main.create_app(config.load(data=data))
+    appender.spare_collector()
     uvicorn.run(
         application,
         host=host,

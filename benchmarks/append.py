@@ -22,11 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
+import uvloop
 from eventsourcing import persistence, postgres
 from psycopg import conninfo as conninfos
 
 from ledger import config, opening, use_commands
-from ledger.appender import Appender
+from ledger.appender import Appender, spare_collector
 from ledger.command import Repeat
 from signing import note, receipt
 from tests.world import BUSINESS_LICENSE, ENTERPRISE, OPERATOR, World
@@ -53,13 +54,14 @@ def _compare(ledger: opening.Ledger, appender: Appender, arguments: argparse.Nam
     world.issue()
     world.grant()
     (sample,) = world.use()
+    spare_collector()  # as the service does
     ordinary = _ordinary(ledger, len(sample.data), arguments.pool)
     receipts: list[tuple[str, bytes]] = []
     ours = _ours(world, appender, receipts)
     rates: dict[str, list[float]] = {"ordinary": [], "ours": []}
     for _ in range(arguments.rounds):
         rates["ordinary"].append(_rate(ordinary, arguments.callers, arguments.seconds))
-        rates["ours"].append(asyncio.run(_rate_of_tasks(ours, arguments.callers, arguments.seconds)))
+        rates["ours"].append(uvloop.run(_rate_of_tasks(ours, arguments.callers, arguments.seconds)))
     key = note.VerifierKey(name=f"{ledger.vault.ring.origin}/0", public=ledger.vault.log_key.public)
     for text, data in receipts[:: max(1, len(receipts) // 500)]:
         receipt.verify(text, event=data, trusted=[key])

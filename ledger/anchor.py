@@ -38,8 +38,7 @@ class Mark:
     @property
     def generation(self) -> int:
         """The origin's generation: a successor after declared loss is newer, however small."""
-        number = self.origin.rpartition("/")[2].partition(".")[2]
-        return int(number) if number.isdecimal() else 0
+        return _generation(self.origin)
 
     @property
     def order(self) -> tuple[int, int]:
@@ -52,6 +51,8 @@ class Anchor:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._seen: tuple[bytes, list[Mark]] = (b"", [])
+        """The file as it was read last, and its marks: it is read several times a batch."""
 
     def create(self, mark: Mark) -> None:
         """A new anchor at `mark`; raises FileExistsError rather than forget an old one."""
@@ -76,10 +77,14 @@ class Anchor:
                 data = file.read()
         except OSError as error:
             raise errors.HistoryBehindAnchor("the anchor cannot be read") from error
+        seen, known = self._seen
+        if known and data == seen:
+            return known
         lanes = (data[start : start + _LANE] for start in range(0, len(data), _LANE))
         found = [mark for _, mark in map(_newest, lanes) if mark is not None]
         if not found:
             raise errors.HistoryBehindAnchor("the anchor is damaged")
+        self._seen = data, found
         return found
 
     def lane(self) -> Lane:
@@ -119,6 +124,12 @@ class Lane:
     def close(self) -> None:
         """Give the lane to whoever comes next."""
         self._lock.close()
+
+
+@lru_cache(maxsize=64)
+def _generation(origin: str) -> int:
+    number = origin.rpartition("/")[2].partition(".")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _slot(mark: Mark) -> bytes:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ledger import errors
 from ledger.command import Command
@@ -25,17 +26,19 @@ from ledger.store import Lost, Refused
 
 BATCH_MAX = 256
 QUEUE_MAX = 4_000
+GIVE_WAY_S = 0.005
+"""How long, at most, a batch waits for those who were just answered to ask again."""
 RETRY_FOR_S = 20.0
 """How long a batch that surely did not land is tried again before its callers are told to come back."""
 
+_COLLECTOR = (20_000, 20, 50)
 _log = logging.getLogger(__name__)
 
 
 Outcome = Result | errors.LedgerError
 
 
-@dataclass(frozen=True, kw_only=True)
-class Waiting:
+class Waiting(NamedTuple):
     """A command and whoever waits for it: a thread, or a task of an event loop."""
 
     asked: Command
@@ -58,6 +61,8 @@ class Appender:
         self._is_stopping = False
         self._lost_at: float | None = None
         """Since when no batch could reach the database."""
+        self._returning: list[threading.Event] = []
+        """Set by the event loops that were given answers, once all who waited there have gone on."""
         self._thread = threading.Thread(target=self._run, name="appender", daemon=True)
 
     def start(self) -> Appender:
@@ -113,7 +118,14 @@ class Appender:
                 _fail(batch, errors.OutcomeUnknown())
 
     def _take(self) -> list[Waiting]:
-        """What waits, one command a client in turn, at most a batch; empty when stopping."""
+        """What waits, one command a client in turn, at most a batch; empty when stopping.
+
+        Those who were answered go on first: whoever has more to ask joins the next batch, rather than
+        miss it by a moment. Else callers fall into two halves that each fill half a batch.
+        """
+        for returned in self._returning:
+            returned.wait(GIVE_WAY_S)
+        self._returning = []
         with self._wake:
             while not self._waiting and not self._is_stopping:
                 self._wake.wait()
@@ -142,7 +154,7 @@ class Appender:
         except errors.LedgerError as error:
             _fail(batch, error)
             return
-        _answer(list(zip(batch, outcomes, strict=True)))
+        self._returning = _answer(list(zip(batch, outcomes, strict=True)))
 
     def _persistently(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One outcome a command; a session lost before COMMIT, or without effect, is tried again.
@@ -166,21 +178,46 @@ class Appender:
                 return outcomes
 
 
+def spare_collector() -> None:
+    """Have Python look for reference cycles seldom, and not among what is there for good.
+
+    For a process that serves: the append path makes no cycles, and looking costs it a tenth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTOR)
+
+
 def _fail(batch: Sequence[Waiting], error: errors.LedgerError) -> None:
     _answer([(waiting, error) for waiting in batch])
 
 
-def _answer(told: Sequence[tuple[Waiting, Outcome]]) -> None:
-    """Answer everybody, each event loop by one call; a loop that has ended waits for nothing."""
+def _answer(told: Sequence[tuple[Waiting, Outcome]]) -> list[threading.Event]:
+    """Answer everybody, each event loop by one call; a loop that has ended waits for nothing.
+
+    Returns what the loops set once those who waited there have gone on.
+    """
     by_loop: dict[asyncio.AbstractEventLoop | None, list[tuple[Waiting, Outcome]]] = {}
     for waiting, outcome in told:
         by_loop.setdefault(waiting.loop, []).append((waiting, outcome))
+    returning = []
     for loop, own in by_loop.items():
         if loop is None:
             _settle_all(own)
         else:
             with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(_settle_all, own)
+                returned = threading.Event()
+                loop.call_soon_threadsafe(_settle_on, loop, own, returned)
+                returning.append(returned)
+    return returning
+
+
+def _settle_on(
+    loop: asyncio.AbstractEventLoop, told: Sequence[tuple[Waiting, Outcome]], returned: threading.Event
+) -> None:
+    """Settle futures on their loop; those who wait for them run before `returned` is set."""
+    _settle_all(told)
+    loop.call_soon(returned.set)
 
 
 def _settle_all(told: Sequence[tuple[Waiting, Outcome]]) -> None:

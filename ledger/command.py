@@ -43,6 +43,18 @@ class Operator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _NoOperator:
+    """What no operator says."""
+
+    account: str | None = None
+    name: str | None = None
+    organization: str | None = None
+
+
+_NOBODY = _NoOperator()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Actor:
     """Who acts, for whom and why; the free texts are sealed, never in clear."""
 
@@ -68,16 +80,16 @@ class Actor:
 
     def sealed_request(self) -> dict[str, str]:
         """What the caller wrote, for the part `request`; in canonical order, to be sealed as it is."""
-        operator = self.operator
-        texts = (
-            ("reason", self.reason),
-            ("legal_basis", self.legal_basis),
-            ("operator_name", None if operator is None else operator.name),
-            ("operator_account", None if operator is None else operator.account),
-            ("service_item_name", self.service_item_name),
-            ("operator_organization", None if operator is None else operator.organization),
-        )
-        return {name: text for name, text in texts if text is not None}
+        operator = self.operator or _NOBODY
+        texts = {
+            "reason": self.reason,
+            "legal_basis": self.legal_basis,
+            "operator_name": operator.name,
+            "operator_account": operator.account,
+            "service_item_name": self.service_item_name,
+            "operator_organization": operator.organization,
+        }
+        return {name: text for name, text in texts.items() if text is not None}
 
 
 @dataclass(frozen=True, kw_only=True)

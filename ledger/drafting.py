@@ -56,7 +56,7 @@ def _request(asked: Command, view: View) -> tuple[Part, ...]:
 def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: View) -> event.Event:
     ring, actor = view.vault.ring, asked.actor
     is_license_change = draft.fact.needed_scope(view.state) == "license:issue"
-    return event.Event(
+    return event.drafted(
         suite=ring.suite_name,
         ledger_id=ring.ledger_id,
         event_id=os.urandom(16),

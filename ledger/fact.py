@@ -65,12 +65,9 @@ def to_map(fact: Fact) -> dict[str, Any]:
     A later member (one with a default) is left out where it has its default: what was stored before
     the member came is still what would be written now.
     """
-    values = vars(fact)
-    later = _later(type(fact))
-    if not later:
-        return {name: _plain(values[name]) for name in _members(type(fact))}
+    values, later = vars(fact), _later(type(fact))
     return {
-        name: _plain(values[name])
+        name: _plain(value) if type(value := values[name]) is tuple else value
         for name in _members(type(fact))
         if name not in later or values[name] != later[name]
     }

@@ -8,6 +8,7 @@ stored events and back: their state is the event's bytes, their topic the fact's
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -103,7 +104,7 @@ class Recorder(postgres.PostgresApplicationRecorder):
         rows = []
         for position, item in enumerate(encoded, start=size + 1):
             stored = self._mapper.to_stored_event(
-                StoredFact(UUID(bytes=item.event.stream_id), position, item.event, item.data)
+                StoredFact(_stream_uuid(item.event.stream_id), position, item.event, item.data)
             )
             rows.append(_row(stored, recorded_at=item.event.recorded_at))
         return rows
@@ -238,6 +239,12 @@ def open_recorder(conninfo: str, *, partition: int = 0, pool_size: int = 2) -> R
     datastore.pool.reconnect_timeout = RECONNECT_S
     register_topics()
     return Recorder(datastore, conninfo=conninfo, partition=partition)
+
+
+@functools.lru_cache(maxsize=4096)
+def _stream_uuid(stream_id: bytes) -> UUID:
+    """The stream's id as the library has it; remembered, since a batch names few streams many times."""
+    return UUID(bytes=stream_id)
 
 
 def _row(stored: persistence.StoredEvent, *, recorded_at: int) -> EventRow:

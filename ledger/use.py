@@ -6,6 +6,7 @@ by `check` for every use that was. `decide` chooses the authorization and the li
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
@@ -144,8 +145,14 @@ def summary(row: LicenseRow) -> tuple[str, str, int, int | None]:
 
 def disclosed(row: AuthorizationRow, license_row: LicenseRow, asked: Asked) -> tuple[str, ...]:
     """The names that a granted use discloses, sorted."""
-    allowed = set(license_row.field_names)
-    for limit in (row.field_names, asked.field_names):
+    return _disclosed(license_row.field_names, row.field_names, asked.field_names)
+
+
+@functools.lru_cache(maxsize=1024)
+def _disclosed(held: tuple[str, ...], *limits: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The names among `held` that no limit leaves out; remembered, for few combinations are asked for."""
+    allowed = set(held)
+    for limit in limits:
         if limit is not None:
             allowed &= {*limit, ALWAYS_DISCLOSED}
     return tuple(sorted(allowed))
@@ -353,7 +360,7 @@ def decide(
     `homes` the streams in which the licenses stand, `kept` those types that outlive a holder who has ended.
     """
     nearest = Outcome(reason="not-authorized")
-    for row in sorted(candidates, key=_preference):
+    for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
         if row.requester == asked.requester and _concerns(row, licenses, type_code):
             outcome = _try(row, licenses, asked, types, homes, kept, at=at)
             if outcome.reason is None:

@@ -1,6 +1,6 @@
 """Deterministic CBOR (RFC 8949 §4.2.1), the only encoding of anything that is hashed or signed.
 
-Gives `encode`, `encode_ordered`, `decode` and `decode_strictly`. What can be written is a closed list:
+Gives `encode`, `encode_ordered`, `decode` `decode_strictly` and `name`. What can be written is a closed list:
 null, booleans, integers of 64 bits and a sign, bytes, text, arrays and maps. Maps have keys of one kind
 only, unsigned integers or text, so that the length-first and the bytewise order of the RFC are the same.
 No floats, no tags. Never knows what the bytes mean. The only door to `cbor2`.
@@ -8,6 +8,7 @@ No floats, no tags. Never knows what the bytes mean. The only door to `cbor2`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -45,6 +46,12 @@ def encode_ordered(item: Any) -> bytes:
         return cbor2.dumps(item)
     except UnicodeEncodeError as error:
         raise EncodingError("text that is not Unicode: a lone surrogate") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def name(item: str) -> bytes:
+    """The encoding of a text that many items have, remembered; for items put together by hand."""
+    return encode_ordered(item)
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

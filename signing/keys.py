@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 SYMMETRIC_KEY_BYTES = 32
 NONCE_BYTES = 12
+_BLOCK_BYTES = 64
+"""SHA-256's block, to which HMAC pads its key."""
 
 
 class SignatureInvalid(ValueError):
@@ -71,14 +73,28 @@ def extract(key: bytes) -> bytes:
     return hmac.digest(bytes(hashlib.sha256().digest_size), key, "sha256")
 
 
-def expand(extracted: bytes, *, info: bytes) -> bytes:
-    """A 32-byte key from an extracted one: HKDF-SHA-256, one block (RFC 5869 §2.3)."""
-    return hmac.digest(extracted, info + b"\x01", "sha256")
+class Expander:
+    """HKDF's second step under one extracted key (RFC 5869 §2.3), whose HMAC is set up once.
+
+    HMAC (RFC 2104) hashes the key's pads before every message; they are hashed here and copied.
+    """
+
+    def __init__(self, extracted: bytes) -> None:
+        padded = extracted.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def expand(self, info: bytes) -> bytes:
+        """A 32-byte key: the one block of HKDF-SHA-256 for `info`."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(info + b"\x01")
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 def derive(key: bytes, *, info: bytes) -> bytes:
     """A 32-byte key: HKDF-SHA-256 with empty salt (RFC 5869)."""
-    return expand(extract(key), info=info)
+    return Expander(extract(key)).expand(info)
 
 
 def stretch(passphrase: bytes, *, salt: bytes) -> bytes:

@@ -13,6 +13,10 @@ from typing import Any, NamedTuple
 
 from signing import cbor, keys, suites
 
+_ARRAY_OF_3, _ARRAY_OF_6, _ID = b"\x83", b"\x86", b"\x50"
+"""CBOR heads: an array of so many items, a byte string of 16 bytes (RFC 8949 §3)."""
+_SMALL = 24
+"""Numbers below it are their own encoding."""
 _TYPES = (str, bytes, int, bytes, bytes)
 """Suite, owner, key number, nonce, ciphertext."""
 
@@ -32,10 +36,11 @@ class Place(NamedTuple):
     part: str
 
     def context(self) -> bytes:
-        """format ‖ ledger ‖ stream ‖ event ‖ topic ‖ part."""
-        return cbor.encode_ordered(
-            [self.format, self.ledger_id, self.stream_id, self.event_id, self.topic, self.part]
-        )
+        """format ‖ ledger ‖ stream ‖ event ‖ topic ‖ part, put together from remembered pieces."""
+        assert self.format < _SMALL, "a format is a small number"
+        head = _ARRAY_OF_6 + bytes((self.format,))
+        ids = b"".join((_ID, self.ledger_id, _ID, self.stream_id, _ID, self.event_id))
+        return head + ids + cbor.name(self.topic) + cbor.name(self.part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +54,9 @@ class DataKey:
     secret: bytes
 
     @functools.cached_property
-    def extracted(self) -> bytes:
-        """The secret after HKDF's extraction, which every part of the stream begins with."""
-        return keys.extract(self.secret)
+    def expander(self) -> keys.Expander:
+        """HKDF after extracting from the secret, which every part of the stream begins with."""
+        return keys.Expander(keys.extract(self.secret))
 
     def __repr__(self) -> str:
         return f"DataKey(owner={self.owner.hex()}, number={self.number})"
@@ -93,4 +98,5 @@ def owner(part: Any) -> tuple[bytes, int]:
 
 
 def _part_key(key: DataKey, place: Place) -> bytes:
-    return keys.expand(key.extracted, info=cbor.encode_ordered(["part", place.event_id, place.part]))
+    info = _ARRAY_OF_3 + cbor.name("part") + _ID + place.event_id + cbor.name(place.part)
+    return key.expander.expand(info)

@@ -16,7 +16,7 @@ def test_derivation_is_hkdf_as_the_library_has_it() -> None:
         key, info = os.urandom(32), os.urandom(length)
         expected = HKDF(algorithm=hashes.SHA256(), length=32, salt=b"", info=info).derive(key)
         assert keys.derive(key, info=info) == expected
-        assert keys.expand(keys.extract(key), info=info) == expected
+        assert keys.Expander(keys.extract(key)).expand(info) == expected
 
 
 def test_extraction_matches_test_case_3_of_rfc_5869() -> None:
