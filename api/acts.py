@@ -274,7 +274,8 @@ def repeat_of(
     # Under a client's own organization as ever; what it does for others are other requests.
     whom = [asking.client_id, asking.organization] if asking.is_further else [asking.client_id]
     digest = hashlib.sha256(cbor.encode([*whom, operation, key])).digest()
-    return command.Repeat(key=digest, body_digest=served.ledger.vault.body_digest(edge.as_field_value(body)))
+    body_digest = served.ledger.vault.body_digest(edge.as_field_value(body))
+    return command.Repeat(key=digest[: command.REPEAT_BYTES], body_digest=body_digest[: command.REPEAT_BYTES])
 
 
 def at_least(text: str | None) -> int | None:

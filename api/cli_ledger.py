@@ -69,7 +69,7 @@ def serve(
 
 
 def migrate(data: cli_console.Data = None) -> None:
-    """Bring the database up to date: schema, range and day tables, logins. Run it daily.
+    """Bring the database up to date: schema, tables for what comes, logins. Run it daily.
 
     Example: LEDGER_OWNER_DATABASE_URL=postgresql://… license-ledger migrate
     """

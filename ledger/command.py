@@ -30,6 +30,8 @@ from ledger.vault import Lookup, Vault
 from signing import keyring, seal
 
 RowKey = state.RowKey
+REPEAT_BYTES = 16
+"""Length of the digests that tell repeats: nobody finds two keys of one client alike among 2^64."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Migration: schema, range and day tables, roles and logins; run as the database's owner.
 
-`migrate` can be run again at any time and by several at once. It applies what is missing, keeps range
-and day tables ahead of use, and drops idempotency days older than any repeat is promised for.
+`migrate` can be run again at any time and by several at once. It applies what is missing, keeps tables
+of events and keys ahead of use, and drops idempotency days older than any repeat is promised for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from ledger.store import IDEMPOTENCY_DAYS, wall_clock
 
 RANGE_POSITIONS = 50_000_000
 DAYS_AHEAD = 40
-VERSIONS = ("migration_001", "migration_002", "migration_003", "migration_004", "migration_005")
+DAYS_PER_TABLE = 8
+VERSIONS = (
+    "migration_001",
+    "migration_002",
+    "migration_003",
+    "migration_004",
+    "migration_005",
+    "migration_007",
+)
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"
 
@@ -91,13 +99,25 @@ def add_ranges(conn: psycopg.Connection) -> None:
 
 
 def _turn_days(conn: psycopg.Connection, texts: sql.Statements, today: int) -> None:
-    known = {day for (day,) in conn.execute(texts["days"]).fetchall()}
-    for day in range(today - IDEMPOTENCY_DAYS, today + DAYS_AHEAD):
-        if day not in known and not _one(conn, texts["default_day"], day):
-            conn.execute(texts["add_day"].format(day=day, next=day + 1))
-    for day in known:
-        if day < today - IDEMPOTENCY_DAYS - 1:
-            conn.execute(texts["drop_day"].format(day=day))
+    """Tables of idempotency keys are there for all days ahead, and gone for days that no repeat is of.
+
+    A table holds eight days, so that a look-up over the days of a promise meets two or three of them.
+    """
+    tables = conn.execute(texts["key_tables"]).fetchall()
+    first, horizon = today - IDEMPOTENCY_DAYS, today + DAYS_AHEAD
+    while first < horizon:
+        behind = next((end for start, end in tables if start <= first < end), None)
+        if behind is not None:
+            first = behind
+            continue
+        block_end = first - first % DAYS_PER_TABLE + DAYS_PER_TABLE
+        end = min([block_end, *(start for start, _ in tables if start > first)])
+        if not _one(conn, texts["default_keys"], first, end):
+            conn.execute(texts["add_key_table"].format(first=first, end=end))
+        first = end
+    for start, end in tables:
+        if end < today - IDEMPOTENCY_DAYS:
+            conn.execute(texts["drop_key_table"].format(first=start))
 
 
 def _login(conn: psycopg.Connection, texts: sql.Statements, login: Login) -> None:

@@ -128,14 +128,17 @@ class Pen:
 
     def _decide(self, session: Session, commands: Sequence[Command]) -> tuple[Head, Decided]:
         """Lock, look, load, decide; events are sent meanwhile. Not committed: a crash here leaves nothing."""
-        wants, unfit = self._wants(commands)
         mark = self._vault.anchor.read()
-        look = self._look(session, mark, wants, commands)
-        if look.ring_version is not None and self._vault.require_version(look.ring_version):
-            # Lookups are under another pepper now.
-            session.rollback()
+        while True:
+            ring = self._vault.ring
             wants, unfit = self._wants(commands)
             look = self._look(session, mark, wants, commands)
+            if look.ring_version is not None:
+                self._vault.require_version(look.ring_version)
+            if self._vault.ring is ring:
+                break
+            # Lookups are under another pepper now: what was looked up may not have been found.
+            session.rollback()
         self._ring_version = look.ring_version
         self._require_anchored(mark, look)
         batch = Batch(vault=self._vault, at=self._at(look.clock, look.head), size=look.head.size)

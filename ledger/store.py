@@ -214,9 +214,7 @@ class Session:
         digests = [digest for lookup in wants.lookups for digest in lookup.digests]
         self._pipeline.ask("BEGIN")
         self._ask("lock_partition", self._partition)
-        head = self._ask("head", self._partition)
-        clock = self._ask("clock", self._partition)
-        anchored = self._ask("checkpoint_at", self._partition, anchor_size)
+        look = self._ask("look", anchor_size, self._partition)
         days_of_keys = (today - IDEMPOTENCY_DAYS, today + 1)
         answered = self._ask("idempotency", self._partition, *days_of_keys, repeats) if repeats else None
         rows = self._ask_rows(wants.rows)
@@ -231,13 +229,12 @@ class Session:
         for row in self._fetched(AuthorizationRow, coded):
             found.use_codes[row.use_code_digest] = row.authorization_ref
             found.rows[AuthorizationRow, row.authorization_ref] = row
-        return self._look(head, clock, anchored, found)
+        return self._look(look.rows[0], found)
 
-    def _look(self, head: Answer, clock: Answer, anchored: Answer, found: Loaded) -> Look:
-        ((now, ring_version),) = clock.rows
-        root, generation = anchored.rows[0] if anchored.rows else (None, None)
+    def _look(self, row: Any, found: Loaded) -> Look:
+        now, ring_version, *head, root, generation = row
         return Look(
-            head=self._head(head.rows[0]) if head.rows else Head(),
+            head=Head() if head[0] is None else self._head(head),
             clock=now,
             ring_version=ring_version,
             anchored_root=root,

@@ -2,18 +2,24 @@
 -- Wait for the partition; the row is never updated, so no version of it piles up under a long snapshot.
 SELECT partition FROM partitions WHERE partition = %b::integer FOR UPDATE
 
--- head --
--- The newest committed tree head.
-SELECT size, generation, root, frontier, at FROM checkpoints WHERE partition = %b::integer ORDER BY size DESC LIMIT 1
+-- look --
+-- Under the lock: the database's clock in microseconds UTC, the key ring version that appenders must have,
+-- the newest committed tree head, and the one of the anchor's size.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r.ring_version,
+       h.size, h.generation, h.root, h.frontier, h.at, a.root, a.generation
+FROM partitions p
+LEFT JOIN ring_state r ON r.partition = p.partition
+LEFT JOIN LATERAL (
+    SELECT size, generation, root, frontier, at FROM checkpoints
+    WHERE partition = p.partition ORDER BY size DESC LIMIT 1
+) AS h ON true
+LEFT JOIN checkpoints a ON a.partition = p.partition AND a.size = %b::bigint
+WHERE p.partition = %b::integer
 
 -- clock --
 -- The database's clock in microseconds UTC, and the key ring version that appenders must have.
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
        (SELECT ring_version FROM ring_state WHERE partition = %b::integer)
-
--- checkpoint_at --
--- The committed tree head at one size.
-SELECT root, generation FROM checkpoints WHERE partition = %b::integer AND size = %b::bigint
 
 -- directory_entries --
 -- What some lookups name.

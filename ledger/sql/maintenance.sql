@@ -28,25 +28,26 @@ CREATE UNIQUE INDEX events_{first}_by_stream ON events_{first} (partition, strea
 GRANT SELECT, INSERT ON events_{first} TO ledger_service;
 GRANT SELECT ON events_{first} TO ledger_reader
 
--- days --
--- Days of idempotency tables, oldest first.
-SELECT (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \((\d+)\)'))[1]::integer
+-- key_tables --
+-- First day and end of each table of idempotency keys, oldest first.
+SELECT (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'FROM \((\d+)\)'))[1]::integer,
+       (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \((\d+)\)'))[1]::integer
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'idempotency'::regclass AND pg_get_expr(c.relpartbound, c.oid) LIKE 'FOR VALUES%%'
 ORDER BY 1
 
--- add_day --
--- The idempotency keys of one day.
-CREATE TABLE idempotency_{day} PARTITION OF idempotency FOR VALUES FROM ({day}) TO ({next});
-GRANT SELECT, INSERT ON idempotency_{day} TO ledger_service
+-- add_key_table --
+-- The idempotency keys of the days from {first} up to {end}, not included.
+CREATE TABLE idempotency_{first} PARTITION OF idempotency FOR VALUES FROM ({first}) TO ({end});
+GRANT SELECT, INSERT ON idempotency_{first} TO ledger_service
 
--- drop_day --
+-- drop_key_table --
 -- Keys older than any repeat is promised for.
-DROP TABLE idempotency_{day}
+DROP TABLE idempotency_{first}
 
--- default_day --
--- Whether keys of a day went to the default table.
-SELECT EXISTS (SELECT FROM idempotency_other WHERE day = %s)
+-- default_keys --
+-- Whether keys of some days went to the default table.
+SELECT EXISTS (SELECT FROM idempotency_other WHERE day >= %s AND day < %s)
 
 -- make_login --
 -- A login that may do what a role may.
