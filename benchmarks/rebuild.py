@@ -1,7 +1,8 @@
-"""Rebuilding projections from the events: facts a second, server and rebuild on one core.
+"""Rebuilding projections from the events: facts a second on one core, server and rebuild together.
 
 Uses of many holders' licenses fill a ledger; then each projection is built beside the one that is read
-and takes its place, a few times. The median of each is told, and the rate of all of them in turn.
+and takes its place, a few times. What counts is the time that a core works for it, ours and the server's,
+so that other work on the machine does not. The best round of each is told, and the rate of all in turn.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import argparse
 import asyncio
 import json
 import os
-import statistics
 import tempfile
 import time
 from pathlib import Path
+
+import psycopg
 
 from benchmarks import growth
 from ledger import config, opening
@@ -30,17 +32,45 @@ def main() -> None:
     parser.add_argument("--operators", type=int, default=50)
     parser.add_argument("--callers", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--cores", type=int, default=1)
     arguments = parser.parse_args()
-    # The server is started by this process and stays on the same cores.
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.cores])
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
         Path(folder).chmod(0o755)
         configured = config.Config(data=Path(folder) / "data")
         opening.init(configured, origin="demo.license-ledger.example/bench", operator=OPERATOR)
         with opening.opened(configured) as ledger:
             _fill(ledger, arguments)
-            print(json.dumps(_measure(ledger, arguments), indent=2))
+            print(json.dumps(_measure(ledger, _Server(str(ledger.ways.owner)), arguments), indent=2))
+
+
+class _Server:
+    """The embedded server's processes."""
+
+    def __init__(self, conninfo: str) -> None:
+        with psycopg.connect(conninfo) as conn:
+            backend = conn.info.backend_pid
+            self._postmaster = int(_stat(Path(f"/proc/{backend}"))[1])
+
+    def seconds(self) -> float:
+        """Processor time of all of them so far, those that ended included."""
+        ticks = 0
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                ticks += self._ticks(folder)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def _ticks(self, folder: Path) -> int:
+        try:
+            said = _stat(folder)
+        except OSError:
+            return 0  # it ended meanwhile
+        if int(folder.name) == self._postmaster:
+            return sum(map(int, said[11:15]))
+        return sum(map(int, said[11:13])) if int(said[1]) == self._postmaster else 0
+
+
+def _stat(folder: Path) -> list[str]:
+    """What the system says of a process, from its state on."""
+    return (folder / "stat").read_text().rpartition(")")[2].split()
 
 
 def _fill(ledger: opening.Ledger, arguments: argparse.Namespace) -> None:
@@ -55,23 +85,22 @@ def _fill(ledger: opening.Ledger, arguments: argparse.Namespace) -> None:
         asyncio.run(growth.use(world, appender, licenses, arguments))
 
 
-def _measure(ledger: opening.Ledger, arguments: argparse.Namespace) -> dict[str, object]:
+def _measure(ledger: opening.Ledger, server: _Server, arguments: argparse.Namespace) -> dict[str, object]:
     owner = str(ledger.ways.owner)
     db.migrate(owner)
     seconds: dict[str, list[float]] = {projection.name: [] for projection in registry.ALL}
     events = ledger.recorder.newest_index() + 1
     for _ in range(arguments.rounds):
         for projection in registry.ALL:
-            begun = time.perf_counter()
+            begun = time.process_time() + server.seconds()
             through = rebuild.rebuild(owner, ledger.recorder, projection)
-            seconds[projection.name].append(time.perf_counter() - begun)
+            seconds[projection.name].append(time.process_time() + server.seconds() - begun)
             assert through == events - 1
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    best = {name: min(taken) for name, taken in seconds.items()}
     return {
         "events": events,
-        "cores": arguments.cores,
-        "events_per_second": {name: round(events / taken) for name, taken in medians.items()},
-        "events_per_second_all_in_turn": round(events / sum(medians.values())),
+        "events_per_core_second": {name: round(events / taken) for name, taken in best.items()},
+        "events_per_core_second_all_in_turn": round(events / sum(best.values())),
     }
 
 

@@ -78,12 +78,16 @@ def from_event(about: event.Event) -> Fact:
     cls = _TOPICS.get(about.topic)
     if cls is None:
         raise errors.HistoryBroken("an event has an unknown topic")
-    named, later = about.fact.keys(), _later(cls)
-    if named - set(_members(cls)) or set(_members(cls)) - named - later.keys():
+    named, shape = about.fact.keys(), _shape(cls)
+    if not (named >= shape.needed and named <= shape.known):
         raise errors.HistoryBroken("a fact does not have the members of its topic")
-    if any(name in named and _frozen(about.fact[name]) == value for name, value in later.items()):
+    values = {name: _frozen(value) if type(value) is list else value for name, value in about.fact.items()}
+    if any(name in values and values[name] == value for name, value in shape.later.items()):
         raise errors.HistoryBroken("a fact writes a member that has its default")
-    return cls(**{name: _frozen(value) for name, value in about.fact.items()})
+    # As `cls(**values)`, whose checks the shape has answered: every follower does this for every event.
+    made = object.__new__(cls)
+    made.__dict__.update(shape.later, **values)
+    return made
 
 
 def actor_keys(about: event.Event) -> Touched:
@@ -126,6 +130,25 @@ def _members(cls: type[Fact]) -> tuple[str, ...]:
     return known
 
 
+class _Shape(NamedTuple):
+    """Which members a topic has."""
+
+    known: frozenset[str]
+    needed: frozenset[str]
+    later: dict[str, Any]
+
+
+def _shape(cls: type[Fact]) -> _Shape:
+    found = _SHAPES.get(cls)
+    if found is None:
+        known, later = frozenset(_members(cls)), _later(cls)
+        found = _SHAPES[cls] = _Shape(known=known, needed=known - later.keys(), later=later)
+    return found
+
+
+_SHAPES: dict[type[Fact], _Shape] = {}
+
+
 def _later(cls: type[Fact]) -> dict[str, Any]:
     """The members that came to the topic after its first version, with their defaults."""
     known = _LATER.get(cls)
@@ -140,7 +163,9 @@ def _plain(value: Any) -> Any:
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    return tuple([_frozen(item) if type(item) is list else item for item in value])
 
 
 class Draft(NamedTuple):

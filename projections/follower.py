@@ -18,6 +18,8 @@ from projections import db
 from projections.projection import Happened, Projection
 
 BATCH_MAX = 500
+REBUILD_BATCH_MAX = 2_000
+"""Nobody waits for a projection that is being rebuilt."""
 IDLE_S = 0.05
 POLL_S = 0.01
 FAILURES_MAX = 3
@@ -83,13 +85,15 @@ class Follower:
             return 0
         if self._source.newest_index() <= known.through:
             return 0
+        # Read before the row is locked, so that the transaction is short; most often nobody else moved it.
+        news = self._news(known)
         with self._database.transaction() as work:
             position = work.lock(self.slot)
             if position is None or not self._follows(position):
                 return 0
             self._known = position
-            limit = 1 if position.through < self._careful_until else self._batch_max
-            news = happened(self._source, after=position.through, limit=limit)
+            if position.through != known.through:
+                news = self._news(position)
             if news:
                 self.projection.apply(work, news)
                 work.advance(self.slot, news[-1].index)
@@ -97,6 +101,10 @@ class Follower:
         # A crash before this commit leaves rows and position as they were; after it, both have moved.
         self._known = position
         return len(news)
+
+    def _news(self, position: db.Position) -> list[Happened]:
+        limit = 1 if position.through < self._careful_until else self._batch_max
+        return happened(self._source, after=position.through, limit=limit)
 
     def advance(self) -> int:
         """As `step`, but what fails is tried again, fact by fact, and the third failure halts."""

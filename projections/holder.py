@@ -7,7 +7,7 @@ Fields are sealed in their events and are not here.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ledger import authorization, comparison, license, mark, state, tables, use
@@ -127,6 +127,7 @@ class _Changes:
         self._authorizations = work.rows(AuthorizationRow, grants)
         self._parties: dict[bytes, tuple[tuple[str, bytes], ...]] = {}
         self._uses: dict[tuple[bytes, bytes], UsesRow] = {}
+        self._loaded = {**self._licenses, **self._authorizations}
 
     def take(self, item: Happened) -> None:
         """Change rows by one fact."""
@@ -134,7 +135,7 @@ class _Changes:
         if isinstance(made, license.VersionFact):
             self._version(made, item.about, item.index)
         elif isinstance(made, license.StatusChange):
-            self._licenses[made.license_ref] = replace(
+            self._licenses[made.license_ref] = state.altered(
                 self._licenses[made.license_ref],
                 status=made.after,
                 status_since=item.about.effective_at,
@@ -143,31 +144,31 @@ class _Changes:
         elif isinstance(made, mark.MarkChange):
             column = license.MARKS[made.mark]
             changed: dict[str, Any] = {column: item.index if made.is_set else None}
-            self._licenses[made.license_ref] = replace(self._licenses[made.license_ref], **changed)
+            self._licenses[made.license_ref] = state.altered(self._licenses[made.license_ref], **changed)
         elif isinstance(made, authorization.AuthorizationGranted):
             self._authorizations[made.authorization_ref] = _granted(made, item)
         elif isinstance(made, authorization.AuthorizationNarrowed):
             scope = {name: getattr(made, name) for name in authorization.Scope.__dataclass_fields__}
-            self._authorizations[made.authorization_ref] = replace(
+            self._authorizations[made.authorization_ref] = state.altered(
                 self._authorizations[made.authorization_ref], changed_index=item.index, **scope
             )
         elif isinstance(made, authorization.AuthorizationWithdrawn):
-            self._authorizations[made.authorization_ref] = replace(
+            self._authorizations[made.authorization_ref] = state.altered(
                 self._authorizations[made.authorization_ref], changed_index=item.index, is_withdrawn=True
             )
         elif isinstance(made, use.LicenseUsed):
             self._use(made, item)
         elif isinstance(made, comparison.LicenseCompared):
             spent = self._authorizations[made.authorization_ref]
-            self._authorizations[made.authorization_ref] = replace(
+            self._authorizations[made.authorization_ref] = state.altered(
                 spent, uses=spent.uses + 1, used_index=item.index
             )
 
     def save(self) -> None:
         """Store what changed."""
         work, texts = self._work, sql.load("holder")
-        work.save(list(self._licenses.values()))
-        work.save(list(self._authorizations.values()))
+        work.save([row for ref, row in self._licenses.items() if row is not self._loaded.get(ref)])
+        work.save([row for ref, row in self._authorizations.items() if row is not self._loaded.get(ref)])
         if self._parties:
             work.run(texts["forget_parties"], (work.partition, list(self._parties)))
             parties = [
@@ -192,7 +193,7 @@ class _Changes:
         if isinstance(made, license.NextVersion):
             row = self._licenses[made.license_ref]
             version["lost_index"] = None
-            self._licenses[made.license_ref] = replace(row, stream_id=about.stream_id, **version)  # type: ignore[arg-type]
+            self._licenses[made.license_ref] = state.altered(row, stream_id=about.stream_id, **version)
             return
         assert about.issuer is not None, "the rule saw an issuer"
         self._licenses[made.license_ref] = LicenseRow(
@@ -211,19 +212,23 @@ class _Changes:
 
     def _use(self, made: use.LicenseUsed, item: Happened) -> None:
         held = self._licenses[made.license_ref]
-        self._licenses[made.license_ref] = replace(held, uses=held.uses + 1, used_index=item.index)
+        self._licenses[made.license_ref] = state.altered(held, uses=held.uses + 1, used_index=item.index)
         granted = self._authorizations[made.authorization_ref]
-        self._authorizations[made.authorization_ref] = replace(
+        self._authorizations[made.authorization_ref] = state.altered(
             granted, uses=granted.uses + 1, used_index=item.index
         )
-        before = self._uses.get((made.license_ref, made.authorization_ref))
-        self._uses[made.license_ref, made.authorization_ref] = UsesRow(
+        key = (made.license_ref, made.authorization_ref)
+        before = self._uses.get(key)
+        if before is not None:
+            self._uses[key] = state.altered(before, uses=before.uses + 1, last_index=item.index)
+            return
+        self._uses[key] = UsesRow(
             license_ref=made.license_ref,
             authorization_ref=made.authorization_ref,
             requester=item.about.organization,
             mode=made.mode,
-            uses=1 if before is None else before.uses + 1,
-            first_index=item.index if before is None else before.first_index,
+            uses=1,
+            first_index=item.index,
             last_index=item.index,
         )
 

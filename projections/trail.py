@@ -100,8 +100,9 @@ class Trail:
             },
         )
         found = postings.Postings()
+        subject = postings.subject
         for item in happened:
-            found.add(item.index, {postings.subject(*one) for one in _posted(item, known)})
+            found.add(item.index, {subject(kind, value) for kind, value in _posted(item, known)})
         work.run(sql.load("trail")["add_postings"], (work.partition, *found.columns()))
         begun = [item for item in happened if item.index % postings.BLOCK == 0]
         if begun:

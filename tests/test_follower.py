@@ -70,6 +70,27 @@ def test_a_connection_killed_between_apply_and_commit_leaves_nothing_behind(here
     require_equal_to_a_replay(here)
 
 
+def test_after_a_random_history_with_crashes_every_projection_equals_a_replay(here: Projected) -> None:
+    """Sessions die before and after their batches are applied, followers are made anew, facts go on."""
+    rng = random.Random(seed())
+    teller = Teller(here.world, rng)
+
+    def crash(work: db.Work, indexes: list[int]) -> None:
+        if rng.random() < 0.3:
+            work.run("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    for _ in range(3):
+        teller.tell(15)
+        for projection in registry.ALL:
+            made = here.follower(Breaking(projection, crash), batch_max=rng.randint(1, 30))
+            while here.database.position(projection.name).through < here.head:
+                if rng.random() < 0.2:
+                    made = here.follower(Breaking(projection, crash), batch_max=rng.randint(1, 30))
+                made.advance()
+            assert here.database.position(projection.name).halted_at is None
+    require_equal_to_a_replay(here)
+
+
 def test_a_fact_that_fails_three_times_halts_its_projection_alone(here: Projected) -> None:
     here.world.issue()
     here.world.grant()
