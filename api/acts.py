@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from fastapi import Header
 from starlette.requests import Request
 
-from api import access, edge, models, service
+from api import access, edge, models, models_license, service
 from ledger import (
     authorization,
     command,
@@ -123,17 +123,40 @@ def organization(code: str, *, field: str) -> str:
 
 def content(said: models.Issue | models.Amend, *, serial: str) -> license_commands.Content:
     """What an issuer says of a version; raises FieldUnknown for a reserved or telling field name."""
-    check_names(said.fields)
+    values = dict(said.fields)
+    for number, one in enumerate(said.parties):
+        if values.keys() & one.fields.keys():
+            raise errors.Invalid("a field is of one party", field=f"parties[{number}].fields")
+        values |= one.fields
+    check_names(values)
     return license_commands.Content(
         serial=serial,
         number=said.number,
         holder_name=said.holder.name,
-        values=said.fields,
+        values=values,
         valid_from=days.parse(said.valid_from),
         valid_to=day(said.valid_to),
         issued_on=days.parse(said.issued_on),
         area_code=said.area_code,
     )
+
+
+def parties(said: models.Issue | models.Amend) -> tuple[license_commands.Party, ...]:
+    """The further parties of a version."""
+    made = []
+    for number, one in enumerate(said.parties):
+        code = holder(one, field=f"parties[{number}]")
+        made.append(
+            license_commands.Party(
+                role=one.role,
+                code_type=code.code_type,
+                code=code.code,
+                name=one.name,
+                field_names=tuple(one.fields),
+                holder=code,
+            )
+        )
+    return tuple(made)
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -153,7 +176,7 @@ def day(text: str | None) -> int | None:
     return None if text is None else days.parse(text)
 
 
-def origin(said: models.Origin) -> license_commands.Origin:
+def origin(said: models_license.Origin) -> license_commands.Origin:
     """What a license was elsewhere; raises Invalid for what no ledger or issuer could have given."""
     if license_id.classify(said.license_id).verdict is license_id.Verdict.BAD:
         raise errors.Invalid("not a license identifier", field="origin.license_id")

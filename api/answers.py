@@ -12,6 +12,7 @@ from ledger import (
     advice,
     authorization,
     catalog_rules,
+    consent,
     days,
     disclosure,
     endorsement,
@@ -93,7 +94,8 @@ def _disclosed(made: use.LicenseUsed, version: disclosure.Version) -> Json:
         "valid_from": dates["valid_from"],
         "valid_to": dates["valid_to"],
         "issuer": version.about.issuer,
-        "fields": version.fields(made.fields),
+        # What was sealed under an erased party's key opens no more.
+        "fields": version.fields(name for name in made.fields if name in version.salted),
     }
 
 
@@ -206,11 +208,12 @@ def granted(served: service.Service, item: service.Recorded) -> Json:
 
 
 def authorization_changed(item: service.Recorded) -> Json:
-    """The answer to narrowing or withdrawal."""
+    """The answer to narrowing, withdrawal or a further party's consent."""
     made = fact.from_event(item.event)
-    assert isinstance(made, authorization.AuthorizationNarrowed | authorization.AuthorizationWithdrawn), (
-        "a change of an authorization"
+    changes = (
+        authorization.AuthorizationNarrowed | authorization.AuthorizationWithdrawn | consent.ConsentJoined
     )
+    assert isinstance(made, changes), "a change of an authorization"
     return {**proven(item), "authorization_ref": ids.text(made.authorization_ref)}
 
 

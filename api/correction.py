@@ -43,6 +43,7 @@ async def correct_holder(
         repeat=repeat,
         license_ref=ref,
         holder=acts.holder(body.holder),
+        parties=acts.parties(body),
         content=await served.read(license.judged, served, row.type_code, content),
         type_and_issuer=(row.type_code, row.issuer),
         effective_at=acts.instant(body.effective_at),

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import models, problems
+from api import models, models_license, problems
 
 TITLE = "License Ledger 电子证照账本"
 SUMMARY = "Issue licenses, authorize and use them, and prove every answer."
@@ -62,7 +62,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         title=TITLE, version=app.version, summary=SUMMARY, routes=app.routes, openapi_version="3.1.0"
     )
     schemas = said["components"]["schemas"]
-    for model in (models.BatchItem, models.EndorseItem):
+    for model in (models.BatchItem, models_license.EndorseItem):
         item = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= {**item.pop("$defs", {}), model.__name__: item}
     schemas["Problem"] = problems.Problem.model_json_schema()

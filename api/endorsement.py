@@ -9,7 +9,17 @@ import pydantic
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples, models, models_answers, problems, routes, service
+from api import (
+    access,
+    acts,
+    answers,
+    examples,
+    models_answers,
+    models_license,
+    problems,
+    routes,
+    service,
+)
 from ledger import command, endorsement_commands, errors
 from signing import ids
 
@@ -60,7 +70,11 @@ async def endorse_batch(request: Request, body: examples.EndorseListBody) -> Res
 
 
 async def _item(
-    served: service.Service, asking: access.Access, actor: command.Actor, body: models.EndorseList, said: Any
+    served: service.Service,
+    asking: access.Access,
+    actor: command.Actor,
+    body: models_license.EndorseList,
+    said: Any,
 ) -> answers.Json:
     """One row's status, with its answer or its problem."""
     try:
@@ -83,8 +97,8 @@ async def _item(
 def _command(
     actor: command.Actor,
     repeat: command.Repeat,
-    shared: models.Endorse | models.EndorseList,
-    own: models.Endorse | models.EndorseItem,
+    shared: models_license.Endorse | models_license.EndorseList,
+    own: models_license.Endorse | models_license.EndorseItem,
     ref: bytes,
 ) -> endorsement_commands.EndorseLicense:
     return endorsement_commands.EndorseLicense(
@@ -103,4 +117,4 @@ def _problem(error: errors.LedgerError) -> answers.Json:
     return {"status": error.status, "problem": problems.document(error)}
 
 
-_ITEM = pydantic.TypeAdapter(models.EndorseItem)
+_ITEM = pydantic.TypeAdapter(models_license.EndorseItem)

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
-from api import models, models_comparison, models_coverage
+from api import models, models_comparison, models_coverage, models_license
 
 ORGANIZATION = "12350100000000027E"
 """Whom the example client acts for."""
@@ -63,7 +63,20 @@ def _examples(**values: Any) -> dict[str, Any]:
     return {name: {"summary": name.replace("_", " "), "value": value} for name, value in values.items()}
 
 
-IssueBody = Annotated[models.Issue, Body(openapi_examples=_examples(business_license=_ISSUE))]
+_SPOUSE = {"code_type": "001", "code": "513500000000000353", "name": "示例协会", "role": "co-owner"}
+IssueBody = Annotated[
+    models.Issue,
+    Body(
+        openapi_examples=_examples(
+            business_license=_ISSUE,
+            of_two_owners={
+                **_ISSUE,
+                "fields": {"registered_capital": 1000000.00},
+                "parties": [{**_SPOUSE, "fields": {"name": "榕城示例有限公司"}}],
+            },
+        )
+    ),
+]
 AmendBody = Annotated[models.Amend, Body(openapi_examples=_examples(new_capital=_AMEND))]
 CorrectHolderBody = Annotated[
     models.Amend,
@@ -77,9 +90,11 @@ CorrectHolderBody = Annotated[
         )
     ),
 ]
-ChangeBody = Annotated[models.ChangeStatus, Body(openapi_examples=_examples(after_an_inspection=_CHANGE))]
+ChangeBody = Annotated[
+    models_license.ChangeStatus, Body(openapi_examples=_examples(after_an_inspection=_CHANGE))
+]
 RenewBody = Annotated[
-    models.Renew,
+    models_license.Renew,
     Body(
         openapi_examples=_examples(
             five_more_years={
@@ -93,7 +108,7 @@ RenewBody = Annotated[
     ),
 ]
 ReplaceBody = Annotated[
-    models.Replace,
+    models_license.Replace,
     Body(
         openapi_examples=_examples(
             lost={**_ACT, "reason": "遗失补发", "cause": "lost", "issued_on": "2026-02-02"}
@@ -102,9 +117,11 @@ ReplaceBody = Annotated[
 ]
 _ENDORSE = {**_ACT, "kind": "annual-review", "period": "2026"}
 _PASSED = {"result": "passed", "next_due": "2199-06-30"}
-EndorseBody = Annotated[models.Endorse, Body(openapi_examples=_examples(passed={**_ENDORSE, **_PASSED}))]
+EndorseBody = Annotated[
+    models_license.Endorse, Body(openapi_examples=_examples(passed={**_ENDORSE, **_PASSED}))
+]
 EndorseListBody = Annotated[
-    models.EndorseList,
+    models_license.EndorseList,
     Body(
         openapi_examples=_examples(
             two_rows={
@@ -118,22 +135,24 @@ EndorseListBody = Annotated[
     ),
 ]
 IssueCounterpartsBody = Annotated[
-    models.IssueCounterparts,
+    models_license.IssueCounterparts,
     Body(openapi_examples=_examples(two_more={**_ACT, "reason": "增领副本", "count": 2})),
 ]
 CancelCounterpartBody = Annotated[
-    models.CancelCounterpart,
+    models_license.CancelCounterpart,
     Body(openapi_examples=_examples(lost={**_ACT, "reason": "副本遗失", "cause": "lost"})),
 ]
 CourtOrderBody = Annotated[
-    models.CourtOrder,
+    models_license.CourtOrder,
     Body(openapi_examples=_examples(by_order={**_CHANGE, "document_number": "（2026）闽01执1号"})),
 ]
 TransferOutBody = Annotated[
-    models.TransferOut,
+    models_license.TransferOut,
     Body(openapi_examples=_examples(to_another_city={**_CHANGE, "area_code": "350200"})),
 ]
-TransferInBody = Annotated[models.TransferIn, Body(openapi_examples=_examples(from_elsewhere=_TRANSFER_IN))]
+TransferInBody = Annotated[
+    models_license.TransferIn, Body(openapi_examples=_examples(from_elsewhere=_TRANSFER_IN))
+]
 GrantBody = Annotated[
     models.Grant,
     Body(
@@ -158,6 +177,18 @@ GrantBody = Annotated[
                     "uses_max": 10,
                 },
             },
+        )
+    ),
+]
+JoinBody = Annotated[
+    models.Join,
+    Body(
+        openapi_examples=_examples(
+            by_the_other_owner={
+                **_ACT,
+                "holder": {"code_type": "001", "code": "513500000000000353"},
+                "evidence": _EVIDENCE,
+            }
         )
     ),
 ]
@@ -299,7 +330,7 @@ _OF_LICENSE = (
 LICENSE_LINKS: dict[str, Any] = {"x-links": {name: _link(name, "license_ref") for name in _OF_LICENSE}}
 AUTHORIZATION_LINKS: dict[str, Any] = {
     "x-links": {
-        name: _link(name, "authorization_ref") for name in ("get_authorization", "narrow", "withdraw")
+        name: _link(name, "authorization_ref") for name in ("get_authorization", "join", "narrow", "withdraw")
     }
 }
 TYPE_PARAMETERS: dict[str, Any] = {"x-examples": {"type_code": LICENSE_TYPE}}

@@ -101,20 +101,24 @@ def _answer(
         "index": item.index,
         "receipt": item.receipt,
         "through": page.through,
-        "licenses": [_license(served, held, at) for held in shown],
+        "licenses": [_license(served, held, item.event.stream_id, at) for held in shown],
         "cursor": page.cursor if is_same else None,
     }
 
 
-def _license(served: service.Service, held: files.Held, at: int) -> answers.Json:
-    """A license with its fields, opened; null once the holder was erased."""
+def _license(served: service.Service, held: files.Held, stream_id: bytes, at: int) -> answers.Json:
+    """A license with the fields that still open; null where none does, since their parties were erased."""
     row = served.reader.row(state.LicenseRow, held.license.license_ref)
     assert row is not None, "what a projection shows is in decision state"
-    version = served.disclosure.version(row.version_index)
-    opened = None if version is None else {name: value for name, (_, value) in version.salted.items()}
+    version = None if row.is_orphaned else served.disclosure.version(row.version_index)
+    if version is None:
+        opened = served.disclosure.own_fields(row.version_index, stream_id)
+    else:
+        # A version that was opened before may hold what an erased party's was.
+        opened = {name: version.salted[name][1] for name in row.field_names if name in version.salted}
     return {
         **answers.license_now(served, row, at=at),
         "roles": list(held.roles),
         "license_id": None if version is None else version.license_id,
-        "fields": opened,
+        "fields": opened or None,
     }

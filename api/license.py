@@ -8,8 +8,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import catalog_rules, command, disclosure, errors, license_commands, mark, power, state
+from api import acts, answers, examples, models, models_answers, models_license, routes, service
+from ledger import (
+    catalog_rules,
+    command,
+    disclosure,
+    errors,
+    license_commands,
+    mark,
+    power,
+    state,
+    status_commands,
+)
 
 router = routes.router()
 _REFUSALS = (
@@ -67,6 +77,7 @@ async def _issue(
         repeat=await acts.repeat(request, asking, operation=operation, key=key),
         type_code=body.license_type,
         holder=acts.holder(body.holder),
+        parties=acts.parties(body),
         content=await served.read(judged, served, body.license_type, content),
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),
@@ -120,6 +131,7 @@ async def amend(
         repeat=repeat,
         license_ref=ref,
         holder=acts.holder(body.holder),
+        parties=acts.parties(body),
         content=content,
         type_and_issuer=known,
         effective_at=acts.instant(body.effective_at),
@@ -167,7 +179,9 @@ def present(
     version = served.disclosure.version(row.version_index)
     if version is None:
         raise errors.HolderErasedConflict
-    return row, version
+    # A version that was opened before may hold what an erased party's was.
+    live = {name: pair for name, pair in version.salted.items() if name in row.field_names}
+    return row, replace(version, salted=live)
 
 
 def _row(served: service.Service, ref: bytes) -> state.LicenseRow:
@@ -179,17 +193,17 @@ def _row(served: service.Service, ref: bytes) -> state.LicenseRow:
 
 
 async def _change(
-    request: Request, license_ref: str, body: models.ChangeStatus, key: str | None, verb: str
+    request: Request, license_ref: str, body: models_license.ChangeStatus, key: str | None, verb: str
 ) -> Response:
     served, asking = service.of(request), routes.asking(request)
-    asked = license_commands.ChangeStatus(
+    asked = status_commands.ChangeStatus(
         actor=acts.actor(asking, body),
         repeat=await acts.repeat(request, asking, operation=f"{verb} {license_ref}", key=key),
         license_ref=acts.ref(license_ref, absent=errors.LicenseNotFound),
         verb=verb,
         effective_at=acts.instant(body.effective_at),
-        document=body.document_number if isinstance(body, models.CourtOrder) else None,
-        area_code=body.area_code if isinstance(body, models.TransferOut) else None,
+        document=body.document_number if isinstance(body, models_license.CourtOrder) else None,
+        area_code=body.area_code if isinstance(body, models_license.TransferOut) else None,
     )
     (item,) = await served.record(asked)
     return routes.answer(answers.changed(item))
@@ -210,7 +224,7 @@ def _add_change(verb: str, title: str, body_of: Any) -> None:
         methods=["POST"],
         name=verb.replace("-", "_"),
         summary=f"{verb.replace('-', ' ').capitalize()}: a license {title}",
-        description=license_commands.CHANGES[verb].__doc__ or "",
+        description=status_commands.CHANGES[verb].__doc__ or "",
         **routes.secured("license:issue", model=model, refusals=_CHANGES),
     )
 

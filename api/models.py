@@ -67,7 +67,7 @@ ItemCode = Annotated[str, Field(pattern=r"^[0-9A-Za-z._:-]{1,64}$", description=
 FieldName = Annotated[
     str,
     Field(
-        pattern=r"^(@license_id|@license_number|@previous_license_id|@holder_[a-z_]{4,9}|[a-z][a-z0-9_]{0,63})$"
+        pattern=r"^(@license_id|@license_number|@previous_license_id|@holder_[a-z_]{4,9}|@party_[1-9]_(code|code_type|name)|[a-z][a-z0-9_]{0,63})$"
     ),
 ]
 Serial = Annotated[str, Field(pattern=r"^[0-9A-Z]{1,32}$")]
@@ -129,6 +129,25 @@ Counterparts = Annotated[
 ]
 
 
+class Party(NamedHolder):
+    """A further party 当事人 of a license; its fields are sealed under its own key."""
+
+    role: Literal[
+        "holder",
+        "co-owner",
+        "obligor",
+        "spouse",
+        "parent",
+        "child",
+        "guardian",
+        "legal-representative",
+        "specialist",
+    ]
+    fields: dict[str, edge.FieldValue] = Field(
+        default_factory=dict, description="Those of the license's fields that are about this party"
+    )
+
+
 class IssuerAct(Act):
     """An act of a responsible issuer 颁证机关, or of whom it entrusted."""
 
@@ -139,6 +158,11 @@ class IssuerAct(Act):
 
 class _Version(IssuerAct):
     holder: NamedHolder
+    parties: list[Party] = Field(
+        default_factory=list,
+        max_length=9,
+        description="Beside the first holder: co-owner, spouse, …",
+    )
     number: Annotated[str, Field(min_length=1, max_length=100, description="Printed number 证照编号")]
     fields: dict[str, edge.FieldValue] = Field(
         default_factory=dict, description="Field name to JSON value; numbers are kept as written, as text"
@@ -168,120 +192,6 @@ class Amend(_Version):
     reason: Text
 
 
-class Renew(IssuerAct):
-    """延续: a new term under a new serial; what is not said stays as it is."""
-
-    serial: Serial | None = Field(None, description="流水号 of the new identifier; drawn when absent")
-    number: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    fields: dict[str, edge.FieldValue] | None = Field(None, description="Every field again; null: as before")
-    valid_from: Day
-    valid_to: Day | None = Field(None, description="Last valid day; null: long-term 长期")
-    issued_on: Day
-    effective_at: Instant | None = None
-    endorsement_due: Day | None = None
-    counterparts: Counterparts = 0
-    reason: Text
-
-
-class Replace(IssuerAct):
-    """补发, 换发: printed anew for the same term."""
-
-    cause: Literal["lost", "damaged", "renewed-form"]
-    number: Annotated[str, Field(min_length=1, max_length=100)] | None = None
-    issued_on: Day
-    effective_at: Instant | None = None
-    counterparts: Counterparts = 0
-    reason: Text
-
-
-class IssueCounterparts(IssuerAct):
-    """副本: so many more of the present version."""
-
-    count: int = Field(ge=1, le=COUNTERPARTS_MAX)
-    reason: Text
-
-
-class CancelCounterpart(IssuerAct):
-    """副本注销: one counterpart dies alone."""
-
-    cause: Literal["lost", "damaged", "returned"]
-    reason: Text
-    effective_at: Instant | None = None
-
-
-class _Endorsement(IssuerAct):
-    kind: Literal["annual-review", "inspection", "calibration", "registration", "visa"]
-    period: str = Field(
-        pattern=r"^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?(/[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?)?$",
-        description="A year, a month or a day, or from one to another: 2026, 2026-03/2027-02",
-    )
-    effective_at: Instant | None = None
-
-
-Result = Literal["passed", "passed-with-conditions", "failed"]
-
-
-class Endorse(_Endorsement):
-    """年检, 年审, 签注, 校验 of one license."""
-
-    result: Result
-    next_due: Day | None = Field(None, description="Last day for the next one; null: none is due, or failed")
-
-
-class EndorseItem(Strict):
-    """One license of a list, with its own key."""
-
-    license_ref: Ref
-    result: Result
-    next_due: Day | None = None
-    idempotency_key: str = Field(pattern=r"^[!-~]{1,255}$")
-
-
-class EndorseList(_Endorsement):
-    """Up to 1,000 licenses; each is decided and answered by itself."""
-
-    items: list[Any] = Field(
-        min_length=1,
-        max_length=BATCH_MAX,
-        json_schema_extra={"items": {"$ref": "#/components/schemas/EndorseItem"}},
-    )
-
-
-class Origin(Strict):
-    """转入: what the license was where it comes from, as it was there; sealed."""
-
-    license_id: str = Field(min_length=1, max_length=128, description="The origin's identifier 证照标识")
-    number: str | None = Field(None, min_length=1, max_length=100)
-    event: str | None = Field(None, min_length=4, max_length=90_000, description="The origin's event, base64")
-    receipt: str | None = Field(None, min_length=1, max_length=20_000, description="Its receipt")
-
-
-class TransferIn(Issue):
-    """转入: a new license that goes on with one from elsewhere."""
-
-    origin: Origin
-
-
-class ChangeStatus(IssuerAct):
-    """A change of status or of a mark: who, why and on which legal basis."""
-
-    reason: Text
-    legal_basis: Text
-    effective_at: Instant | None = Field(None, description="业务时间; not after the moment of recording")
-
-
-class CourtOrder(ChangeStatus):
-    """查封, 解除查封: by a court's order."""
-
-    document_number: str = Field(min_length=1, max_length=100, description="文号 of the order; sealed")
-
-
-class TransferOut(ChangeStatus):
-    """转出: where to."""
-
-    area_code: str = Field(pattern=r"^[0-9]{6}$", description="Destination, six digits of GB/T 2260")
-
-
 class Scope(Strict):
     """What an authorization allows; null means no limit."""
 
@@ -302,6 +212,13 @@ class Grant(Act):
     holder: Holder | None = Field(None, description="Named in mode `holder`, and in no other")
     evidence: Evidence | None = None
     scope: Scope
+
+
+class Join(Act):
+    """共同授权: a further party of the license consents to what is authorized."""
+
+    holder: Holder
+    evidence: Evidence
 
 
 class Narrow(Act):

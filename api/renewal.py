@@ -111,7 +111,29 @@ def _follows(row: state.LicenseRow, version: disclosure.Version) -> dict[str, An
         "previous": version.license_id,
         "holder": holder,
         "type_code": version.fact.type_code,
+        "parties": _parties(version),
     }
+
+
+def _parties(version: disclosure.Version) -> tuple[license_commands.Party, ...]:
+    """The further parties as the version has them, but for those that were erased since."""
+    made = []
+    for position, (role, stream_id) in enumerate(version.fact.parties[1:], start=1):
+        names = [name for number, name in version.fact.party_fields if number == position]
+        given = f"@party_{position}_"
+        if not version.salted.keys() >= {f"{given}code", *names}:
+            continue
+        made.append(
+            license_commands.Party(
+                role=role,
+                stream_id=stream_id,
+                code_type=_value(version, f"{given}code_type"),
+                code=_value(version, f"{given}code"),
+                name=_value(version, f"{given}name"),
+                field_names=tuple(name for name in names if not name.startswith("@")),
+            )
+        )
+    return tuple(made)
 
 
 async def _judged(served: service.Service, type_code: str, **said: Any) -> license_commands.Content:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import client, errors, holder, identifiers, license
+from ledger import client, errors, holder, identifiers, license, party
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -55,7 +55,9 @@ class Scope:
             if items is not None and (len(items) > SCOPE_MAX or list(items) != sorted(set(items))):
                 raise errors.Invalid(f"at most {SCOPE_MAX} different {name}, sorted", field=f"scope.{name}")
         for field_name in self.field_names or ():
-            if field_name not in license.RESERVED_FIELDS and not license.FIELD_NAME.fullmatch(field_name):
+            if field_name not in license.RESERVED_FIELDS and not (
+                license.FIELD_NAME.fullmatch(field_name) or party.FIELD.fullmatch(field_name)
+            ):
                 raise errors.Invalid("not the name of a field", field="scope.field_names")
         for item in self.service_items or ():
             if not 1 <= len(item) <= SERVICE_ITEM_MAX or identifiers.contains_citizen_id(item):
@@ -86,9 +88,21 @@ def is_narrower(new: Scope, old: Scope) -> bool:
 
 def covers(row: AuthorizationRow, license_row: LicenseRow) -> bool:
     """Whether the authorization names this license or its type, and its holder when it has one."""
-    if row.mode == "holder" and row.stream_id != license_row.stream_id:
+    if row.mode == "holder" and not (
+        party.may_consent(license_row, row.stream_id)
+        if license_row.parties
+        else row.stream_id == license_row.stream_id
+    ):
         return False
     return license_row.type_code in row.type_codes or ids.text(license_row.license_ref) in row.license_refs
+
+
+def is_consent_missing(row: AuthorizationRow, license_row: LicenseRow) -> bool:
+    """Whether parties of the license have yet to consent to what its holder's authorization allows."""
+    if row.mode != "holder" or not license_row.parties:
+        return False
+    given = {row.stream_id, *(ids.parse(stream_id) for stream_id in row.joined)}
+    return party.is_consent_missing(license_row, given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +288,7 @@ def _allow_targets(fact: AuthorizationGranted, about: event.Event, state: State)
             raise errors.SharingClassForbids(field="scope.type_codes")
     for license_ref in fact.license_refs:
         row = state.get(LicenseRow, ids.parse(license_ref))
-        if row is None or row.stream_id != about.stream_id:
+        if row is None or not party.holds(row, about.stream_id):
             raise errors.LicenseNotFound(field="scope.license_refs")
 
 

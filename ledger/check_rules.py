@@ -17,12 +17,15 @@ from ledger import (
     catalog,
     check_source,
     client,
+    comparison,
+    consent,
     correction,
     ending,
     endorsement,
     errors,
     fact,
     holder,
+    issuing,
     license,
     linking,
     log,
@@ -39,7 +42,8 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, catalog, client, correction, ending, endorsement, holder, license, linking, log),
+    *(audit, authorization, catalog, client, comparison, consent, correction, ending),
+    *(endorsement, holder, issuing, license, linking, log),
     *(mark, piece, use, verification),
 )
 """Where facts are defined; a topic is known once its room is imported."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import errors, power, state
+from ledger import errors, party, power, state
 from ledger.fact import Draft
 from ledger.state import (
     AuthorizationRow,
@@ -123,6 +123,8 @@ class Reads:
     """(stream, requester, type code or None): authorizations."""
     data_keys: set[bytes] = field(default_factory=set)
     """Streams whose data key seals something."""
+    shared: set[bytes] = field(default_factory=set)
+    """Streams: licenses with several parties, of which this is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +174,7 @@ class Batch:
         self.held: dict[tuple[bytes, str], list[bytes]] = {}
         self.candidates: dict[tuple[bytes, str, str | None], list[bytes]] = {}
         self.data_keys: dict[bytes, seal.DataKey] = {}
+        self.shared: dict[bytes, list[bytes]] = {}
         self.state = BatchState(self.rows)
         self.effects = Effects()
         self.unfit: dict[int, errors.LedgerError] = {}
@@ -211,6 +214,10 @@ class Batch:
             if isinstance(row, LicenseRow):
                 if not isinstance(old, LicenseRow) or old.stream_id != row.stream_id:
                     self.new_licenses.setdefault(row.stream_id, []).append(row.license_ref)
+                if row.parties and (not isinstance(old, LicenseRow) or old.parties != row.parties):
+                    for one in party.of(row):
+                        if one.stream_id != row.stream_id:
+                            self.new_licenses.setdefault(one.stream_id, []).append(row.license_ref)
             elif old is None and isinstance(row, AuthorizationRow):
                 self.new_authorizations.setdefault(row.stream_id, []).append(row.authorization_ref)
         self.state.keep()
@@ -293,7 +300,14 @@ class View:
         new = self._batch.new_licenses.get(stream_id)
         if new is not None:
             rows += [self.state.need(LicenseRow, ref) for ref in new]
-        return [row for row in rows if row.type_code == type_code and row.stream_id == stream_id]
+        known = {row.license_ref: row for row in rows if row.type_code == type_code}
+        return [row for row in known.values() if party.holds(row, stream_id)]
+
+    def shared(self, stream_id: bytes) -> list[LicenseRow]:
+        """Licenses with several parties, of which the holder of a stream is one."""
+        refs = (*self._batch.shared.get(stream_id, ()), *self._batch.new_licenses.get(stream_id, ()))
+        rows = [self.state.need(LicenseRow, ref) for ref in dict.fromkeys(refs)]
+        return [row for row in rows if any(one.stream_id == stream_id for one in party.of(row))]
 
     def candidates(self, stream_id: bytes, requester: str, type_code: str | None) -> list[AuthorizationRow]:
         """Authorizations of a stream for a requester."""

@@ -231,6 +231,8 @@ class LicenseCompared(Fact):
             raise errors.Forbidden("the authorization is another requester's")
         if not authorization.covers(row, license_row):
             raise errors.Forbidden("the authorization does not cover the license")
+        if authorization.is_consent_missing(row, license_row):
+            raise errors.Forbidden("not permitted: consent-missing")
         if (self.version, self.license_index) != (license_row.version, license_row.version_index):
             raise errors.Forbidden("not the version that stood")
         in_the_way = use.judge_home(row, license_row, state, kept_type=self.kept_type)

@@ -37,7 +37,7 @@ class CorrectHolder(VersionCommand):
         serial = serial_lookup(vault, *self.type_and_issuer, self.content.serial)
         return Wants(
             rows={(LicenseRow, self.license_ref)},
-            lookups=[holder_lookup(vault, self.holder), serial, *numbers],
+            lookups=[holder_lookup(vault, self.holder), serial, *numbers, *self._party_lookups(vault)],
         )
 
     def reads(self, view: View) -> Reads:
@@ -53,6 +53,7 @@ class CorrectHolder(VersionCommand):
         if entry is not None:
             reads.rows.add((StreamRow, entry.stream_id))
             reads.data_keys.add(entry.stream_id)
+        self._read_parties(view, reads)
         return reads
 
     def decide(self, view: View) -> list[Draft]:
@@ -63,20 +64,19 @@ class CorrectHolder(VersionCommand):
             raise errors.Conflict("the license was renewed meanwhile")
         stream_id = holder_stream(view, self.holder)
         identifier = next_id(row, self.content.serial)
-        made, salted = self._version(
+        made, seals = self._version(
             correction.LicenseHolderCorrected,
             view,
+            home=stream_id,
             license_id=identifier.text,
             holder=(self.holder.code_type, self.holder.code),
             license_ref=self.license_ref,
             type_code=row.type_code,
             version=row.version + 1,
-            parties=(("holder", stream_id),),
             former_stream=row.stream_id,
         )
         self._move_entries(view, row, stream_id, identifier.text)
-        seals = (("fields", stream_id, salted),)
-        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=seals)]
+        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
 
     def _move_entries(self, view: View, row: LicenseRow, stream_id: bytes, identifier: str) -> None:
         """Serial and number stay taken when the wrong holder is erased, and go with the right one."""

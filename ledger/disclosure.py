@@ -117,9 +117,26 @@ class Disclosure:
         content = self.part(about, "fields")
         if content is None:
             return None
-        salted = {name: (salt, value) for name, (salt, value) in content.items()}
-        digests = fields.digests(salted, suite=self._vault.suite)
+        # What is sealed under a further party's key stands in the first party's part as its digest alone.
+        salted = {name: (item[0], item[1]) for name, item in content.items() if len(item) > 1}
+        known = {name: item[0] for name, item in content.items() if len(item) == 1}
+        for position in sorted({position for position, _ in made.party_fields}):
+            own = self.part(about, f"fields/{position}") or {}
+            salted |= {name: (salt, value) for name, (salt, value) in own.items()}
+        digests = {**known, **fields.digests(salted, suite=self._vault.suite)}
         return Version(index=index, about=about, data=data, fact=made, salted=salted, digests=digests)
+
+    def own_fields(self, index: int, stream_id: bytes) -> dict[str, Any]:
+        """What a version says of one further party, where the first party was erased: name to value."""
+        (data,) = self._reader.events([index])
+        about = event.parse(data)
+        made = facts.from_event(about)
+        assert isinstance(made, license.VersionFact), "a version"
+        found: dict[str, Any] = {}
+        for position, (_, one) in enumerate(made.parties):
+            own = self.part(about, f"fields/{position}") if one == stream_id and position else None
+            found |= {name: value for name, (_, value) in (own or {}).items()}
+        return found
 
     def part(self, about: event.Event, name: str) -> Any | None:
         """The content of one sealed part; None when the event has none or it opens no more."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import errors
+from ledger import errors, party
 from ledger.fact import Fact, Touched
 from ledger.state import LicenseRow, State, StreamRow
 from signing import event
@@ -40,7 +40,7 @@ class HolderFileRead(Fact):
         refuse_contested(row)
         for license_ref in self.license_refs:
             license_row = state.get(LicenseRow, license_ref)
-            if license_row is None or license_row.stream_id != about.stream_id:
+            if license_row is None or not _is_of(license_row, about.stream_id):
                 raise errors.LicenseNotFound
 
 
@@ -49,18 +49,28 @@ class HolderErased(Fact):
     """The holder's keys and directory rows are destroyed with this fact."""
 
     stream_kind: ClassVar[str] = "holder"
+    shared: tuple[bytes, ...] = ()
+    """Licenses with several parties, of whom the holder is one."""
 
     def touches(self, about: event.Event) -> Touched:
-        return ((StreamRow, about.stream_id),)
+        yield StreamRow, about.stream_id
+        for license_ref in self.shared:
+            yield LicenseRow, license_ref
 
     def allow(self, about: event.Event, state: State) -> None:
         row = state.get(StreamRow, about.stream_id)
         if row is None or row.kind != "holder":
             raise errors.NotFound("no such holder")
         refuse_contested(row)
+        for license_ref in self.shared:
+            license_row = state.get(LicenseRow, license_ref)
+            if license_row is None or not _is_of(license_row, about.stream_id):
+                raise errors.LicenseNotFound
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(replace(state.need(StreamRow, about.stream_id), is_erased=True))
+        for license_ref in self.shared:
+            state.put(party.without(state.need(LicenseRow, license_ref), about.stream_id))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +99,10 @@ def refuse_ended(row: StreamRow) -> None:
     """Nothing unless the holder has ended; raises HolderEndedConflict."""
     if row.ended_at is not None:
         raise errors.HolderEndedConflict
+
+
+def _is_of(row: LicenseRow, stream_id: bytes) -> bool:
+    return row.stream_id == stream_id or any(one.stream_id == stream_id for one in party.of(row))
 
 
 def refuse_contested(row: StreamRow) -> None:

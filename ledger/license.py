@@ -7,11 +7,10 @@ them from the dates.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import catalog_rules, days, errors, place, power
+from ledger import catalog_rules, days, errors, party, place, power, version
 from ledger.fact import Fact, Touched
 from ledger.state import (
     ClientRow,
@@ -25,16 +24,9 @@ from ledger.state import (
 )
 from signing import event
 
-FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-PREVIOUS_ID = "@previous_license_id"
-"""关联证照标识: the identifier that a renewed, replaced or transferred license had before."""
-RESERVED_FIELDS = (
-    *("@holder_code", "@holder_code_type", "@holder_name", "@license_id", "@license_number", PREVIOUS_ID),
-)
-"""Fields that the ledger gives a license beside those of its type."""
-FIELDS_MAX = 100
+FIELD_NAME, RESERVED_FIELDS, PREVIOUS_ID = version.FIELD_NAME, version.RESERVED_FIELDS, version.PREVIOUS_ID
 VERSION_MAX = 999
-DAY_MIN, DAY_MAX = days.parse("1900-01-01"), days.parse("2200-12-31")
+DAY_MIN, DAY_MAX = version.DAY_MIN, version.DAY_MAX
 
 
 LIVE = ("active", "suspended")
@@ -93,11 +85,17 @@ class VersionFact(Fact, is_topic=False):
     """管辖属地: a division code; None: that of the issuer's credit code."""
     endorsement_due: int | None = None
     """Last day on which the next endorsement is in time; None in a later version: as before."""
+    party_fields: tuple[tuple[int, str], ...] = ()
+    """(position in `parties`, field name) of what is sealed under a further party's own key."""
+    unfiled: tuple[int, ...] = ()
+    """Positions of parties in whose file the license does not stand."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
         yield TypeRow, self.type_code
         yield TypeRulesRow, self.type_code
+        for _, stream_id in self.parties[1:]:
+            yield StreamRow, stream_id
         for piece in self.pieces:
             yield PieceRow, place.Piece(*piece).key
 
@@ -121,21 +119,40 @@ class VersionFact(Fact, is_topic=False):
         )
         if not self.parties or self.parties[0][1] != about.stream_id:
             raise errors.Invalid("a license has a first holding party", field="holder")
-        check_dates(self.valid_from, self.valid_to, self.issued_on)
+        version.check_dates(self.valid_from, self.valid_to, self.issued_on)
         if self.area_code is not None and not catalog_rules.AREA.fullmatch(self.area_code):
             raise errors.Invalid("a division code has six digits", field="area_code")
-        check_due(self.endorsement_due, after=self.valid_from)
-        check_field_names(self.field_names, type_row)
+        version.check_due(self.endorsement_due, after=self.valid_from)
+        version.check_field_names(self.field_names, type_row)
         rules = state.get(TypeRulesRow, self.type_code)
+        self._allow_parties(rules, state)
         catalog_rules.require_names(rules, self.field_names)
         if known is None or (known.valid_from, known.valid_to) != (self.valid_from, self.valid_to):
             catalog_rules.require_validity(rules, valid_from=self.valid_from, valid_to=self.valid_to)
         place.check_pieces(self.pieces, state, first=0)
 
+    def _allow_parties(self, rules: TypeRulesRow | None, state: State) -> None:
+        party.check(rules, self.parties, self.party_fields, names=self.field_names)
+        if self.unfiled != party.unfiled(rules, (role for role, _ in self.parties)):
+            raise errors.Invalid("not the files that the type names", field="parties")
+        for position, (_, stream_id) in enumerate(self.parties):
+            known = state.get(StreamRow, stream_id)
+            if known is not None and (known.kind != "holder" or known.is_erased):
+                raise errors.Invalid("a party is a holder", field=f"parties[{position}]")
+
     def _evolve_version(self, about: event.Event, state: State, row: LicenseRow) -> None:
-        state.put(altered(row, counterparts=max(0, len(self.pieces) - 1)))
-        if state.get(StreamRow, about.stream_id) is None:
-            state.put(StreamRow(stream_id=about.stream_id, kind="holder", is_erased=False))
+        rules = state.get(TypeRulesRow, self.type_code)
+        lines = party.lines(rules, self.parties, self.party_fields)
+        before = state.get(LicenseRow, self.license_ref)
+        # The home is said again, since a correction of the holder moves the license.
+        row = altered(
+            row, counterparts=max(0, len(self.pieces) - 1), parties=lines, stream_id=about.stream_id
+        )
+        state.put(row)
+        party.put(row, before, state)
+        for _, stream_id in self.parties:
+            if state.get(StreamRow, stream_id) is None:
+                state.put(StreamRow(stream_id=stream_id, kind="holder", is_erased=False))
         place.put_pieces(self.pieces, state, license_ref=self.license_ref, version=self.version)
 
 
@@ -365,38 +382,9 @@ STATUS_CHANGES: dict[str, type[StatusChange]] = {
 """Verb to fact."""
 
 
-def check_dates(valid_from: int, valid_to: int | None, issued_on: int) -> None:
-    """Nothing when the days are in order and within 1900 to 2200; raises Invalid."""
-    for name, day in (("valid_from", valid_from), ("valid_to", valid_to), ("issued_on", issued_on)):
-        if day is not None and not DAY_MIN <= day <= DAY_MAX:
-            raise errors.Invalid("a date lies between 1900-01-01 and 2200-12-31", field=name)
-    if valid_to is not None and valid_to < valid_from:
-        raise errors.Invalid("valid_to is before valid_from", field="valid_to")
-
-
-def check_due(due: int | None, *, after: int) -> None:
-    """Nothing when an endorsement is due after a day and within the calendar; raises Invalid."""
-    if due is not None and not after < due <= DAY_MAX:
-        raise errors.Invalid("an endorsement is due later, and until 2200-12-31", field="endorsement_due")
-
-
 def serial_number(row: LicenseRow) -> int:
     """The version in the present identifier: counted from the beginning of its serial."""
     return row.version - row.serial_version + 1
-
-
-def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
-    """Nothing when every name is reserved or one of the type's; raises FieldUnknown or Invalid."""
-    if len(names) > FIELDS_MAX:
-        raise errors.Invalid(f"a license has at most {FIELDS_MAX} fields", field="fields")
-    if list(names) != sorted(set(names)):
-        raise errors.Invalid("field names are sorted and different", field="fields")
-    for name in names:
-        if name in RESERVED_FIELDS:
-            continue
-        known = name in type_row.field_names if type_row.field_names else FIELD_NAME.fullmatch(name)
-        if not known:
-            raise errors.FieldUnknown(field=f"fields.{name}" if FIELD_NAME.fullmatch(name) else "fields")
 
 
 def _require_previous(made: NextVersion) -> None:

@@ -1,4 +1,4 @@
-"""Commands that issue and amend licenses and change their status and marks.
+"""Commands that issue and amend licenses.
 
 Values, salts, references and places in status lists are drawn when a command is made, before the
 lock; what the ledger holds decides under it. Identifiers follow GB/T 36904 (`license_id.py`).
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import catalog_rules, errors, license, license_id, mark, number, place, power
-from ledger.command import Actor, Command, Reads, RowKey, View, Wants, actor_stream
+from ledger import catalog_rules, errors, license, license_id, number, party, place, power
+from ledger.command import Actor, Command, Reads, RowKey, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.state import STATUS_LIST_SIZE, LicenseRow, PieceRow, StreamRow, TypeRow, TypeRulesRow
@@ -24,11 +24,6 @@ SERIAL_LENGTH = 20
 PLACES_DRAWN = 8
 EVENTS_PER_LIST = 1 << 18
 """A status list of 2^20 places takes the pieces of so many events: at most a quarter full of originals."""
-CHANGES: dict[str, type[license.StatusChange] | type[mark.MarkChange]] = {
-    **license.STATUS_CHANGES,
-    **mark.MARK_CHANGES,
-}
-"""Verb to fact: every change of a status or a mark."""
 
 
 def draw_serial() -> str:
@@ -84,6 +79,28 @@ class Content:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Party:
+    """A further party 当事人, as the issuer names it or as the version before has it."""
+
+    role: str
+    code_type: str
+    code: str
+    name: str
+    field_names: tuple[str, ...]
+    """Of the content's values, those that are about this party."""
+    holder: HolderCode | None = None
+    """None: its stream is known."""
+    stream_id: bytes | None = None
+
+    def stream(self, view: View) -> bytes:
+        """The party's stream, begun when this is the first fact about it."""
+        if self.stream_id is not None:
+            return self.stream_id
+        assert self.holder is not None, "a party has a code or a stream"
+        return holder_stream(view, self.holder)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """What a license transferred in 转入 was where it comes from."""
 
@@ -108,12 +125,12 @@ class VersionCommand(Command):
     endorsement_due: int | None = None
     counterparts: int = 0
     """Counterparts 副本 to be printed with the original; `places` are drawn for as many."""
+    parties: tuple[Party, ...] = ()
+    """Beside the first holding party."""
     places: tuple[int, ...] = field(default_factory=draw_places)
 
-    def _salted(
-        self, license_id_: str, holder: tuple[str, str], previous: str | None
-    ) -> dict[str, list[Any]]:
-        """Every value with a fresh salt, the reserved fields among them."""
+    def _values(self, license_id_: str, holder: tuple[str, str], previous: str | None) -> dict[str, Any]:
+        """Every value, the reserved fields among them."""
         code_type, code = holder
         values = {
             **self.content.values,
@@ -125,7 +142,23 @@ class VersionCommand(Command):
         }
         if previous is not None:
             values[license.PREVIOUS_ID] = previous
-        return {name: [secrets.token_bytes(fields.SALT_BYTES), value] for name, value in values.items()}
+        for position, one in enumerate(self.parties, start=1):
+            values |= party.reserved(position, code_type=one.code_type, code=one.code, name=one.name)
+        return values
+
+    def _party_lookups(self, vault: Vault) -> list[Lookup]:
+        return [holder_lookup(vault, one.holder) for one in self.parties if one.holder is not None]
+
+    def _read_parties(self, view: View, reads: Reads) -> None:
+        """The streams and keys of the parties that are known."""
+        for one in self.parties:
+            known = one.stream_id
+            if one.holder is not None:
+                entry = view.entry(holder_lookup(view.vault, one.holder))
+                known = None if entry is None else entry.stream_id
+            if known is not None:
+                reads.rows.add((StreamRow, known))
+                reads.data_keys.add(known)
 
     def _number_of(self, type_code: str, issuer: str) -> number.Printed:
         said = self.content
@@ -163,13 +196,24 @@ class VersionCommand(Command):
         return catalog_rules.endorsement_due(rules, begun)
 
     def _version(
-        self, cls: type[license.VersionFact], view: View, *, previous: str | None = None, **known: Any
-    ) -> tuple[Any, dict[str, list[Any]]]:
-        """The fact and the salted values to be sealed; raises FieldsUnfit by the type as it is now."""
+        self,
+        cls: type[license.VersionFact],
+        view: View,
+        *,
+        home: bytes,
+        license_id: str,
+        holder: tuple[str, str],
+        previous: str | None = None,
+        **known: Any,
+    ) -> tuple[Any, list[tuple[str, bytes, Any]]]:
+        """The fact and the parts to be sealed; raises FieldsUnfit by the type as it is now."""
         rules = view.state.get(TypeRulesRow, known["type_code"])
         catalog_rules.require_fields(rules, self.content.values, judged=self.content.judged)
-        salted = self._salted(known.pop("license_id"), known.pop("holder"), previous)
-        digests = fields.digests({name: (salt, value) for name, (salt, value) in salted.items()})
+        values = self._values(license_id, holder, previous)
+        salted = {name: (secrets.token_bytes(fields.SALT_BYTES), value) for name, value in values.items()}
+        digests = fields.digests(salted, suite=view.vault.suite)
+        parties = [("holder", home), *((one.role, one.stream(view)) for one in self.parties)]
+        owned = self._owned(rules, parties)
         made = cls(
             valid_from=self.content.valid_from,
             valid_to=self.content.valid_to,
@@ -179,9 +223,36 @@ class VersionCommand(Command):
             pieces=free_pieces(self.places, view, first=0, count=1 + self.counterparts),
             area_code=self.content.area_code,
             endorsement_due=self._due(rules) if cls is license.LicenseIssued else self.endorsement_due,
+            parties=tuple(parties),
+            party_fields=tuple(sorted((position, name) for name, position in owned.items())),
+            unfiled=party.unfiled(rules, (role for role, _ in parties)),
             **known,
         )
-        return made, salted
+        return made, _parts(salted, digests, parties, owned)
+
+    def _owned(self, rules: TypeRulesRow | None, parties: list[tuple[str, bytes]]) -> dict[str, int]:
+        """Field name to the position of the party under whose own key it is sealed."""
+        owned: dict[str, int] = {}
+        for position, one in enumerate(self.parties, start=1):
+            if parties[position][1] != parties[0][1] and party.seals_own(rules, one.role):
+                given = party.reserved(position, code_type="", code="", name="")
+                owned |= dict.fromkeys((*one.field_names, *given), position)
+        return owned
+
+
+def _parts(
+    salted: Mapping[str, tuple[bytes, Any]],
+    digests: Mapping[str, bytes],
+    parties: list[tuple[str, bytes]],
+    owned: Mapping[str, int],
+) -> list[tuple[str, bytes, Any]]:
+    """The part of the first party, which has the digests of what the others' parts hold, and theirs."""
+    first = {name: [digests[name]] if name in owned else list(pair) for name, pair in salted.items()}
+    parts = [("fields", parties[0][1], first)]
+    for position in sorted(set(owned.values())):
+        own = {name: list(salted[name]) for name, number in owned.items() if number == position}
+        parts.append((f"fields/{position}", parties[position][1], own))
+    return parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,6 +275,7 @@ class IssueLicense(VersionCommand):
                 holder_lookup(vault, self.holder),
                 self._id_lookup(vault),
                 *self._printed().lookups(vault),
+                *self._party_lookups(vault),
             ],
         )
 
@@ -213,20 +285,21 @@ class IssueLicense(VersionCommand):
         if entry is not None:
             reads.rows.add((StreamRow, entry.stream_id))
             reads.data_keys.add(entry.stream_id)
+        self._read_parties(view, reads)
         return reads
 
     def decide(self, view: View) -> list[Draft]:
         stream_id = holder_stream(view, self.holder)
         origin = None if self.origin is None else sealed_digest(self.origin.content(), suite=view.vault.suite)
-        made, salted = self._version(
+        made, seals = self._version(
             license.LicenseIssued,
             view,
+            home=stream_id,
             license_id=self._license_id().text,
             holder=(self.holder.code_type, self.holder.code),
             license_ref=self.license_ref,
             type_code=self.type_code,
             version=1,
-            parties=(("holder", stream_id),),
             previous=None if self.origin is None else self.origin.license_id,
             **({} if origin is None else {"origin_digest": origin[0]}),
         )
@@ -234,7 +307,6 @@ class IssueLicense(VersionCommand):
         content = [self._license_id().text, self.content.number]
         view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
         self._claim(view, self._printed(), stream_id=stream_id, license_ref=self.license_ref)
-        seals: list[tuple[str, bytes, Any]] = [("fields", stream_id, salted)]
         if origin is not None:
             seals.append(("origin", stream_id, origin[1]))
         return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
@@ -265,7 +337,8 @@ class AmendLicense(VersionCommand):
         known = self.type_and_issuer
         numbers = [] if known is None else self._number_of(*known).lookups(vault)
         return Wants(
-            rows={(LicenseRow, self.license_ref)}, lookups=[holder_lookup(vault, self.holder), *numbers]
+            rows={(LicenseRow, self.license_ref)},
+            lookups=[holder_lookup(vault, self.holder), *numbers, *self._party_lookups(vault)],
         )
 
     def reads(self, view: View) -> Reads:
@@ -278,6 +351,7 @@ class AmendLicense(VersionCommand):
                 (TypeRulesRow, row.type_code),
             }
             reads.data_keys.add(row.stream_id)
+        self._read_parties(view, reads)
         return reads
 
     def decide(self, view: View) -> list[Draft]:
@@ -288,15 +362,15 @@ class AmendLicense(VersionCommand):
         if self.serial_version not in (None, row.serial_version):
             raise errors.Conflict("the license was renewed meanwhile")
         identifier = next_id(row, self.content.serial)
-        made, salted = self._version(
+        made, seals = self._version(
             license.LicenseAmended,
             view,
+            home=row.stream_id,
             license_id=identifier.text,
             holder=(self.holder.code_type, self.holder.code),
             license_ref=self.license_ref,
             type_code=row.type_code,
             version=row.version + 1,
-            parties=(("holder", row.stream_id),),
         )
         printed = self._number_of(row.type_code, row.issuer)
         self._claim(
@@ -306,45 +380,7 @@ class AmendLicense(VersionCommand):
             license_ref=row.license_ref,
             was_looked_for=self.type_and_issuer == (row.type_code, row.issuer),
         )
-        seals = (("fields", row.stream_id, salted),)
-        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=seals)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChangeStatus(Command):
-    """Any change of a status or a mark, by its verb."""
-
-    license_ref: bytes
-    verb: str
-    effective_at: int | None = None
-    document: str | None = None
-    """Number 文号 of the court's order to freeze or to release; sealed under the issuer's key."""
-    area_code: str | None = None
-    """Where a license is transferred to."""
-
-    def wants(self, vault: Vault) -> Wants:
-        return Wants(rows={(LicenseRow, self.license_ref)})
-
-    def reads(self, view: View) -> Reads:
-        row = view.state.get(LicenseRow, self.license_ref)
-        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
-
-    def decide(self, view: View) -> list[Draft]:
-        row = own_license(view, self.license_ref, self.actor)
-        cls = CHANGES[self.verb]
-        members: dict[str, Any] = {"license_ref": self.license_ref}
-        seals: tuple[tuple[str, bytes, Any], ...] = ()
-        if "document_digest" in cls.__dataclass_fields__:
-            if self.document is None:
-                raise errors.Invalid("a court's order has a number", field="document_number")
-            own = actor_stream(self.actor, view)
-            assert own is not None, "an issuer has a stream"
-            members["document_digest"], content = sealed_digest(self.document, suite=view.vault.suite)
-            seals = (("document", own, content),)
-        if "area_code" in cls.__dataclass_fields__:
-            members["area_code"] = self.area_code or ""
-        made = cls(**members)
-        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=seals)]
+        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=tuple(seals))]
 
 
 def sealed_digest(content: Any, *, suite: suites.Suite) -> tuple[bytes, list[Any]]:

@@ -14,11 +14,11 @@ from typing import Literal, TypeVar
 
 from ledger import anchoring, days, errors, log, tiling
 from ledger.anchor import Mark
-from ledger.command import Batch, Command, Effects, NewEntry, Reads, Wants
+from ledger.command import Batch, Command, Effects, NewEntry, Reads, RowKey, Wants
 from ledger.deciding import Answered, Decided, Recorded, Result, decide_all, outcomes, recorded
 from ledger.drafting import Encoded
 from ledger.recorder import Recorder
-from ledger.state import GenerationRow
+from ledger.state import GenerationRow, LicenseRow, StreamRow
 from ledger.store import (
     Addition,
     Head,
@@ -197,6 +197,7 @@ class Pen:
                 reads.held |= further.held
                 reads.candidates |= further.candidates
                 reads.data_keys |= further.data_keys
+                reads.shared |= further.shared
         reads.rows -= batch.rows.keys()
         for stream_id in list(reads.data_keys):
             known = self._vault.cached(stream_id)
@@ -207,6 +208,15 @@ class Pen:
         batch.rows.update(loaded.rows)
         batch.held.update(loaded.held)
         batch.candidates.update(loaded.candidates)
+        batch.shared.update(loaded.shared)
+        homes: set[RowKey] = {
+            (StreamRow, row.stream_id)
+            for row in (*found.rows.values(), *loaded.rows.values())
+            if isinstance(row, LicenseRow) and row.parties
+        }
+        if homes - batch.rows.keys():
+            # A license that a holder has with others may stand in another's stream.
+            batch.rows.update(session.load(Reads(rows=homes - batch.rows.keys())).rows)
         batch.data_keys.update(self._vault.unwrap(loaded.wraps))
         more = batch.further(loaded.rows)
         if more is not None:

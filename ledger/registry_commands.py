@@ -155,11 +155,14 @@ class EraseHolder(Command):
 
     def reads(self, view: View) -> Reads:
         entry = view.entry(holder_lookup(view.vault, self.holder))
-        return Reads(rows=set() if entry is None else {(StreamRow, entry.stream_id)})
+        if entry is None:
+            return Reads()
+        return Reads(rows={(StreamRow, entry.stream_id)}, shared={entry.stream_id})
 
     def decide(self, view: View) -> list[Draft]:
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None:
             raise errors.NotFound("no holder under this code")
         view.effects.forgotten.append(entry.stream_id)
-        return [Draft(fact=holder.HolderErased(), stream_id=entry.stream_id)]
+        shared = tuple(sorted(row.license_ref for row in view.shared(entry.stream_id)))
+        return [Draft(fact=holder.HolderErased(shared=shared), stream_id=entry.stream_id)]

@@ -48,6 +48,7 @@ class _FollowingCommand(VersionCommand):
                 (TypeRulesRow, row.type_code),
             }
             reads.data_keys.add(row.stream_id)
+        self._read_parties(view, reads)
         return reads
 
     def _present(self, view: View) -> LicenseRow:
@@ -59,22 +60,21 @@ class _FollowingCommand(VersionCommand):
     def _next(
         self, view: View, row: LicenseRow, cls: type[license.NextVersion], identifier: str, **members: Any
     ) -> Draft:
-        made, salted = self._version(
+        made, seals = self._version(
             cls,
             view,
+            home=row.stream_id,
             license_id=identifier,
             holder=self.holder,
             previous=self.previous,
             license_ref=self.license_ref,
             type_code=row.type_code,
             version=row.version + 1,
-            parties=(("holder", row.stream_id),),
             **members,
         )
         printed = self._number_of(row.type_code, row.issuer)
         self._claim(view, printed, stream_id=row.stream_id, license_ref=row.license_ref)
-        seals = (("fields", row.stream_id, salted),)
-        return Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=seals)
+        return Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=tuple(seals))
 
 
 @dataclass(frozen=True, kw_only=True)

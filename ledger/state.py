@@ -223,6 +223,10 @@ class LicenseRow(Row):
     """Counterparts 副本 of the present version that were ever printed."""
     area_code: str | None = None
     """管辖属地; None: the division in its issuer's credit code."""
+    parties: tuple[str, ...] = ()
+    """Of a license with several parties, each as `ledger.party.Party.text`; none where it has one."""
+    is_orphaned: bool = False
+    """Whether its home was erased while other parties live: it is used no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,6 +253,8 @@ class AuthorizationRow(Row):
     uses: int
     is_withdrawn: bool
     use_code_digest: bytes | None
+    joined: tuple[str, ...] = ()
+    """Streams, as text, of further parties who consent to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,6 +283,19 @@ class MissRow(Row):
     misses: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class PartyRow(Row):
+    """A party of a license beside the home, to find the license by the party's stream."""
+
+    table = "license_parties"
+    party_key: bytes
+    """License reference and stream, 32 bytes."""
+    license_ref: bytes
+    stream_id: bytes
+    type_code: str
+    is_current: bool
+
+
 ROWS: tuple[type[Row], ...] = (
     LedgerRow,
     GenerationRow,
@@ -292,6 +311,7 @@ ROWS: tuple[type[Row], ...] = (
     AuthorizationRow,
     PieceRow,
     MissRow,
+    PartyRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 
-from ledger import errors, sql, store_pipeline, tables
+from ledger import errors, party, sql, store_pipeline, tables
 from ledger.command import Entry, Reads, RowKey, Wants
 from ledger.state import AuthorizationRow, LicenseRow, Row
 from ledger.store_pipeline import Answer
@@ -118,6 +118,7 @@ class Loaded:
     held: dict[tuple[bytes, str], list[bytes]]
     candidates: dict[tuple[bytes, str, str | None], list[bytes]]
     wraps: list[keyring.WrappedKey]
+    shared: dict[bytes, list[bytes]] = field(default_factory=dict)
 
 
 class EventRow(NamedTuple):
@@ -247,7 +248,7 @@ class Session:
         found = _nothing()
         held, candidates, keys = list(reads.held), list(reads.candidates), list(reads.data_keys)
         rows = self._ask_rows(reads.rows)
-        held_rows = self._ask_held(held)
+        held_rows, others_rows, shared_rows = self._ask_held(held, list(reads.shared))
         candidate_rows = self._ask_candidates(candidates)
         wraps = self._ask("data_keys", self._partition, keys) if keys else None
         self._gather()
@@ -256,6 +257,17 @@ class Session:
         for row in self._fetched(LicenseRow, held_rows):
             found.rows[LicenseRow, row.license_ref] = row
             found.held[row.stream_id, row.type_code].append(row.license_ref)
+        for row in self._fetched(LicenseRow, others_rows):
+            found.rows[LicenseRow, row.license_ref] = row
+            for one in party.of(row):
+                if one.stream_id != row.stream_id and (one.stream_id, row.type_code) in found.held:
+                    found.held[one.stream_id, row.type_code].append(row.license_ref)
+        found.shared = {stream_id: [] for stream_id in reads.shared}
+        for row in self._fetched(LicenseRow, shared_rows):
+            found.rows[LicenseRow, row.license_ref] = row
+            for one in party.of(row):
+                if one.stream_id in found.shared:
+                    found.shared[one.stream_id].append(row.license_ref)
         found.candidates = {asked: [] for asked in candidates}
         for row in self._fetched(AuthorizationRow, candidate_rows):
             found.rows[AuthorizationRow, row.authorization_ref] = row
@@ -372,11 +384,22 @@ class Session:
         text = self._sql["by_use_code"].format(columns=tables.table(AuthorizationRow).columns)
         return self._pipeline.ask(text, self._partition, digests)
 
-    def _ask_held(self, held: list[tuple[bytes, str]]) -> Answer | None:
-        if not held:
-            return None
-        text = self._sql["held"].format(columns=tables.table(LicenseRow).columns)
-        return self._pipeline.ask(text, *_columns(held), self._partition)
+    def _ask_held(
+        self, held: list[tuple[bytes, str]], shared: list[bytes]
+    ) -> tuple[Answer | None, Answer | None, Answer | None]:
+        """Licenses that stand in a holder's stream, those that stand in another's, and those with several."""
+        columns = tables.table(LicenseRow).columns
+        own = others = several = None
+        if held:
+            own = self._pipeline.ask(
+                self._sql["held"].format(columns=columns), *_columns(held), self._partition
+            )
+            text = self._sql["held_with_others"].format(columns=columns)
+            others = self._pipeline.ask(text, *_columns(held), self._partition)
+        if shared:
+            text = self._sql["shared"].format(columns=columns)
+            several = self._pipeline.ask(text, shared, self._partition, self._partition)
+        return own, others, several
 
     def _ask_candidates(self, candidates: list[tuple[bytes, str, str | None]]) -> Answer | None:
         if not candidates:

@@ -44,6 +44,7 @@ NATIONAL_CODES: dict[str, str | None] = {
     "source-unavailable": "99",
     "not-covered": "10",
     "not-held": "10",
+    "consent-missing": "100",
     "holder-contested": "23",
     "holder-ended": "23",
     "license-annulled": "21",
@@ -190,6 +191,8 @@ class LicenseUsed(Fact):
             raise errors.Forbidden("the authorization is another requester's")
         if not authorization.covers(row, license_row):
             raise errors.Forbidden("the authorization does not cover the license")
+        if authorization.is_consent_missing(row, license_row):
+            raise errors.Forbidden("not permitted: consent-missing")
         named = (self.version, self.license_index, self.status)
         if named != (license_row.version, license_row.version_index, "effective"):
             raise errors.Forbidden("not the version that stood")
@@ -283,7 +286,9 @@ class UseRefused(Fact):
             raise errors.Forbidden("the refusal stands with another holder than its authorization")
 
     def _allow_named(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
-        names_one, names_some = self.reason.startswith("license-"), self.reason == "ambiguous"
+        is_unconsented = self.reason == "consent-missing"
+        names_one = self.reason.startswith("license-") or is_unconsented
+        names_some = self.reason == "ambiguous"
         if (self.license_ref is not None) != names_one or bool(self.choices) != names_some:
             raise errors.Forbidden("not what a refusal of this reason names")
         told = self.reason if names_one else None
@@ -291,8 +296,9 @@ class UseRefused(Fact):
             license_row = state.get(LicenseRow, license_ref)
             if license_row is None or license_row.stream_id != about.stream_id:
                 raise errors.Forbidden("the license has another home stream")
-            is_true = judge_license(license_row, at=about.recorded_at) == told
-            if not is_true or not authorization.covers(row, license_row):
+            is_true = is_unconsented or judge_license(license_row, at=about.recorded_at) == told
+            is_missing = authorization.is_consent_missing(row, license_row)
+            if not is_true or is_missing != is_unconsented or not authorization.covers(row, license_row):
                 raise errors.Forbidden("not a license that this refusal may name")
             if self.responsible is not None and (self.since, self.responsible) != (
                 since(license_row, at=about.recorded_at),
@@ -385,8 +391,9 @@ def _try(
     def hindrance(item: LicenseRow) -> str | None:
         return of_holder(item) or judge_license(item, at=at)
 
-    covered = [item for item in licenses if authorization.covers(row, item)]
-    effective = [item for item in covered if hindrance(item) is None]
+    covered = [item for item in licenses if _is_covered(row, item, homes)]
+    consented = [item for item in covered if not authorization.is_consent_missing(row, item)]
+    effective = [item for item in consented if hindrance(item) is None]
     is_ambiguous = len(effective) > TOGETHER_MAX
     reason = judge_authorization(row, asked, at=at, uses=1 if is_ambiguous else max(1, len(effective)))
     if reason is not None:
@@ -396,15 +403,27 @@ def _try(
         named = [item for item in types if item.type_code in row.type_codes]
         said, type_code, refs = coverage.judge_all(named, asked.expected, at=at)
         return Outcome(reason=said, authorization=row, type_code=type_code, coverage=refs)
-    if not effective:
+    if not consented:
         newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
+        return Outcome(reason="consent-missing", authorization=row, licenses=(newest,))
+    if not effective:
+        newest = max(consented, key=lambda item: (item.valid_from, item.license_ref))
         stands_in_the_way = of_holder(newest)
         if stands_in_the_way is not None:
             return Outcome(reason=stands_in_the_way, authorization=row, home=newest.stream_id)
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
     if is_ambiguous:
-        return Outcome(reason="ambiguous", authorization=row, licenses=tuple(effective[:CHOICES_MAX]))
+        choices = [item for item in effective if item.stream_id == effective[0].stream_id]
+        return Outcome(reason="ambiguous", authorization=row, licenses=tuple(choices[:CHOICES_MAX]))
     return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept)
+
+
+def _is_covered(row: AuthorizationRow, item: LicenseRow, homes: Mapping[bytes, StreamRow]) -> bool:
+    """Whether the authorization covers a license; what hinders its home is no other party's business."""
+    is_anothers = row.mode == "holder" and row.stream_id != item.stream_id
+    if is_anothers and judge_holder(homes[item.stream_id]) is not None:
+        return False
+    return authorization.covers(row, item)
 
 
 def _concerns(row: AuthorizationRow, licenses: Sequence[LicenseRow], type_code: str | None) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import audit, authorization_commands, coverage, errors, holder, use, verification
+from ledger import audit, authorization_commands, coverage, errors, holder, party, use, verification
 from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Draft
@@ -61,8 +61,14 @@ class UseLicense(Command):
                 reads.candidates.add((own, self.actor.organization, type_code))
         if stream_id is not None:
             reads.rows.add((StreamRow, stream_id))
-            reads.candidates.add((stream_id, self.actor.organization, None))
+        reads.candidates |= {(one, self.actor.organization, None) for one in self._askable(view, stream_id)}
         return reads
+
+    def _askable(self, view: View, stream_id: bytes | None) -> set[bytes]:
+        """Streams in which consent to the use may stand: of a license that is named, all its parties'."""
+        named = None if self.license_ref is None else view.state.get(LicenseRow, self.license_ref)
+        parties = () if named is None else party.of(named)
+        return {one.stream_id for one in parties} | (set() if stream_id is None else {stream_id})
 
     def decide(self, view: View) -> list[Draft]:
         outcome, asked = self.outcome(view)
@@ -151,7 +157,8 @@ class UseLicense(Command):
         requester = self.actor.organization
         candidates = [row for code in types for row in view.candidates(own, requester, code)]
         if stream_id is not None:
-            candidates += view.candidates(stream_id, requester, None)
+            for one in sorted(self._askable(view, stream_id)):
+                candidates += view.candidates(one, requester, None)
         return candidates
 
     def _licenses(
@@ -163,7 +170,7 @@ class UseLicense(Command):
             row = view.state.get(LicenseRow, self.license_ref)
             return [] if row is None else [row]
         named = (view.state.get(LicenseRow, ref) for ref in refs)
-        found = {row.license_ref: row for row in named if row is not None and row.stream_id == stream_id}
+        found = {row.license_ref: row for row in named if row is not None and party.holds(row, stream_id)}
         for type_code in types:
             found.update({row.license_ref: row for row in view.held(stream_id, type_code)})
         return list(found.values())

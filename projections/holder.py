@@ -182,7 +182,8 @@ class _Changes:
             work.run(texts["count_uses"], (work.partition, *_columns(counted)))
 
     def _version(self, made: license.VersionFact, about: event.Event, index: int) -> None:
-        self._parties[made.license_ref] = made.parties
+        shown = enumerate(made.parties)
+        self._parties[made.license_ref] = tuple(one for n, one in shown if n not in made.unfiled)
         version = {
             "version": made.version,
             "version_index": index,

@@ -60,6 +60,8 @@ class Permission:
     count: int | None = None
     spent: int = 0
     is_withdrawn: bool = False
+    joined: set[str] = field(default_factory=set)
+    """Further holders who consent."""
 
 
 @dataclass
@@ -79,6 +81,8 @@ class Held:
     """What of its holder comes before its status."""
     is_kept: bool = False
     """Whether its type outlives its holders."""
+    parties: dict[str, str] = field(default_factory=dict)
+    """Of a license with several parties: holder to `any`, `all` or `none`."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +159,19 @@ class Rules:
 
     def _judge_one(self, permission: Permission, covered: list[Held], asked: Request, *, at: int) -> Verdict:
         mode = permission.mode
-        effective = [item for item in covered if status_word(item, at, mode) == "effective"]
-        newest = max(covered, key=lambda item: (item.first_day, item.ref), default=None)
+        consented = [item for item in covered if has_consent(permission, item)]
+        effective = [item for item in consented if status_word(item, at, mode) == "effective"]
+        newest = max(consented or covered, key=lambda item: (item.first_day, item.ref), default=None)
+        nothing = nothing_word(permission, asked)
         rule = self.rule(
             authorization=authorization_word(permission, len(effective), at),
             mode=permission.mode,
             scope=scope_word(permission, asked),
-            license=license_word(effective, newest, at, mode, nothing_word(permission, asked)),
+            license=(
+                license_word(effective, newest, at, mode, nothing)
+                if consented or newest is None
+                else "consent-missing"
+            ),
         )
         used = {"licenses": effective, "choices": effective, "license": [newest]}.get(rule.names, [])
         named = tuple(item for item in used if item is not None)
@@ -243,8 +253,24 @@ def read() -> Rules:
     return Rules(PAGE.read_text(encoding="utf-8"))
 
 
+def has_consent(permission: Permission, held: Held) -> bool:
+    """Whether those parties consent whose roles ask for it."""
+    if permission.holder is None or not held.parties:
+        return True
+    given = {permission.holder, *permission.joined}
+    needed = {holder for holder, consent in held.parties.items() if consent == "all"}
+    if needed:
+        return needed <= given
+    return any(consent == "any" and holder in given for holder, consent in held.parties.items())
+
+
 def _covers(permission: Permission, held: Held) -> bool:
-    if permission.holder is not None and permission.holder != held.holder:
+    if permission.holder is not None and held.parties:
+        if held.parties.get(permission.holder, "none") == "none":
+            return False
+        if permission.holder != held.holder and held.standing is not None:
+            return False
+    elif permission.holder is not None and permission.holder != held.holder:
         return False
     return held.type in permission.types or held.name in permission.licenses
 

@@ -22,9 +22,9 @@ from ledger import (
     command,
     config,
     errors,
-    license_commands,
     opening,
     registry_commands,
+    status_commands,
     use_commands,
 )
 from ledger.appender import Appender
@@ -128,7 +128,7 @@ def command_of(order: dict[str, Any]) -> command.Command:
     if order["verb"] == "change-key":
         changed = client.ClientKeyChanged(client_id=ref, algorithm="Ed25519", keys=("another",))
         return registry_commands.RecordInRegistry(actor=actor, facts=(changed,))
-    return license_commands.ChangeStatus(actor=actor, license_ref=ref, verb=order["verb"])
+    return status_commands.ChangeStatus(actor=actor, license_ref=ref, verb=order["verb"])
 
 
 def outcome_of(future: Future[Result]) -> dict[str, Any]:

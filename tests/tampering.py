@@ -25,7 +25,7 @@ from ledger import (
 )
 from ledger.vault import Vault
 from signing import event, merkle
-from tests.world import AUDITOR, BUSINESS_LICENSE, ENTERPRISE, HALL, ISSUER, World, citizen
+from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, ENTERPRISE, HALL, ISSUER, World, citizen
 
 ROUNDS = 12
 
@@ -34,6 +34,7 @@ def tell(world: World) -> None:
     """A history: licenses, authorizations of two modes, uses counted and refused, changes of status."""
     refs = [world.issue(citizen(number)) for number in range(ROUNDS)]
     refs += [world.issue() for _ in range(3)]
+    world.issue(ENTERPRISE, type_code=CITIZEN_CARD, co_owner=citizen(1))
     interim = identifiers.holder_code("099", identifiers.make_interim_code("350102", "000000001"))
     world.do(
         linking_commands.LinkHolderCodes(

@@ -23,6 +23,7 @@ from ledger import (
     license_commands,
     opening,
     registry_commands,
+    status_commands,
     use_commands,
 )
 from ledger.appender import Appender
@@ -278,8 +279,8 @@ def test_later_commands_of_a_batch_see_what_earlier_ones_did(world: World) -> No
         use_commands.UseLicense(actor=world.hall, holder=ENTERPRISE, type_code=BUSINESS_LICENSE)
         for _ in range(3)
     ]
-    asked.insert(1, license_commands.ChangeStatus(actor=world.issuer, license_ref=ref, verb="suspend"))
-    asked.insert(3, license_commands.ChangeStatus(actor=world.issuer, license_ref=ref, verb="reinstate"))
+    asked.insert(1, status_commands.ChangeStatus(actor=world.issuer, license_ref=ref, verb="suspend"))
+    asked.insert(3, status_commands.ChangeStatus(actor=world.issuer, license_ref=ref, verb="reinstate"))
     pen = Gate(world.ledger)
     with appending(world.ledger, pen) as appender:
         told = [future.result(60).recorded[0].event for future in together(world.ledger, appender, asked)]
@@ -306,7 +307,7 @@ def test_a_refused_batch_leaves_nothing(world: World) -> None:
         issue(world, citizen(1), type_code="11100000MB0143028R999", repeat=repeat(world.ledger, "1", "")),
         issue(world, citizen(2), actor=stranger, repeat=repeat(world.ledger, "2", "")),
         issue(world, citizen(3), actor=world.hall, repeat=repeat(world.ledger, "3", "")),
-        license_commands.ChangeStatus(actor=world.issuer, license_ref=bytes(16), verb="suspend"),
+        status_commands.ChangeStatus(actor=world.issuer, license_ref=bytes(16), verb="suspend"),
         Broken(actor=world.issuer, stage="decide"),
     ]
     for future in together(world.ledger, world.appender, bad):

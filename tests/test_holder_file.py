@@ -134,12 +134,12 @@ def test_a_cursor_of_one_list_opens_no_other(here: Projected) -> None:
 
 
 def test_a_license_stands_in_the_file_of_each_of_its_parties(here: Projected) -> None:
-    """Two spouses own a house; an amendment leaves it to one of them, who is also a legal representative."""
+    """Two spouses own a house; an amendment leaves it to one of them, who is then both owners."""
     here.follow()
     told = history.begun()
     parties = (("holder", history.HOLDER), ("co-owner", history.STRANGER))
     issued = history.version(parties=parties)
-    left = (("holder", history.HOLDER), ("legal representative", history.HOLDER))
+    left = (("holder", history.HOLDER), ("co-owner", history.HOLDER))
     amended = history.version(history.license.LicenseAmended, version=2, parties=left)
     made = [Happened(100 + n, told.record(item), item) for n, item in enumerate((issued, amended))]
     (projection,) = (item for item in registry.ALL if isinstance(item, holder.Holder))
@@ -153,7 +153,7 @@ def test_a_license_stands_in_the_file_of_each_of_its_parties(here: Projected) ->
         projection.apply(work, made[1:])
         work.advance("holder", 101)
     (held,) = files.licenses(history.HOLDER).rows
-    assert held.roles == ("holder", "legal representative")
+    assert held.roles == ("holder", "co-owner")
     assert (held.license.version, held.license.version_index, held.license.issued_index) == (2, 101, 100)
     assert files.licenses(history.STRANGER).rows == ()
 

@@ -15,7 +15,7 @@ from tests.conftest import Cluster
 
 ORDER = (
     *("issue", "grant", "use", "use_batch", "verify", "search", "read_trail", "read_statistics"),
-    *("get_license", "amend", "suspend", "reinstate", "get_authorization", "narrow", "withdraw"),
+    *("get_license", "amend", "suspend", "reinstate", "get_authorization", "join", "narrow", "withdraw"),
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("renew", "replace", "endorse", "endorse_batch"),
     *("issue_counterparts", "get_pieces", "cancel_counterpart"),

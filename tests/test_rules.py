@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from ledger import advice, authorization, client, coverage, days, license, mark, use
+from ledger import advice, authorization, client, coverage, days, license, mark, party, use
 from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow
 from signing import ids
 from tests import rules_table
@@ -65,6 +65,9 @@ def license_row(item: Held) -> LicenseRow:
         valid_from=days.parse(item.first_day),
         valid_to=None if item.last_day is None else days.parse(item.last_day),
         field_names=("@license_id", "domicile", "name"),
+        parties=tuple(
+            party.Party(bytes.fromhex(holder), consent, ()).text for holder, consent in item.parties.items()
+        ),
         **{license.MARKS[mark]: 7 for mark in item.marks},
     )
 
@@ -100,6 +103,7 @@ def authorization_row(item: Permission) -> AuthorizationRow:
         uses=item.spent,
         is_withdrawn=item.is_withdrawn,
         use_code_digest=None,
+        joined=tuple(ids.text(bytes.fromhex(holder)) for holder in sorted(item.joined)),
     )
 
 
@@ -154,6 +158,13 @@ def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Re
     return said.outcome
 
 
+def shared(number: int, own: str, other: str, *, home: bytes = HOLDER, status: str = "effective") -> Held:
+    """A license of the holder and of a stranger, whose roles ask for consent as said."""
+    made = held(number, status, holder=home)
+    made.parties = {HOLDER.hex(): own, STRANGER.hex(): other}
+    return made
+
+
 LICENSES: dict[str, list[Held]] = {
     "none": [],
     "one of another type": [held(1, type_code=OTHER_TYPE)],
@@ -167,6 +178,13 @@ LICENSES: dict[str, list[Held]] = {
     "ended, two of a kept type": [replace(held(n, "holder-ended"), is_kept=True) for n in (1, 2)],
     "two of a contested code": [held(1, "holder-contested"), held(2, "holder-contested")],
     "two": [held(1), held(2)],
+    "one with another, all asked": [shared(1, "all", "all")],
+    "one with another, any asked": [shared(1, "any", "any")],
+    "one with another who alone is asked": [shared(1, "none", "all")],
+    "one of another's, any asked": [shared(1, "any", "any", home=STRANGER)],
+    "an expired one with another": [shared(1, "all", "all", status="expired")],
+    "one of a contested code with another": [shared(1, "any", "any", status="holder-contested")],
+    "one with another and one alone": [shared(1, "all", "all"), held(2)],
     "twenty": [held(number) for number in range(20)],
     "twenty-one": [held(number) for number in range(21)],
     "one effective among ended ones": [held(1, "revoked"), held(2), held(3, "expired")],
@@ -271,6 +289,24 @@ def test_a_consent_is_not_spent_where_law_permits() -> None:
     )
     assert decided.authorization is not None
     assert decided.authorization.mode == "statutory"
+
+
+@pytest.mark.parametrize("own", ["any", "all", "none"])
+@pytest.mark.parametrize("other", ["any", "all", "none"])
+@pytest.mark.parametrize("joined", [set(), {STRANGER.hex()}])
+@pytest.mark.parametrize("home", [HOLDER, STRANGER])
+def test_the_consent_of_parties_is_asked_as_the_page_says(
+    own: str, other: str, joined: set[str], home: bytes
+) -> None:
+    consent = permission(1, "holder", joined=joined)
+    outcome = agree([consent], [shared(1, own, other, home=home)], ASKED["everything"])
+    if own == "none":
+        assert outcome == "not-held"
+    else:
+        is_missing = other == "all" and not joined
+        assert outcome == ("consent-missing" if is_missing else "granted")
+    law = permission(2, "statutory")
+    assert agree([law], [shared(1, own, other, home=home)], ASKED["everything"]) == "granted"
 
 
 def test_a_consent_covers_no_other_holder() -> None:

@@ -22,6 +22,7 @@ from ledger import (
     license_commands,
     opening,
     registry_commands,
+    status_commands,
     use_commands,
 )
 from ledger.appender import Appender
@@ -90,9 +91,10 @@ class World:
         type_code: str = BUSINESS_LICENSE,
         valid_from: str = "2020-01-01",
         valid_to: str | None = None,
+        co_owner: identifiers.HolderCode | None = None,
         **values: Any,
     ) -> bytes:
-        """A new license of `holder`; returns its license_ref."""
+        """A new license of `holder`, and of a co-owner; returns its license_ref."""
         content = license_commands.Content(
             serial=license_commands.draw_serial(),
             number=f"NO-{next(COUNTER)}",
@@ -103,14 +105,18 @@ class World:
             issued_on=days.parse(valid_from),
         )
         asked = license_commands.IssueLicense(
-            actor=self.issuer, type_code=type_code, holder=holder, content=content
+            actor=self.issuer,
+            type_code=type_code,
+            holder=holder,
+            content=content,
+            parties=() if co_owner is None else (_owner(co_owner),),
         )
         self.do(asked)
         return asked.license_ref
 
     def status(self, license_ref: bytes, verb: str) -> Result:
         """A change of a status or a mark by the issuer."""
-        asked = license_commands.ChangeStatus(
+        asked = status_commands.ChangeStatus(
             actor=self.issuer,
             license_ref=license_ref,
             verb=verb,
@@ -176,3 +182,14 @@ class World:
         except errors.VersionMoved as moved:
             known = {moved.extra["version_index"]: verdicts}
             return self.do(replace(asked, known=known)).recorded[0]
+
+
+def _owner(holder: identifiers.HolderCode) -> license_commands.Party:
+    return license_commands.Party(
+        role="co-owner",
+        code_type=holder.code_type,
+        code=holder.code,
+        name="合成共有人",
+        field_names=(),
+        holder=holder,
+    )

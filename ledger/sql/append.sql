@@ -51,6 +51,35 @@ CROSS JOIN LATERAL (
     LIMIT 200
 ) AS l
 
+-- held_with_others --
+-- Of each holder and type, the licenses that stand in another party's stream.
+SELECT l.* FROM unnest(%b::bytea[], %b::text[]) AS asked (stream_id, type_code)
+CROSS JOIN LATERAL (
+    SELECT license_ref, partition FROM license_parties
+    WHERE partition = %b::integer AND stream_id = asked.stream_id AND type_code = asked.type_code AND is_current
+    ORDER BY license_ref DESC
+    LIMIT 200
+) AS p
+CROSS JOIN LATERAL (
+    SELECT {columns} FROM licenses WHERE partition = p.partition AND license_ref = p.license_ref LIMIT 1
+) AS l
+
+-- shared --
+-- Licenses with several parties, of which each of these streams is one.
+SELECT l.* FROM unnest(%b::bytea[]) AS asked (stream_id)
+CROSS JOIN LATERAL (
+    (SELECT license_ref, partition FROM licenses
+     WHERE partition = %b::integer AND stream_id = asked.stream_id AND parties <> '[]'
+     ORDER BY license_ref LIMIT 3000)
+    UNION
+    (SELECT license_ref, partition FROM license_parties
+     WHERE partition = %b::integer AND stream_id = asked.stream_id AND is_current
+     ORDER BY license_ref LIMIT 3000)
+) AS p
+CROSS JOIN LATERAL (
+    SELECT {columns} FROM licenses WHERE partition = p.partition AND license_ref = p.license_ref LIMIT 1
+) AS l
+
 -- candidates --
 -- Of each stream and requester, the authorizations that name the type (or, without one, all), usable ones first.
 SELECT a.* FROM unnest(%b::bytea[], %b::text[], %b::text[]) AS asked (stream_id, requester, type_code)

@@ -18,3 +18,23 @@ ALTER TABLE licenses
 ALTER TABLE licenses ADD COLUMN counterparts bigint NOT NULL DEFAULT 0;
 ALTER TABLE pieces ADD COLUMN is_cancelled boolean NOT NULL DEFAULT false;
 CREATE INDEX pieces_by_license ON pieces (partition, license_ref, version, piece);
+
+-- license_parties --
+-- Decision state: the parties of licenses that have several.
+ALTER TABLE licenses
+    ADD COLUMN parties jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN is_orphaned boolean NOT NULL DEFAULT false;
+ALTER TABLE authorizations ADD COLUMN joined jsonb NOT NULL DEFAULT '[]';
+CREATE TABLE license_parties (
+    partition integer NOT NULL,
+    party_key bytea NOT NULL,
+    license_ref bytea NOT NULL,
+    stream_id bytea NOT NULL,
+    type_code text NOT NULL,
+    is_current boolean NOT NULL,
+    PRIMARY KEY (partition, party_key)
+);
+CREATE INDEX license_parties_by_stream ON license_parties (partition, stream_id, type_code, license_ref)
+    WHERE is_current;
+GRANT SELECT ON license_parties TO ledger_service, ledger_reader;
+GRANT INSERT, UPDATE ON license_parties TO ledger_service;

@@ -1,0 +1,54 @@
+"""Consent of further parties 共同授权: who holds a license with others joins the authorization of one.
+
+A type says per role whether the consent of any or of all is needed. The first party's authorization names
+requester and scope; the others join it, each on evidence, and whoever withdraws it ends it for all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger import errors, holder
+from ledger.fact import Fact, Touched
+from ledger.state import AuthorizationRow, State, StreamRow, altered
+from signing import event, ids
+
+JOINED_MAX = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConsentJoined(Fact):
+    """The holder of this stream consents to what another's authorization allows."""
+
+    scope: ClassVar[str | None] = "consent:attest"
+    stream_kind: ClassVar[str] = "holder"
+    authorization_ref: bytes
+    evidence_digest: bytes
+    """Digest of the evidence of consent, with a sealed salt."""
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((AuthorizationRow, self.authorization_ref), (StreamRow, about.stream_id))
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(AuthorizationRow, self.authorization_ref)
+        if row is None or row.mode != "holder":
+            raise errors.AuthorizationNotFound
+        if row.is_withdrawn:
+            raise errors.AuthorizationWithdrawnConflict
+        stream = state.get(StreamRow, about.stream_id)
+        if stream is None or stream.kind != "holder":
+            raise errors.NotFound("no such holder")
+        holder.refuse_contested(stream)
+        if row.requester == about.organization:
+            raise errors.OwnOrganization(field="requester")
+        if about.stream_id == row.stream_id or ids.text(about.stream_id) in row.joined:
+            raise errors.Conflict("the holder consents already")
+        if len(row.joined) >= JOINED_MAX:
+            raise errors.Conflict(f"at most {JOINED_MAX} join")
+        if about.client is not None and about.operator_ref is None:
+            raise errors.Invalid("attested consent names its operator", field="operator")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = state.need(AuthorizationRow, self.authorization_ref)
+        state.put(altered(row, joined=(*row.joined, ids.text(about.stream_id))))

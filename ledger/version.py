@@ -1,0 +1,47 @@
+"""What every version of a license keeps to: its dates, and the names of its fields."""
+
+from __future__ import annotations
+
+import re
+
+from ledger import days, errors, party
+from ledger.state import TypeRow
+
+FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+PREVIOUS_ID = "@previous_license_id"
+"""关联证照标识: the identifier that a renewed, replaced or transferred license had before."""
+RESERVED_FIELDS = (
+    *("@holder_code", "@holder_code_type", "@holder_name", "@license_id", "@license_number", PREVIOUS_ID),
+)
+"""Fields that the ledger gives a license beside those of its type."""
+FIELDS_MAX = 100
+DAY_MIN, DAY_MAX = days.parse("1900-01-01"), days.parse("2200-12-31")
+
+
+def check_dates(valid_from: int, valid_to: int | None, issued_on: int) -> None:
+    """Nothing when the days are in order and within 1900 to 2200; raises Invalid."""
+    for name, day in (("valid_from", valid_from), ("valid_to", valid_to), ("issued_on", issued_on)):
+        if day is not None and not DAY_MIN <= day <= DAY_MAX:
+            raise errors.Invalid("a date lies between 1900-01-01 and 2200-12-31", field=name)
+    if valid_to is not None and valid_to < valid_from:
+        raise errors.Invalid("valid_to is before valid_from", field="valid_to")
+
+
+def check_due(due: int | None, *, after: int) -> None:
+    """Nothing when an endorsement is due after a day and within the calendar; raises Invalid."""
+    if due is not None and not after < due <= DAY_MAX:
+        raise errors.Invalid("an endorsement is due later, and until 2200-12-31", field="endorsement_due")
+
+
+def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
+    """Nothing when every name is reserved or one of the type's; raises FieldUnknown or Invalid."""
+    if len(names) > FIELDS_MAX:
+        raise errors.Invalid(f"a license has at most {FIELDS_MAX} fields", field="fields")
+    if list(names) != sorted(set(names)):
+        raise errors.Invalid("field names are sorted and different", field="fields")
+    for name in names:
+        if name in RESERVED_FIELDS or party.FIELD.fullmatch(name):
+            continue
+        known = name in type_row.field_names if type_row.field_names else FIELD_NAME.fullmatch(name)
+        if not known:
+            raise errors.FieldUnknown(field=f"fields.{name}" if FIELD_NAME.fullmatch(name) else "fields")
