@@ -1,7 +1,7 @@
 """What a code is and whether it is right, in lines for a person at a terminal.
 
-Gives `explain`, the decision behind `license-ledger id check`: it tells citizen IDs, credit
-codes, permanent resident cards and license identifiers apart by shape. Shapes overlap (eighteen
+Gives `explain`, the decision behind `license-ledger id check`: it tells citizen IDs, credit codes,
+interim codes, permanent resident cards and license identifiers apart by shape. Shapes overlap (eighteen
 digits may be three of them), so a reading without a flaw wins. Its lines name check characters
 and never repeat the code; the normalized form alone does. Stores nothing and decides nothing.
 Rests on `ledger.identifiers` and `ledger.license_id`.
@@ -28,7 +28,7 @@ class Explanation:
     verdict: str
     """`ok`, `warning`, `legacy-variant` or `bad`."""
     kind: str
-    """`citizen-id`, `credit-code`, `permanent-resident-card`, `license-id` or `unknown`."""
+    """`citizen-id`, `credit-code`, `interim-code`, `permanent-resident-card`, `license-id` or `unknown`."""
     normalized: str | None = field(default=None, repr=False)
     """The form to store; absent when the code is bad."""
     fault: str | None = None
@@ -56,7 +56,7 @@ def explain(code: str) -> Explanation:
         return _license_id(text)
     readings = _readings(text)
     if not readings:
-        line = "no citizen ID, credit code, permanent resident card or license identifier"
+        line = "no citizen ID, credit code, interim code, permanent resident card or license identifier"
         return Explanation(verdict=BAD, kind=UNKNOWN, fault="shape-unknown", lines=(line,))
     return next((reading for reading in readings if reading.verdict == OK), readings[0])
 
@@ -69,6 +69,8 @@ def _readings(text: str) -> list[Explanation]:
         return [_citizen_id(text)]
     if re.fullmatch("[0-9]{15,18}[0-9Xx]", text):
         return _readings_of_digits(text)
+    if re.fullmatch("[Zz]{2}[0-9A-Za-z]{14,18}", text):
+        return [_interim_code(text)]
     if re.fullmatch("[0-9A-Za-z]{16,20}", text):
         return [_credit_code(text)]
     return []
@@ -120,6 +122,18 @@ def _credit_code(text: str) -> Explanation:
     except identifiers.IdentifierError as error:
         return _bad(kind, fault=error.fault, lines=lines)
     return _good(kind, normalized=found.code, warnings=found.warnings, lines=lines)
+
+
+def _interim_code(text: str) -> Explanation:
+    kind = identifiers.INTERIM_CODE
+    code = text.upper()
+    expected = identifiers.mod_37_36(code[:17])
+    lines = [_compared("check character (MOD 37,36)", found=code[17], expected=expected)] * (len(code) == 18)
+    try:
+        normalized = identifiers.interim_code(text)
+    except identifiers.IdentifierError as error:
+        return _bad(kind, fault=error.fault, lines=lines)
+    return _good(kind, normalized=normalized, warnings=(), lines=[*lines, "holder code type 099"])
 
 
 def _license_id(text: str) -> Explanation:

@@ -26,9 +26,10 @@ FREE_TEXT_LENGTH_MAX: Final = 50
 """Longest service-card, 099 or 999 code."""
 
 _YEARS_OF_BIRTH: Final = range(1800, 2100)
-_CREDIT_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+CREDIT_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+"""The 31 characters of GB 32100: no I, O, S, V, Z."""
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_INTERIM: Final = f"ZZ[0-9]{{6}}[{_CREDIT_ALPHABET}]{{9}}"
+_INTERIM: Final = f"ZZ[0-9]{{6}}[{CREDIT_ALPHABET}]{{9}}"
 _CITIZEN_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CREDIT_WEIGHTS: Final = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 _SUBJECT_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
@@ -167,7 +168,7 @@ def credit_code(text: str) -> CreditCode:
     """
     _refuse_blank(text, kind=CREDIT_CODE)
     code = _upper(text)
-    pattern = f"[{_CREDIT_ALPHABET}]{{2}}[0-9]{{6}}[{_CREDIT_ALPHABET}]{{10}}"
+    pattern = f"[{CREDIT_ALPHABET}]{{2}}[0-9]{{6}}[{CREDIT_ALPHABET}]{{10}}"
     _refuse_shape(code, kind=CREDIT_CODE, length=18, pattern=pattern)
     if credit_code_check_character(code[:17]) != code[17]:
         raise IdentifierError(CREDIT_CODE, "check-character")
@@ -181,10 +182,10 @@ def credit_code(text: str) -> CreditCode:
 
 def credit_code_check_character(first17: str) -> str:
     """The 18th character of a credit code, GB 32100: weights 3^(i-1) mod 31."""
-    _refuse_shape(first17, kind=CREDIT_CODE, length=17, pattern=f"[{_CREDIT_ALPHABET}]{{17}}")
+    _refuse_shape(first17, kind=CREDIT_CODE, length=17, pattern=f"[{CREDIT_ALPHABET}]{{17}}")
     pairs = zip(_CREDIT_WEIGHTS, first17, strict=True)
-    total = sum(weight * _CREDIT_ALPHABET.index(character) for weight, character in pairs)
-    return _CREDIT_ALPHABET[-total % 31]
+    total = sum(weight * CREDIT_ALPHABET.index(character) for weight, character in pairs)
+    return CREDIT_ALPHABET[-total % 31]
 
 
 def subject_code_check_character(first8: str) -> str:
@@ -213,7 +214,7 @@ def interim_code(text: str) -> str:
 def make_interim_code(division: str, serial: str) -> str:
     """The interim code of a division's serial; raises IdentifierError: length, charset."""
     _refuse_shape(division, kind=INTERIM_CODE, length=6, pattern="[0-9]{6}")
-    _refuse_shape(serial, kind=INTERIM_CODE, length=9, pattern=f"[{_CREDIT_ALPHABET}]{{9}}")
+    _refuse_shape(serial, kind=INTERIM_CODE, length=9, pattern=f"[{CREDIT_ALPHABET}]{{9}}")
     first17 = f"ZZ{division}{serial}"
     return first17 + mod_37_36(first17)
 

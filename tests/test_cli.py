@@ -277,6 +277,26 @@ def test_codes_are_checked_one_by_one() -> None:
     console.call("id", "check", status=2)
 
 
+def test_codes_can_be_read_from_standard_input() -> None:
+    said = "\n".join(["", *CODES, "  "])
+    found = json.loads(console.run("id", "check", "-", "--json", said=said, status=1).stdout)
+    assert [one["verdict"] for one in found] == list(CODES.values())
+    both = json.loads(
+        console.run("id", "check", "91350100MA0000007A", "-", "--json", said=said, status=1).stdout
+    )
+    assert [one["verdict"] for one in both] == ["ok", *CODES.values()]
+    assert json.loads(console.run("id", "check", "-", "--json", said="").stdout) == []
+
+
+def test_an_interim_code_is_made_with_its_check_character() -> None:
+    made = console.call("id", "interim", "--division", "350102").strip()
+    assert console.call_json("id", "check", made)[0]["kind"] == "interim-code"
+    fixed = console.call("id", "interim", "--division", "350102", "--serial", "000000001").strip()
+    assert fixed == "ZZ3501020000000017"
+    console.call("id", "interim", "--division", "35010", status=2)
+    console.call("id", "interim", "--division", "350102", "--serial", "OOOOOOOOO", status=2)
+
+
 def test_verify_says_by_its_exit_status_whether_a_file_holds(kept: Kept) -> None:
     trust = kept.folder / "verify-trust.json"
     kept.call("keys", "trust", trust)

@@ -244,6 +244,55 @@ def test_an_old_card_born_on_29_february_2000_is_accepted() -> None:
     assert identifiers.permanent_resident_card(first14 + digit)
 
 
+@pytest.mark.parametrize("serial", ["000000001", "123456789", "ABCDEFGHJ", "YYYYYYYYY"])
+def test_an_interim_code_is_itself_in_either_case_and_travels_as_099(serial: str) -> None:
+    code = identifiers.make_interim_code("350102", serial)
+    assert len(code) == 18
+    assert identifiers.interim_code(code) == identifiers.interim_code(code.lower()) == code
+    assert identifiers.holder_code("099", code.lower()).code == code
+    assert identifiers.holder_code("099", code).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "blank"),
+        (" ZZ3501020000000017", "blank"),
+        ("ZZ350102000000001", "length"),
+        ("ZZ35010200000000177", "length"),
+        ("ZX3501020000000017", "charset"),
+        ("ZZ35010A0000000017", "charset"),
+        ("ZZ350102O000000017", "charset"),
+        ("ZZ3501020000000018", "check-character"),
+        ("ZZ3501030000000017", "check-character"),
+        ("91350100MA0000007A", "charset"),
+    ],
+)
+def test_a_flawed_interim_code_is_refused_by_the_name_of_the_flaw(text: str, fault: str) -> None:
+    with pytest.raises(IdentifierError) as caught:
+        identifiers.interim_code(text)
+    assert (caught.value.kind, caught.value.fault) == ("interim-code", fault)
+
+
+@given(st.text(alphabet=identifiers.CREDIT_ALPHABET, min_size=9, max_size=9), st.data())
+def test_any_substitution_or_transposition_in_an_interim_code_is_noticed(
+    serial: str, data: st.DataObject
+) -> None:
+    code = identifiers.make_interim_code("350102", serial)
+    at = data.draw(st.integers(8, 15))
+    other = data.draw(st.sampled_from(identifiers.CREDIT_ALPHABET))
+    for changed in (code[:at] + other + code[at + 1 :], code[:at] + code[at + 1] + code[at] + code[at + 2 :]):
+        if changed != code:
+            with pytest.raises(IdentifierError):
+                identifiers.interim_code(changed)
+
+
+def test_no_interim_code_is_a_credit_code() -> None:
+    with pytest.raises(IdentifierError):
+        identifiers.credit_code("ZZ3501020000000017")
+    assert identifiers.holder_code("099", "ZZ3501020000000018").warnings == ("interim-code-check-character",)
+
+
 def test_annex_a_has_sixteen_code_types_and_two_are_legal() -> None:
     types = identifiers.HOLDER_CODE_TYPES
     expected = "001 099 111 114 115 118 119 120 122 411 412 413 414 511 516 999"
