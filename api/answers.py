@@ -21,6 +21,7 @@ from ledger import (
     mark,
     piece,
     place,
+    retroactive,
     state,
     use,
     verification,
@@ -124,6 +125,7 @@ def issued(served: service.Service, item: service.Recorded) -> Json:
         "qr": printed[0]["qr"],
         "counterparts": printed[1:],
         "warnings": _warnings(served, made),
+        "uses_between": _uses_between(served, item, made.license_ref),
     }
 
 
@@ -169,14 +171,36 @@ def _warnings(served: service.Service, made: license.VersionFact) -> list[dict[s
     return [{"field": "valid_to", "code": item.code, "message": item.message} for item in found]
 
 
-def changed(item: service.Recorded) -> Json:
+def changed(served: service.Service, item: service.Recorded) -> Json:
     """The answer to a change of a status or a mark."""
     made = fact.from_event(item.event)
+    assert isinstance(made, license.StatusChange | mark.MarkChange), "a change of a status or a mark"
+    told: Json = {**proven(item), "license_ref": ids.text(made.license_ref)}
     if isinstance(made, mark.MarkChange):
-        ref = ids.text(made.license_ref)
-        return {**proven(item), "license_ref": ref, "mark": made.mark, "stands": made.is_set}
-    assert isinstance(made, license.StatusChange), "a change of status"
-    return {**proven(item), "license_ref": ids.text(made.license_ref), "status": made.after}
+        told |= {"mark": made.mark, "stands": made.is_set}
+    else:
+        told["status"] = made.after
+    return {**told, "uses_between": _uses_between(served, item, made.license_ref)}
+
+
+def _uses_between(served: service.Service, item: service.Recorded, license_ref: bytes) -> Json:
+    """The uses that were made between the effect of a fact and its recording."""
+    found = retroactive.uses_between(served.reader, item.event, license_ref=license_ref, index=item.index)
+    return {
+        "through": found.through,
+        "count": found.count,
+        "is_complete": found.is_complete,
+        "uses": [
+            {
+                "index": index,
+                "recorded_at": days.instant_text(about.recorded_at),
+                "requester": about.organization,
+                "case_number": about.case_number,
+                "authorization_ref": ids.text(about.fact["authorization_ref"]),
+            }
+            for index, about in found.uses
+        ],
+    }
 
 
 def endorsed(item: service.Recorded) -> Json:

@@ -206,7 +206,7 @@ async def _change(
         area_code=body.area_code if isinstance(body, models_license.TransferOut) else None,
     )
     (item,) = await served.record(asked)
-    return routes.answer(answers.changed(item))
+    return routes.answer(await served.read(answers.changed, served, item))
 
 
 def _add_change(verb: str, title: str, body_of: Any) -> None:

@@ -32,6 +32,25 @@ class Warned(Answer):
     message: str
 
 
+class UseBetween(Answer):
+    """A use that a fact of earlier effect found already made."""
+
+    index: int
+    recorded_at: str
+    requester: str
+    case_number: str | None
+    authorization_ref: str
+
+
+class UsesBetween(Answer):
+    """Uses between the effect of a fact and its recording; their receipts verify as before."""
+
+    through: int = Field(description="The last index that was looked at")
+    count: int
+    is_complete: bool = Field(description="False: there were too many to count")
+    uses: list[UseBetween] = Field(description="The first 100")
+
+
 class PieceShown(Answer):
     """A counterpart 副本 that was printed."""
 
@@ -48,6 +67,7 @@ class Issued(Proven):
     qr: str | None = Field(description="Text of the QR code on the original 正本")
     counterparts: list[PieceShown]
     warnings: list[Warned] = Field(description="How the dates do not fit the type's validity rule")
+    uses_between: UsesBetween
 
 
 class CounterpartsIssued(Proven):
@@ -114,6 +134,7 @@ class StatusChanged(Proven):
 
     license_ref: str
     status: str
+    uses_between: UsesBetween
 
 
 class MarkChanged(Proven):
@@ -122,6 +143,7 @@ class MarkChanged(Proven):
     license_ref: str
     mark: Literal["frozen", "lost", "restricted"]
     stands: bool
+    uses_between: UsesBetween
 
 
 class MarkStanding(Answer):

@@ -6,3 +6,10 @@ SELECT root, generation, frontier FROM checkpoints WHERE partition = %b AND size
 -- Printed pieces of a version of a license, in their order.
 SELECT piece, piece_key, is_cancelled FROM pieces
 WHERE partition = %b AND license_ref = %b AND version = %b ORDER BY piece LIMIT %b
+
+-- uses_in_stream --
+-- Granted uses of a stream after one index and before another, recorded at an instant or later.
+SELECT position - 1, state FROM events
+WHERE partition = %b AND stream_id = %b AND version BETWEEN %b AND %b
+  AND topic = 'LicenseUsed' AND recorded_at >= %b
+ORDER BY version LIMIT %b
