@@ -88,23 +88,6 @@ async def _issue(
     return routes.answer(await served.read(answers.issued, served, item))
 
 
-@router.get(
-    "/v1/licenses/{license_ref}",
-    summary="A license now",
-    **routes.secured(model=models_answers.LicenseNow, refusals=(errors.LicenseNotFound,), appends=False),
-)
-async def get_license(request: Request, license_ref: str) -> Response:
-    """Status, type, dates and issuer from decision state; nothing sealed."""
-    served, asking = service.of(request), routes.asking(request)
-
-    def look() -> answers.Json:
-        served.require_current(asking)
-        row = _row(served, acts.ref(license_ref, absent=errors.LicenseNotFound))
-        return answers.license_now(served, row, at=served.moment())
-
-    return routes.answer(await served.read(look))
-
-
 @router.post(
     "/v1/licenses/{license_ref}/amend",
     summary="Amend a license 变更",
@@ -182,14 +165,6 @@ def present(
     # A version that was opened before may hold what an erased party's was.
     live = {name: pair for name, pair in version.salted.items() if name in row.field_names}
     return row, replace(version, salted=live)
-
-
-def _row(served: service.Service, ref: bytes) -> state.LicenseRow:
-    """The license as committed now; raises LicenseNotFound."""
-    row = served.reader.row(state.LicenseRow, ref)
-    if row is None or served.is_erased(row.stream_id):
-        raise errors.LicenseNotFound
-    return row
 
 
 async def _change(

@@ -15,7 +15,7 @@ import psycopg_pool
 
 from ledger import errors, log, place, sql, tables, tiling
 from ledger.command import Entry
-from ledger.state import Key, R, Row
+from ledger.state import AuthorizationRow, Key, R, Row
 from ledger.vault import Vault
 from signing import keyring, merkle, note, receipt, seal
 
@@ -66,6 +66,14 @@ class Reader:
         """(number, place in a status list, whether it is cancelled) of a version's printed pieces."""
         text = sql.load("reading")["pieces"]
         return self.run(text, (self._partition, license_ref, version, place.PIECES_MAX))
+
+    def candidates(self, asked: Sequence[tuple[bytes, str, str | None]]) -> list[AuthorizationRow]:
+        """Authorizations of streams for requesters: (stream, requester, type code or None for all)."""
+        table = tables.table(AuthorizationRow)
+        text = self._sql["candidates"].format(columns=table.columns)
+        columns = [list(column) for column in zip(*asked, strict=True)]
+        found = [table.row(values) for values in self.run(text, (*columns, self._partition))]
+        return [row for row in found if isinstance(row, AuthorizationRow)]
 
     def find(self, kind: str, *items: str) -> Entry | None:
         """What the lookup of a code, identifier or operator names now.

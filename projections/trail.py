@@ -82,6 +82,7 @@ class Trail:
     tables: ClassVar[tuple[str, ...]] = (
         "trail_postings",
         "trail_blocks",
+        "trail_changes",
         "trail_licenses",
         "trail_authorizations",
     )
@@ -104,6 +105,10 @@ class Trail:
         for item in happened:
             found.add(item.index, {subject(kind, value) for kind, value in _posted(item, known)})
         work.run(sql.load("trail")["add_postings"], (work.partition, *found.columns()))
+        changes = [(made, item.index) for item in happened if (made := _changed(item)) is not None]
+        if changes:
+            refs, indexes = zip(*changes, strict=True)
+            work.run(sql.load("trail")["add_changes"], (work.partition, list(refs), list(indexes)))
         begun = [item for item in happened if item.index % postings.BLOCK == 0]
         if begun:
             times = [item.about.recorded_at for item in begun]
@@ -155,6 +160,12 @@ def licenses_of(made: fact.Fact) -> list[bytes]:
     if one is not None:
         return [one]
     return [ref if isinstance(ref, bytes) else ids.parse(ref) for ref in getattr(made, "license_refs", ())]
+
+
+def _changed(item: Happened) -> bytes | None:
+    """The license that an event made or changed: its responsible issuer recorded it."""
+    ref: bytes | None = getattr(item.fact, "license_ref", None)
+    return None if item.about.issuer is None else ref
 
 
 def _posted(item: Happened, known: Known) -> Iterator[tuple[int, bytes]]:

@@ -22,6 +22,8 @@ Subject = Literal["case", "license", "holder", "operator", "item", "requester", 
 VALUES_MAX = 16
 WALK_MAX = 2_048
 """Blocks, or events of a holder, that one page walks through before it gives up."""
+CHANGES_MAX = 10_000
+"""Changes of one license."""
 BLOCKS_AT_FIRST = 4
 EVENTS_A_STEP = 256
 """Events of a holder that are asked at once whether they belong to the other subjects too."""
@@ -87,6 +89,30 @@ class Pages:
             return search.found(search.within(bounds, through), count, through=through)
 
         return paging.page(self._cursors, cursor, of=of, first=first, limit=limit, fetch=fetch)
+
+    def changes(self, license_ref: bytes) -> tuple[int, list[Happened]]:
+        """The index come through, and everything that made or changed a license, the first first."""
+        params = {
+            "partition": self._database.partition,
+            "license_ref": license_ref,
+            "limit": CHANGES_MAX + 1,
+        }
+        rows = self._database.read(sql.load("trail")["changes"], params)
+        through, found = db.page_of(rows, lambda row: int(row[0]))
+        if len(found) > CHANGES_MAX:
+            raise errors.Unavailable("a license has changed more often than one answer can tell")
+        return through, _events(self._database, found)
+
+
+def _events(database: db.Database, indexes: Sequence[int]) -> list[Happened]:
+    """The events at some indexes, the first first."""
+    params = {
+        "partition": database.partition,
+        "positions": sorted(index + 1 for index in indexes),
+        "limit": len(indexes),
+    }
+    found = database.read(sql.load("trail")["events"], params)
+    return [_happened(index, data) for index, data in found]
 
 
 class _Search:
@@ -203,13 +229,7 @@ class _Search:
 
     def _rows(self, indexes: Sequence[int]) -> list[trail.TrailRow]:
         """The rows of the events at some indexes that belong to every subject, in the order given."""
-        params = {
-            "partition": self._database.partition,
-            "positions": sorted(index + 1 for index in indexes),
-            "limit": len(indexes),
-        }
-        found = self._database.read(self._texts["events"], params)
-        happened = [_happened(index, data) for index, data in found]
+        happened = _events(self._database, indexes)
         licenses, authorizations = trail.named(happened)
         known = trail.Known(
             self._database.rows(trail.LicenseRow, licenses),

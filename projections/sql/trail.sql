@@ -14,6 +14,12 @@ CREATE TABLE trail_blocks (
     block integer NOT NULL,
     PRIMARY KEY (partition, recorded_at, block)
 );
+CREATE TABLE trail_changes (
+    partition integer NOT NULL,
+    license_ref bytea NOT NULL,
+    index bigint NOT NULL,
+    PRIMARY KEY (partition, license_ref, index)
+);
 CREATE TABLE trail_licenses (
     partition integer NOT NULL,
     license_ref bytea NOT NULL,
@@ -40,6 +46,22 @@ SET offsets = trail_postings.offsets || excluded.offsets
 -- When the first event of some blocks was recorded.
 INSERT INTO trail_blocks (partition, recorded_at, block)
 SELECT %b, u.recorded_at, u.block FROM unnest(%b::bigint[], %b::integer[]) AS u (recorded_at, block)
+
+-- add_changes --
+-- Events that made or changed licenses.
+INSERT INTO trail_changes (partition, license_ref, index)
+SELECT %b, u.license_ref, u.index FROM unnest(%b::bytea[], %b::bigint[]) AS u (license_ref, index)
+
+-- changes --
+-- Events that made or changed one license, the first first.
+SELECT p.through, c.index FROM positions p
+LEFT JOIN LATERAL (
+    SELECT index FROM trail_changes
+    WHERE partition = %(partition)b AND license_ref = %(license_ref)b AND index <= p.through
+    ORDER BY index LIMIT %(limit)b
+) AS c ON true
+WHERE p.partition = %(partition)b AND p.name = 'trail'
+ORDER BY c.index LIMIT %(limit)b
 
 -- postings --
 -- Blocks in which a subject has events.

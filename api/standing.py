@@ -1,0 +1,124 @@
+"""A license at a moment over HTTP: now, as of an instant, or on a day; nothing sealed, nothing recorded.
+
+A reference is no secret, so that not everybody who has one may ask: who may not is answered as if there
+were no such license (`docs/rules.md`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api import access, acts, answers, models_answers, routes, service
+from ledger import authorization, days, errors, standing, state
+
+router = routes.router()
+SCOPES = ("license:verify", "audit:read", "license:issue", "license:use")
+_EVERY_LICENSE = {"license:verify", "audit:read"}
+AsOf = Annotated[
+    str | None,
+    Query(
+        description="What the ledger would have answered at this instant, RFC 3339",
+        json_schema_extra={"pattern": "^20[0-9]{2}-0[1-9]-[01][1-9]T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z$"},
+    ),
+]
+EffectiveOn = Annotated[
+    str | None,
+    Query(
+        description="What was true at the end of this Beijing day, as it is known now (or `as_of` then)",
+        json_schema_extra={"pattern": "^20[0-9]{2}-0[1-9]-[01][1-9]$"},
+    ),
+]
+
+
+@router.get(
+    "/v1/licenses/{license_ref}",
+    summary="A license at a moment",
+    **routes.secured(
+        *SCOPES,
+        model=models_answers.LicenseNow,
+        refusals=(errors.ScopeMissing, errors.LicenseNotFound, errors.Invalid, errors.BehindIndex),
+        appends=False,
+    ),
+)
+async def get_license(
+    request: Request, license_ref: str, as_of: AsOf = None, effective_on: EffectiveOn = None
+) -> Response:
+    """Status, type, dates and issuer, to its issuer, who may use it, verifiers and auditors."""
+    served, asking = service.of(request), routes.asking(request)
+    ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
+    instant = _instant(as_of)
+    day = acts.asked_day(effective_on, field="effective_on")
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        at = served.moment()
+        row = visible(served, asking, ref, at=at)
+        if instant is None and day is None:
+            return answers.license_now(served, row, at=at)
+        if instant is not None and instant > at:
+            raise errors.Invalid("a moment that is not over", field="query.as_of")
+        then = _then(served, ref, as_of=instant, day=day)
+        moment = days.start(day + 1) - 1 if day is not None else instant
+        assert moment is not None, "one of them is asked for"
+        return answers.license_now(served, then, at=moment)
+
+    return routes.answer(await served.read(look))
+
+
+def _instant(text: str | None) -> int | None:
+    try:
+        return acts.instant(text)
+    except ValueError as error:
+        raise errors.Invalid("an instant, RFC 3339 with its offset", field="query.as_of") from error
+
+
+def _then(served: service.Service, ref: bytes, *, as_of: int | None, day: int | None) -> state.LicenseRow:
+    """The license as it stood; raises LicenseNotFound when nothing of it had been recorded."""
+    served.views.wait_for(served.ledger.recorder.newest_index(), name="trail")
+    _, happened = served.views.trail.changes(ref)
+    changes = [(item.index, item.about, item.fact) for item in happened]
+    row = standing.standing(changes, find=served.reader.row, as_of=as_of, effective_on=day)
+    if row is None:
+        raise errors.LicenseNotFound
+    return row
+
+
+def visible(served: service.Service, asking: access.Access, ref: bytes, *, at: int) -> state.LicenseRow:
+    """The license as committed now, for one who may know of it; raises LicenseNotFound."""
+    row = served.reader.row(state.LicenseRow, ref)
+    if row is None or served.is_erased(row.stream_id) or not _may_know(served, asking, row, at):
+        raise errors.LicenseNotFound
+    return row
+
+
+def _may_know(served: service.Service, asking: access.Access, row: state.LicenseRow, at: int) -> bool:
+    if asking.scopes & _EVERY_LICENSE:
+        return True
+    if "license:issue" in asking.scopes and _issues(served, asking, row):
+        return True
+    return "license:use" in asking.scopes and _may_use(served, asking.organization, row, at)
+
+
+def _issues(served: service.Service, asking: access.Access, row: state.LicenseRow) -> bool:
+    """Whether the license, or its type, is the client's to issue."""
+    client = served.reader.row(state.ClientRow, asking.client_id)
+    return row.issuer == asking.organization or (client is not None and row.type_code in client.license_types)
+
+
+def _may_use(served: service.Service, requester: str, row: state.LicenseRow, at: int) -> bool:
+    """Whether an authorization of the requester covers the license now, for whatever item and field."""
+    own = served.reader.row(state.OrganizationRow, requester)
+    asked: list[tuple[bytes, str, str | None]] = [(row.stream_id, requester, None)]
+    if own is not None:
+        asked.append((own.stream_id, requester, row.type_code))
+    return any(
+        authorization.covers(one, row)
+        and not one.is_withdrawn
+        and one.valid_from <= at
+        and (one.valid_until is None or at < one.valid_until)
+        for one in served.reader.candidates(asked)
+    )
