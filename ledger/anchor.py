@@ -73,8 +73,7 @@ class Anchor:
     def marks(self) -> list[Mark]:
         """The newest mark of each lane; raises HistoryBehindAnchor as `read`."""
         try:
-            with self._path.open("rb", buffering=0) as file:
-                data = file.read()
+            data = _content(self._path)
         except OSError as error:
             raise errors.HistoryBehindAnchor("the anchor cannot be read") from error
         seen, known = self._seen
@@ -124,6 +123,15 @@ class Lane:
     def close(self) -> None:
         """Give the lane to whoever comes next."""
         self._lock.close()
+
+
+def _content(path: Path) -> bytes:
+    """The whole file, opened anew: it may have been put in another's place."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(descriptor, LANES_MAX * _LANE, 0)
+    finally:
+        os.close(descriptor)
 
 
 @lru_cache(maxsize=64)

@@ -36,7 +36,7 @@ from ledger.vault import Vault
 from signing import merkle
 
 __all__ = ["Pen", "Recorded", "Result", "Stage", "require_anchored"]
-ADD_FROM = 16
+ADD_FROM = 32
 """So many events are sent to be inserted while the next are decided."""
 CLOCK_BACK_US = 2_000_000
 CLOCK_OFF_US = 5_000_000
