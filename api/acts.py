@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Header
@@ -206,6 +207,16 @@ def scope(said: models.Scope) -> authorization.Scope:
     return authorization.Scope(**{**_DEFAULTS, **scope_members(said)})
 
 
+def shown_scope(said: models.Grant) -> authorization.Scope:
+    """The scope of a code that is shown once, for some minutes; raises Invalid."""
+    if said.mode != "holder":
+        raise errors.Invalid("only a holder's code is shown", field="show_minutes")
+    limits = {"uses_max", "valid_from", "valid_until", "uses_per_day"} & said.scope.model_fields_set
+    if limits:
+        raise errors.Invalid("a code that is shown has its own limits", field=f"scope.{min(limits)}")
+    return replace(scope(said.scope), uses_max=1)
+
+
 _DEFAULTS: dict[str, Any] = {
     "license_refs": (),
     "type_codes": (),
@@ -231,7 +242,7 @@ def scope_members(said: models.Scope) -> dict[str, Any]:
         members[_MEMBERS.get(name, name)] = value
     if members.get("valid_from", 0) is None:
         del members["valid_from"]
-    for name in ("service_items", "fields"):
+    for name in ("service_items", "fields", "case_numbers"):
         for item in getattr(said, name) or ():
             # Both stand in clear in the log.
             if identifiers.contains_citizen_id(item):

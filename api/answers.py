@@ -289,8 +289,10 @@ def authorization_now(row: state.AuthorizationRow, *, at: int) -> Json:
         "mode": row.mode,
         "requester": row.requester,
         "grantor": row.grantor,
+        "entrusted_by": row.entrusted_by,
         "is_withdrawn": row.is_withdrawn,
         "uses": row.uses,
+        "uses_today": None if row.uses_per_day is None else use.uses_on(row, days.of_instant(at)),
         "scope": {
             "license_types": list(row.type_codes),
             "license_refs": list(row.license_refs),
@@ -299,6 +301,8 @@ def authorization_now(row: state.AuthorizationRow, *, at: int) -> Json:
             "valid_from": days.instant_text(row.valid_from) if row.valid_from else None,
             "valid_until": None if row.valid_until is None else days.instant_text(row.valid_until),
             "uses_max": row.uses_max,
+            "uses_per_day": row.uses_per_day,
+            "case_numbers": None if row.case_numbers is None else list(row.case_numbers),
         },
         "at": days.instant_text(at),
     }

@@ -46,7 +46,11 @@ async def grant(request: Request, body: examples.GrantBody, key: acts.Idempotenc
         requester=acts.organization(body.requester, field="requester"),
         holder=None if body.holder is None else acts.holder(body.holder),
         evidence=body.evidence,
-        scope=acts.scope(body.scope),
+        entrusted_by=None
+        if body.entrusted_by is None
+        else acts.organization(body.entrusted_by, field="entrusted_by"),
+        lasts_s=None if body.show_minutes is None else body.show_minutes * 60,
+        scope=acts.shown_scope(body) if body.show_minutes is not None else acts.scope(body.scope),
     )
     (item,) = await served.record(asked)
     return routes.answer(await served.read(answers.granted, served, item))

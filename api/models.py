@@ -76,7 +76,7 @@ Evidence = Annotated[
     Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the evidence that the attesting body keeps"),
 ]
 Channel = Literal["window", "web", "app", "kiosk", "agent", "batch", "inspection"]
-Mode = Literal["holder", "statutory", "unconditional"]
+Mode = Literal["holder", "statutory", "entrusted", "unconditional"]
 Cursor = Annotated[str, Field(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
 
 TrailCursor = Annotated[
@@ -202,6 +202,10 @@ class Scope(Strict):
     valid_from: Instant | None = Field(None, description="From its recording on when absent")
     valid_until: Instant | None = Field(None, description="The first instant that is not covered any more")
     uses_max: int | None = Field(None, ge=1, le=1_000_000_000)
+    uses_per_day: int | None = Field(None, ge=1, le=1_000_000_000, description="On one Beijing day")
+    case_numbers: list[CaseNumber] | None = Field(
+        None, max_length=_LIST_MAX, description="The cases for which it is given"
+    )
 
 
 class Grant(Act):
@@ -211,6 +215,15 @@ class Grant(Act):
     requester: CreditCode
     holder: Holder | None = Field(None, description="Named in mode `holder`, and in no other")
     evidence: Evidence | None = None
+    entrusted_by: CreditCode | None = Field(
+        None, description="Named in mode `entrusted`: the organization whose licenses are used"
+    )
+    show_minutes: int | None = Field(
+        None,
+        ge=1,
+        le=60,
+        description="亮证: a use code that is good once and for so many minutes; mode `holder` only",
+    )
     scope: Scope
 
 

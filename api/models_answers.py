@@ -199,6 +199,8 @@ class ScopeNow(Answer):
     valid_from: str | None
     valid_until: str | None
     uses_max: int | None
+    uses_per_day: int | None
+    case_numbers: list[str] | None
 
 
 class AuthorizationNow(Answer):
@@ -208,8 +210,10 @@ class AuthorizationNow(Answer):
     mode: str
     requester: str
     grantor: str
+    entrusted_by: str | None
     is_withdrawn: bool
     uses: int
+    uses_today: int | None = Field(description="Spent of the cap a day; null without one")
     scope: ScopeNow
     at: str
 

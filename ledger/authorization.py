@@ -1,7 +1,7 @@
 """Authorizations 用证授权: granted, narrowed, withdrawn; which one covers which use.
 
-Three modes: `holder` (attested consent, in the holder's stream), `statutory` 依职能 and
-`unconditional` 无条件共享 (standing, in the requester's stream). An authorization names one requester
+Modes: `holder` (attested consent, in the holder's stream); `statutory` 依职能, `unconditional` 无条件共享
+and `entrusted` 委托 (standing, in the requester's stream). An authorization names one requester
 and can only shrink. `covers` is the scope rule that uses and `check` share.
 """
 
@@ -22,13 +22,15 @@ from ledger.state import (
 )
 from signing import event, ids
 
-MODES = ("unconditional", "statutory", "holder")
+MODES = ("unconditional", "statutory", "entrusted", "holder")
 """In order of preference: a holder's consent is not spent where law already permits."""
 SCOPE_MAX = 100
 SERVICE_ITEM_MAX = 64
+CASE_NUMBER_MAX = 64
 SHARING_CLASSES: dict[str, tuple[str, ...]] = {
     "unconditional": ("unconditional",),
     "statutory": ("unconditional", "conditional"),
+    "entrusted": ("unconditional", "conditional"),
     "holder": ("unconditional", "conditional", "none"),
 }
 """Mode to the sharing classes of types that it may name: what is not shared needs its holder's consent."""
@@ -45,12 +47,16 @@ class Scope:
     valid_from: int
     valid_until: int | None
     uses_max: int | None
+    uses_per_day: int | None = None
+    """On one Beijing day."""
+    case_numbers: tuple[str, ...] | None = None
+    """The cases 办件 for which it was given."""
 
     def check(self) -> None:
         """Nothing when the scope is well-formed; raises Invalid."""
         if not self.license_refs and not self.type_codes:
             raise errors.Invalid("a scope names licenses or types", field="scope")
-        for name in ("license_refs", "type_codes", "field_names", "service_items"):
+        for name in ("license_refs", "type_codes", "field_names", "service_items", "case_numbers"):
             items = getattr(self, name)
             if items is not None and (len(items) > SCOPE_MAX or list(items) != sorted(set(items))):
                 raise errors.Invalid(f"at most {SCOPE_MAX} different {name}, sorted", field=f"scope.{name}")
@@ -62,10 +68,18 @@ class Scope:
         for item in self.service_items or ():
             if not 1 <= len(item) <= SERVICE_ITEM_MAX or identifiers.contains_citizen_id(item):
                 raise errors.Invalid("not the code of a service item", field="scope.service_items")
+        for number in self.case_numbers or ():
+            if not 1 <= len(number) <= CASE_NUMBER_MAX or identifiers.contains_citizen_id(number):
+                raise errors.Invalid("not a case number", field="scope.case_numbers")
+        self._check_limits()
+
+    def _check_limits(self) -> None:
         if self.valid_until is not None and self.valid_until <= self.valid_from:
             raise errors.Invalid("the scope ends before it begins", field="scope.valid_until")
-        if self.uses_max is not None and self.uses_max < 1:
-            raise errors.Invalid("uses_max is at least 1", field="scope.uses_max")
+        for name in ("uses_max", "uses_per_day"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise errors.Invalid(f"{name} is at least 1", field=f"scope.{name}")
 
 
 def scope_of(row: AuthorizationRow) -> Scope:
@@ -83,16 +97,20 @@ def is_narrower(new: Scope, old: Scope) -> bool:
         and new.valid_from >= old.valid_from
         and _at_most(new.valid_until, old.valid_until)
         and _at_most(new.uses_max, old.uses_max)
+        and _at_most(new.uses_per_day, old.uses_per_day)
+        and _within(new.case_numbers, old.case_numbers)
     )
 
 
 def covers(row: AuthorizationRow, license_row: LicenseRow) -> bool:
-    """Whether the authorization names this license or its type, and its holder when it has one."""
+    """Whether it names this license or its type, and its holder or its issuer when it has one."""
     if row.mode == "holder" and not (
         party.may_consent(license_row, row.stream_id)
         if license_row.parties
         else row.stream_id == license_row.stream_id
     ):
+        return False
+    if row.entrusted_by is not None and row.entrusted_by != license_row.issuer:
         return False
     return license_row.type_code in row.type_codes or ids.text(license_row.license_ref) in row.license_refs
 
@@ -124,6 +142,10 @@ class AuthorizationGranted(Fact):
     evidence_digest: bytes | None
     """Digest of the evidence of consent, with a sealed salt."""
     use_code_digest: bytes | None
+    uses_per_day: int | None = None
+    case_numbers: tuple[str, ...] | None = None
+    entrusted_by: str | None = None
+    """The organization that entrusts 委托 its licenses' use; named in mode `entrusted` alone."""
 
     def needed_scope(self, state: State) -> str | None:
         return scope_for(self.mode)
@@ -149,6 +171,7 @@ class AuthorizationGranted(Fact):
             raise errors.Invalid(f"a mode is one of {', '.join(MODES)}", field="mode")
         self.granted_scope().check()
         self._allow_requester(state)
+        _allow_entrusting(self, about)
         if self.mode == "holder":
             _allow_consent(self, about, state)
         else:
@@ -180,6 +203,7 @@ class AuthorizationGranted(Fact):
                 uses=0,
                 is_withdrawn=False,
                 use_code_digest=self.use_code_digest,
+                entrusted_by=self.entrusted_by,
                 **vars(self.granted_scope()),
             )
         )
@@ -198,6 +222,8 @@ class AuthorizationNarrowed(Fact):
     valid_from: int
     valid_until: int | None
     uses_max: int | None
+    uses_per_day: int | None = None
+    case_numbers: tuple[str, ...] | None = None
 
     def needed_scope(self, state: State) -> str | None:
         return _scope_of_mode(self.authorization_ref, state)
@@ -270,13 +296,26 @@ def _allow_consent(fact: AuthorizationGranted, about: event.Event, state: State)
 
 
 def _allow_standing(fact: AuthorizationGranted, about: event.Event) -> None:
-    """Statutory and unconditional: types for one requester, in its stream, without a use code."""
+    """Statutory, unconditional, entrusted: types for one requester, in its stream, without a use code."""
     if fact.license_refs:
         raise errors.Invalid("a standing authorization names types", field="scope.license_refs")
     if about.stream_id != fact.requester_stream:
         raise errors.Conflict("a standing authorization stands in the requester's stream")
     if fact.use_code_digest is not None:
         raise errors.Invalid("a use code stands for a holder's consent", field="mode")
+
+
+def _allow_entrusting(fact: AuthorizationGranted, about: event.Event) -> None:
+    """委托: an organization entrusts the use of licenses that it issued to another, itself."""
+    if (fact.mode == "entrusted") != (fact.entrusted_by is not None):
+        raise errors.Invalid("named in mode `entrusted` and in no other", field="entrusted_by")
+    if fact.entrusted_by is None:
+        return
+    client.check_organization(fact.entrusted_by, field="entrusted_by")
+    if fact.entrusted_by == fact.requester:
+        raise errors.Invalid("an organization entrusts another", field="entrusted_by")
+    if about.client is not None and about.organization != fact.entrusted_by:
+        raise errors.NotTheIssuer(field="entrusted_by")
 
 
 def _allow_targets(fact: AuthorizationGranted, about: event.Event, state: State) -> None:

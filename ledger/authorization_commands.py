@@ -8,7 +8,7 @@ and sealed, its digest is in clear.
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger import authorization, errors
@@ -41,6 +41,9 @@ class GrantAuthorization(Command):
     mode: str
     requester: str
     scope: Scope
+    entrusted_by: str | None = None
+    lasts_s: int | None = None
+    """It ends so long after its recording: a code that is shown 亮证."""
     holder: HolderCode | None = None
     evidence: str | None = None
     """Hexadecimal digest of the evidence of consent, kept by the attesting organization."""
@@ -78,6 +81,9 @@ class GrantAuthorization(Command):
         self._open_requester(view, requester_stream)
         stream_id = requester_stream if self.holder is None else holder_stream(view, self.holder)
         suite = view.vault.suite
+        scope = self.scope
+        if self.lasts_s is not None:
+            scope = replace(scope, valid_until=view.at + self.lasts_s * 1_000_000)
         salt = secrets.token_bytes(EVIDENCE_SALT_BYTES)
         digest = evidence_digest(salt, evidence=self.evidence, suite=suite) if self.evidence else None
         made = authorization.AuthorizationGranted(
@@ -87,7 +93,8 @@ class GrantAuthorization(Command):
             requester_stream=requester_stream,
             evidence_digest=digest,
             use_code_digest=use_code_digest(self.use_code, suite=suite) if self.holder is not None else None,
-            **vars(self.scope),
+            entrusted_by=self.entrusted_by,
+            **vars(scope),
         )
         seals: list[tuple[str, bytes, Any]] = []
         if self.holder is not None:

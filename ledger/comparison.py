@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ledger import authorization, comparison_dates, days, errors, identifiers, license, use
+from ledger import comparison_dates, days, errors, identifiers, license, use
 from ledger.fact import Fact, Touched
-from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, TypeRulesRow, altered
+from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, TypeRulesRow
 from signing import event
 
 VERDICTS = ("match", "matches-former-name", "needs-eyes", "mismatch", "not-held")
@@ -225,20 +225,14 @@ class LicenseCompared(Fact):
     def allow(self, about: event.Event, state: State) -> None:
         row = state.get(AuthorizationRow, self.authorization_ref)
         license_row = state.get(LicenseRow, self.license_ref)
-        if row is None or license_row is None or license_row.stream_id != about.stream_id:
-            raise errors.Forbidden("no such license or authorization")
-        if row.requester != about.organization or row.mode != self.mode:
-            raise errors.Forbidden("the authorization is another requester's")
-        if not authorization.covers(row, license_row):
-            raise errors.Forbidden("the authorization does not cover the license")
-        if authorization.is_consent_missing(row, license_row):
-            raise errors.Forbidden("not permitted: consent-missing")
+        names = tuple(field for field, _ in self.verdicts)
+        use.require_permitted(
+            row, license_row, about, state, mode=self.mode, fields=names, kept_type=self.kept_type
+        )
+        assert license_row is not None, "it is permitted"
         if (self.version, self.license_index) != (license_row.version, license_row.version_index):
             raise errors.Forbidden("not the version that stood")
-        in_the_way = use.judge_home(row, license_row, state, kept_type=self.kept_type)
-        if in_the_way is not None:
-            raise errors.Forbidden(f"not permitted: {in_the_way}")
-        self._allow_verdicts(row, license_row, about)
+        self._allow_verdicts(license_row)
         if (
             misses_left(
                 state.get(MissRow, miss_key(about.stream_id, about.organization)), at=about.recorded_at
@@ -247,16 +241,10 @@ class LicenseCompared(Fact):
         ):
             raise errors.ComparisonLimit
 
-    def _allow_verdicts(self, row: AuthorizationRow, license_row: LicenseRow, about: event.Event) -> None:
+    def _allow_verdicts(self, license_row: LicenseRow) -> None:
         names = tuple(field for field, _ in self.verdicts)
         if not 1 <= len(names) <= CLAIMS_MAX or list(names) != sorted(set(names)):
             raise errors.Forbidden("a comparison names one to 100 different fields, sorted")
-        asked = use.Asked(about.organization, about.service_item, names)
-        reason = use.judge_authorization(row, asked, at=about.recorded_at) or use.judge_license(
-            license_row, at=about.recorded_at
-        )
-        if reason is not None:
-            raise errors.Forbidden(f"not permitted: {reason}")
         for field, verdict in self.verdicts:
             if field not in license.RESERVED_FIELDS and not license.FIELD_NAME.fullmatch(field):
                 raise errors.Forbidden("not the name of a field")
@@ -266,7 +254,7 @@ class LicenseCompared(Fact):
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(AuthorizationRow, self.authorization_ref)
-        state.put(altered(row, uses=row.uses + 1))
+        state.put(use.spent(row, at=about.recorded_at))
         if self.is_miss:
             key, today = miss_key(about.stream_id, about.organization), days.of_instant(about.recorded_at)
             before = state.get(MissRow, key)

@@ -15,7 +15,7 @@ from ledger import comparison, days, errors
 from ledger.command import Reads, View, actor_stream
 from ledger.fact import Draft
 from ledger.state import LicenseRow, MissRow, StreamRow
-from ledger.use import Outcome
+from ledger.use_choice import Outcome
 from ledger.use_commands import UseLicense
 
 Verdicts = tuple[tuple[str, str], ...]

@@ -255,6 +255,14 @@ class AuthorizationRow(Row):
     use_code_digest: bytes | None
     joined: tuple[str, ...] = ()
     """Streams, as text, of further parties who consent to it."""
+    uses_per_day: int | None = None
+    case_numbers: tuple[str, ...] | None = None
+    """None: every case."""
+    entrusted_by: str | None = None
+    """Mode `entrusted`: whose licenses."""
+    uses_day: int = 0
+    """The Beijing day that `uses_today` counts; kept while there is a cap a day."""
+    uses_today: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

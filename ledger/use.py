@@ -1,13 +1,12 @@
 """Uses 用证: one reading of a license under an authorization, or the refusal of it.
 
 `judge` is the rule (`docs/rules.md`): pure, asked under the lock before a use is recorded and again
-by `check` for every use that was. `decide` chooses the authorization and the licenses of one request.
+by `check` for every use that was. `use_choice` chooses the authorization and the licenses of one request.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -39,8 +38,10 @@ NATIONAL_CODES: dict[str, str | None] = {
     "authorization-not-started": "100",
     "authorization-ended": "100",
     "item-not-covered": "100",
+    "case-not-covered": "100",
     "fields-not-covered": "100",
     "authorization-exhausted": "100",
+    "authorization-exhausted-today": "100",
     "source-unavailable": "99",
     "not-covered": "10",
     "not-held": "10",
@@ -62,7 +63,6 @@ NATIONAL_CODES: dict[str, str | None] = {
     "ambiguous": None,
 }
 """Refusal reason, farthest from a grant first, to the national share status code; None: no such code."""
-_REASONS = tuple(NATIONAL_CODES)
 GRANTED_CODE = "0"
 
 
@@ -73,6 +73,7 @@ class Asked(NamedTuple):
     service_item: str | None
     field_names: tuple[str, ...] | None
     """None: every field the authorization and the license have."""
+    case_number: str | None = None
     expected: Expected = NO_HINTS
     """What the requester knows of the license; it decides what it means that nothing is found."""
 
@@ -87,11 +88,57 @@ def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: i
         return "authorization-ended"
     if row.service_items is not None and asked.service_item not in row.service_items:
         return "item-not-covered"
+    if row.case_numbers is not None and asked.case_number not in row.case_numbers:
+        return "case-not-covered"
     if not _fields_covered(row, asked):
         return "fields-not-covered"
     if row.uses_max is not None and row.uses + uses > row.uses_max:
         return "authorization-exhausted"
+    if row.uses_per_day is not None and uses_on(row, days.of_instant(at)) + uses > row.uses_per_day:
+        return "authorization-exhausted-today"
     return None
+
+
+def uses_on(row: AuthorizationRow, day: int) -> int:
+    """How many uses of the cap a day are spent on a Beijing day."""
+    return row.uses_today if row.uses_day == day else 0
+
+
+def spent(row: AuthorizationRow, *, at: int) -> AuthorizationRow:
+    """The authorization after one more use at `at`."""
+    if row.uses_per_day is None:
+        return altered(row, uses=row.uses + 1)
+    day = days.of_instant(at)
+    return altered(row, uses=row.uses + 1, uses_day=day, uses_today=uses_on(row, day) + 1)
+
+
+def require_permitted(
+    row: AuthorizationRow | None,
+    license_row: LicenseRow | None,
+    about: event.Event,
+    state: State,
+    *,
+    mode: str,
+    fields: tuple[str, ...],
+    kept_type: str | None,
+) -> None:
+    """Nothing when the requester may use these fields of the license; raises Forbidden. For stored facts."""
+    if row is None or license_row is None or license_row.stream_id != about.stream_id:
+        raise errors.Forbidden("no such license or authorization")
+    if row.requester != about.organization or row.mode != mode:
+        raise errors.Forbidden("the authorization is another requester's")
+    if not authorization.covers(row, license_row):
+        raise errors.Forbidden("the authorization does not cover the license")
+    if authorization.is_consent_missing(row, license_row):
+        raise errors.Forbidden("not permitted: consent-missing")
+    asked = Asked(about.organization, about.service_item, fields, about.case_number)
+    reason = (
+        judge_authorization(row, asked, at=about.recorded_at)
+        or judge_home(row, license_row, state, kept_type=kept_type)
+        or judge_license(license_row, at=about.recorded_at)
+    )
+    if reason is not None:
+        raise errors.Forbidden(f"not permitted: {reason}")
 
 
 def judge_holder(home: StreamRow, *, mode: str = "holder", is_kept: bool = False) -> str | None:
@@ -185,31 +232,19 @@ class LicenseUsed(Fact):
     def allow(self, about: event.Event, state: State) -> None:
         row = state.get(AuthorizationRow, self.authorization_ref)
         license_row = state.get(LicenseRow, self.license_ref)
-        if row is None or license_row is None or license_row.stream_id != about.stream_id:
-            raise errors.Forbidden("no such license or authorization")
-        if row.requester != about.organization or row.mode != self.mode:
-            raise errors.Forbidden("the authorization is another requester's")
-        if not authorization.covers(row, license_row):
-            raise errors.Forbidden("the authorization does not cover the license")
-        if authorization.is_consent_missing(row, license_row):
-            raise errors.Forbidden("not permitted: consent-missing")
+        require_permitted(
+            row, license_row, about, state, mode=self.mode, fields=self.fields, kept_type=self.kept_type
+        )
+        assert license_row is not None, "it is permitted"
         named = (self.version, self.license_index, self.status)
         if named != (license_row.version, license_row.version_index, "effective"):
             raise errors.Forbidden("not the version that stood")
-        asked = Asked(requester=about.organization, service_item=about.service_item, field_names=self.fields)
-        reason = (
-            judge_authorization(row, asked, at=about.recorded_at)
-            or judge_home(row, license_row, state, kept_type=self.kept_type)
-            or judge_license(license_row, at=about.recorded_at)
-        )
-        if reason is not None:
-            raise errors.Forbidden(f"not permitted: {reason}")
         if not set(self.fields) <= set(license_row.field_names):
             raise errors.Forbidden("discloses a field the license does not have")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(AuthorizationRow, self.authorization_ref)
-        state.put(altered(row, uses=row.uses + 1))
+        state.put(spent(row, at=about.recorded_at))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -321,125 +356,6 @@ class UseRefused(Fact):
 
     def _named(self) -> tuple[bytes, ...]:
         return self.choices if self.license_ref is None else (self.license_ref, *self.choices)
-
-
-class Outcome(NamedTuple):
-    """What `decide` says: licenses to use under one authorization, or one reason to refuse."""
-
-    reason: str | None
-    authorization: AuthorizationRow | None = None
-    licenses: tuple[LicenseRow, ...] = ()
-    """Granted: those used. Refused: the one whose status forbids it, or those to choose from."""
-    type_code: str | None = None
-    coverage: tuple[bytes, ...] = ()
-    """Nothing found: the type that decides, and the declarations by which it is not held."""
-    home: bytes | None = None
-    """The stream of the holder who stands in the way."""
-    kept: frozenset[str] = frozenset()
-    """Types that outlive the holder, who has ended."""
-
-    @property
-    def stream_id(self) -> bytes | None:
-        """Where a refusal stands: the license's home, else the authorization's; None: the requester's own."""
-        if self.home is not None:
-            return self.home
-        if self.licenses:
-            return self.licenses[0].stream_id
-        return None if self.authorization is None else self.authorization.stream_id
-
-
-def decide(
-    candidates: Sequence[AuthorizationRow],
-    licenses: Sequence[LicenseRow],
-    asked: Asked,
-    *,
-    type_code: str | None,
-    types: Sequence[TypeRow] = (),
-    homes: Mapping[bytes, StreamRow],
-    kept: frozenset[str] = frozenset(),
-    at: int,
-) -> Outcome:
-    """The outcome of one request (docs/rules.md, rows in their order).
-
-    `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
-    type asked for, or the one license named; `types` are those that say what it means to find nothing,
-    `homes` the streams in which the licenses stand, `kept` those types that outlive a holder who has ended.
-    """
-    nearest = Outcome(reason="not-authorized")
-    for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
-        if row.requester == asked.requester and _concerns(row, licenses, type_code):
-            outcome = _try(row, licenses, asked, types, homes, kept, at=at)
-            if outcome.reason is None:
-                return outcome
-            nearest = max(nearest, outcome, key=_progress)
-    return nearest
-
-
-def _try(
-    row: AuthorizationRow,
-    licenses: Sequence[LicenseRow],
-    asked: Asked,
-    types: Sequence[TypeRow],
-    homes: Mapping[bytes, StreamRow],
-    kept: frozenset[str],
-    *,
-    at: int,
-) -> Outcome:
-    def of_holder(item: LicenseRow) -> str | None:
-        return judge_holder(homes[item.stream_id], mode=row.mode, is_kept=item.type_code in kept)
-
-    def hindrance(item: LicenseRow) -> str | None:
-        return of_holder(item) or judge_license(item, at=at)
-
-    covered = [item for item in licenses if _is_covered(row, item, homes)]
-    consented = [item for item in covered if not authorization.is_consent_missing(row, item)]
-    effective = [item for item in consented if hindrance(item) is None]
-    is_ambiguous = len(effective) > TOGETHER_MAX
-    reason = judge_authorization(row, asked, at=at, uses=1 if is_ambiguous else max(1, len(effective)))
-    if reason is not None:
-        # What is held is not for a requester whose authorization does not permit to ask.
-        return Outcome(reason=reason, authorization=row)
-    if not covered:
-        named = [item for item in types if item.type_code in row.type_codes]
-        said, type_code, refs = coverage.judge_all(named, asked.expected, at=at)
-        return Outcome(reason=said, authorization=row, type_code=type_code, coverage=refs)
-    if not consented:
-        newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
-        return Outcome(reason="consent-missing", authorization=row, licenses=(newest,))
-    if not effective:
-        newest = max(consented, key=lambda item: (item.valid_from, item.license_ref))
-        stands_in_the_way = of_holder(newest)
-        if stands_in_the_way is not None:
-            return Outcome(reason=stands_in_the_way, authorization=row, home=newest.stream_id)
-        return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
-    if is_ambiguous:
-        choices = [item for item in effective if item.stream_id == effective[0].stream_id]
-        return Outcome(reason="ambiguous", authorization=row, licenses=tuple(choices[:CHOICES_MAX]))
-    return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept)
-
-
-def _is_covered(row: AuthorizationRow, item: LicenseRow, homes: Mapping[bytes, StreamRow]) -> bool:
-    """Whether the authorization covers a license; what hinders its home is no other party's business."""
-    is_anothers = row.mode == "holder" and row.stream_id != item.stream_id
-    if is_anothers and judge_holder(homes[item.stream_id]) is not None:
-        return False
-    return authorization.covers(row, item)
-
-
-def _concerns(row: AuthorizationRow, licenses: Sequence[LicenseRow], type_code: str | None) -> bool:
-    if type_code is not None and type_code in row.type_codes:
-        return True
-    return any(authorization.covers(row, item) for item in licenses)
-
-
-def _preference(row: AuthorizationRow) -> tuple[int, bytes]:
-    return authorization.MODES.index(row.mode), row.authorization_ref
-
-
-def _progress(outcome: Outcome) -> int:
-    """How far a refused request came: the reason told is the one nearest to a grant."""
-    assert outcome.reason is not None, "a granted request came all the way"
-    return _REASONS.index(outcome.reason)
 
 
 def _fields_covered(row: AuthorizationRow, asked: Asked) -> bool:

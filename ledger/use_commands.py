@@ -10,14 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import audit, authorization_commands, coverage, errors, holder, party, use, verification
+from ledger import (
+    audit,
+    authorization_commands,
+    coverage,
+    errors,
+    holder,
+    party,
+    use,
+    use_choice,
+    verification,
+)
 from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
 from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup
 from ledger.state import AuthorizationRow, LicenseRow, PieceRow, StreamRow, TypeRow, TypeRulesRow
-from ledger.use import Asked, Outcome
+from ledger.use import Asked
+from ledger.use_choice import Outcome
 from ledger.vault import Vault
 from signing import ids
 
@@ -86,6 +97,7 @@ class UseLicense(Command):
             requester=self.actor.organization,
             service_item=self.actor.service_item,
             field_names=self.field_names,
+            case_number=self.actor.case_number,
             expected=self.expected,
         )
         return self._decide(view, own, asked), asked
@@ -122,7 +134,7 @@ class UseLicense(Command):
         licenses = self._licenses(view, stream_id, types, refs)
         candidates = self._candidates(view, own, stream_id, types)
         homes = {row.stream_id: view.state.need(StreamRow, row.stream_id) for row in licenses}
-        return use.decide(
+        return use_choice.decide(
             candidates,
             licenses,
             asked,

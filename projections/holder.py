@@ -64,6 +64,9 @@ class AuthorizationRow(state.Row):
     valid_from: int
     valid_until: int | None
     uses_max: int | None
+    uses_per_day: int | None
+    case_numbers: tuple[str, ...] | None
+    entrusted_by: str | None
     uses: int
     used_index: int | None
     is_withdrawn: bool
@@ -309,6 +312,7 @@ def _granted(made: authorization.AuthorizationGranted, item: Happened) -> Author
         mode=made.mode,
         requester=made.requester,
         grantor=item.about.organization,
+        entrusted_by=made.entrusted_by,
         uses=0,
         used_index=None,
         is_withdrawn=False,

@@ -52,13 +52,13 @@ class History:
             recorded_at=at,
             fact=fact.to_map(made),
             sealed={},
-            case_number=None,
             **{
                 "effective_at": at,
                 "client": None if by is None else CLIENTS[by],
                 "organization": by or OPERATOR,
                 "operator_ref": None if by is None else OPERATOR_REF,
                 "issuer": by or OPERATOR,
+                "case_number": None,
                 "service_item": "item-1",
                 "channel": "window",
             }
@@ -182,5 +182,6 @@ def granted(mode: str = "holder", **members: Any) -> authorization.Authorization
         "uses_max": None,
         "evidence_digest": bytes(32) if is_consent else None,
         "use_code_digest": bytes(32) if is_consent else None,
+        "entrusted_by": ISSUER if mode == "entrusted" else None,
     }
     return authorization.AuthorizationGranted(**values | members)

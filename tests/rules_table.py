@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"
-MODES_TRIED = ("unconditional", "statutory", "holder")
+MODES_TRIED = ("unconditional", "statutory", "entrusted", "holder")
 BEIJING = dt.timezone(dt.timedelta(hours=8))
 TOGETHER = 20
 LIVE = ("active", "suspended")
@@ -59,6 +59,11 @@ class Permission:
     ends: int | None = None
     count: int | None = None
     spent: int = 0
+    cases: frozenset[str] | None = None
+    a_day: int | None = None
+    spent_on: dict[str, int] = field(default_factory=dict)
+    """Beijing day to the uses on it, since there is a cap a day."""
+    entrusted_by: str | None = None
     is_withdrawn: bool = False
     joined: set[str] = field(default_factory=set)
     """Further holders who consent."""
@@ -79,6 +84,7 @@ class Held:
     marks: set[str] = field(default_factory=set)
     standing: str | None = None
     """What of its holder comes before its status."""
+    issuer: str = "11350000000000019H"
     is_kept: bool = False
     """Whether its type outlives its holders."""
     parties: dict[str, str] = field(default_factory=dict)
@@ -93,6 +99,7 @@ class Request:
     type: str | None = None
     item: str | None = None
     fields: frozenset[str] | None = None
+    case: str | None = None
     finding_nothing: dict[str, str] = field(default_factory=dict, compare=False)
     """Type to the word for finding nothing of it: `unreachable`, `uncovered` or `none`."""
 
@@ -191,20 +198,26 @@ def authorization_word(permission: Permission, effective: int, at: int) -> str:
         return "exhausted"
     if left is not None and left < effective <= TOGETHER:
         return "too-few"
+    left = (
+        None if permission.a_day is None else permission.a_day - permission.spent_on.get(beijing_day(at), 0)
+    )
+    if left is not None and left <= 0:
+        return "spent-today"
+    if left is not None and left < effective <= TOGETHER:
+        return "few-today"
     return "live"
 
 
 def scope_word(permission: Permission, asked: Request) -> str:
     """The word for what a request asks beside the license."""
-    other_item = permission.items is not None and asked.item not in permission.items
+    if permission.items is not None and asked.item not in permission.items:
+        return "other-item"
+    if permission.cases is not None and asked.case not in permission.cases:
+        return "other-case"
     wanted, opened = asked.fields, permission.fields
-    other_fields = wanted is not None and opened is not None and not wanted - {"@license_id"} <= opened
-    return {
-        (False, False): "within",
-        (True, False): "other-item",
-        (False, True): "other-fields",
-        (True, True): "other-item-and-fields",
-    }[other_item, other_fields]
+    if wanted is not None and opened is not None and not wanted - {"@license_id"} <= opened:
+        return "other-fields"
+    return "within"
 
 
 def nothing_word(permission: Permission, asked: Request) -> str:
@@ -224,6 +237,11 @@ def license_word(effective: list[Held], newest: Held | None, at: int, mode: str,
     return "several" if len(effective) <= TOGETHER else "too-many"
 
 
+def beijing_day(at: int) -> str:
+    """The day of an instant in Beijing."""
+    return dt.datetime.fromtimestamp(at // 1_000_000, tz=BEIJING).date().isoformat()
+
+
 def status_word(held: Held, at: int, mode: str = "") -> str:
     """What of the holder comes first, then an ending, or what stands beside, or by Beijing date."""
     still_used = held.standing == "holder-ended" and held.is_kept and mode == "statutory"
@@ -234,7 +252,7 @@ def status_word(held: Held, at: int, mode: str = "") -> str:
     for word in STANDING:
         if word in {held.status, *held.marks}:
             return word
-    today = dt.datetime.fromtimestamp(at // 1_000_000, tz=BEIJING).date().isoformat()
+    today = beijing_day(at)
     if today < held.first_day:
         return "not-yet-effective"
     return "expired" if held.last_day is not None and today > held.last_day else "effective"
@@ -271,6 +289,8 @@ def _covers(permission: Permission, held: Held) -> bool:
         if permission.holder != held.holder and held.standing is not None:
             return False
     elif permission.holder is not None and permission.holder != held.holder:
+        return False
+    if permission.entrusted_by is not None and permission.entrusted_by != held.issuer:
         return False
     return held.type in permission.types or held.name in permission.licenses
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import identifiers
+from ledger import days, identifiers
 from tests import api_world, world
 from tests.api_world import Caller, Face, by_code, grant_body, issue_body, problem, use_body
 from tests.conftest import Cluster
@@ -124,6 +124,28 @@ def test_a_grant_that_cannot_be_stores_nothing(
     assert face.events() == before
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"show_minutes": 61}, (422, "invalid-value", "show_minutes")),
+        ({"show_minutes": 5, "mode": "statutory"}, (422, "invalid-value", "show_minutes")),
+        ({"show_minutes": 5, "uses_max": 3}, (422, "invalid-value", "scope.uses_max")),
+        ({"uses_per_day": 0}, (422, "invalid-value", "scope.uses_per_day")),
+        ({"case_numbers": [world.citizen(1).code]}, (422, "invalid-value", "scope.case_numbers")),
+        ({"entrusted_by": world.ISSUER}, (422, "invalid-value", "entrusted_by")),
+    ],
+)
+def test_new_limits_with_a_flaw_are_refused(
+    face: Face, issuer: Caller, changes: dict[str, Any], expected: tuple[int, str, str]
+) -> None:
+    body = grant_body(6, to=world.HALL)
+    for name, value in changes.items():
+        (body["scope"] if name in ("uses_max", "uses_per_day", "case_numbers") else body)[name] = value
+    before = face.events()
+    assert problem(issuer.post("/v1/authorizations", body)) == expected
+    assert face.events() == before
+
+
 def test_the_scope_of_the_token_decides_which_modes_it_grants_and_changes(face: Face, issuer: Caller) -> None:
     attestor = face.register(world.OPERATOR, "consent:attest")
     assert problem(attestor.post("/v1/authorizations", grant_body(to=world.HALL)))[:2] == (
@@ -154,3 +176,50 @@ def test_a_citizen_id_is_never_taken_for_the_code_of_a_requester(face: Face, iss
     answer = issuer.post("/v1/authorizations", {**grant_body(to=world.HALL), "requester": both})
     assert problem(answer) == (422, "invalid-value", "requester")
     assert face.events() == before
+
+
+def test_a_code_that_is_shown_is_good_once_and_for_some_minutes(
+    face: Face, issuer: Caller, hall: Caller
+) -> None:
+    issuer.done("/v1/licenses", issue_body(20))
+    made = issuer.done("/v1/authorizations", {**grant_body(20, to=world.HALL), "show_minutes": 5})
+    said = hall.get(f"/v1/authorizations/{made['authorization_ref']}").json()["scope"]
+    lasts_us = days.parse_instant(said["valid_until"]) - days.parse_instant(made["recorded_at"])
+    assert (said["uses_max"], lasts_us) == (1, 5 * 60 * 1_000_000)
+    assert hall.done("/v1/uses", by_code(made["use_code"]))["uses"][0]["decision"] == "granted"
+    assert refused(hall.done("/v1/uses", by_code(made["use_code"]))) == "authorization-exhausted"
+
+
+def test_a_cap_a_day_is_told_and_kept(face: Face, issuer: Caller, hall: Caller) -> None:
+    issuer.done("/v1/licenses", issue_body(21))
+    made = issuer.done("/v1/authorizations", grant_body(21, to=world.HALL, uses_per_day=2))
+    code = made["use_code"]
+    for _ in range(2):
+        assert hall.done("/v1/uses", by_code(code))["uses"][0]["decision"] == "granted"
+    assert refused(hall.done("/v1/uses", by_code(code))) == "authorization-exhausted-today"
+    said = hall.get(f"/v1/authorizations/{made['authorization_ref']}").json()
+    assert (said["uses"], said["uses_today"], said["scope"]["uses_per_day"]) == (2, 2, 2)
+    narrowed = {**ACT, "scope": {"uses_per_day": 1, "case_numbers": ["2026-0202-0042"]}}
+    issuer.done(f"/v1/authorizations/{made['authorization_ref']}/narrow", narrowed)
+    said = hall.get(f"/v1/authorizations/{made['authorization_ref']}").json()
+    assert said["scope"]["case_numbers"] == ["2026-0202-0042"]
+
+
+def test_an_authorization_for_a_case_serves_that_case(face: Face, issuer: Caller, hall: Caller) -> None:
+    issuer.done("/v1/licenses", issue_body(22))
+    scope = {"case_numbers": ["2026-0202-0042"]}
+    made = issuer.done("/v1/authorizations", grant_body(22, to=world.HALL, **scope))
+    body = by_code(made["use_code"])
+    assert hall.done("/v1/uses", body)["uses"][0]["decision"] == "granted"
+    body["purpose"]["case_number"] = "another case"
+    assert refused(hall.done("/v1/uses", body)) == "case-not-covered"
+
+
+def test_an_organization_entrusts_what_it_issues(face: Face, issuer: Caller) -> None:
+    entrusting = {"mode": "entrusted", "entrusted_by": world.ISSUER}
+    made = issuer.done("/v1/authorizations", {**grant_body(to=world.AUDITOR), **entrusting})
+    said = issuer.get(f"/v1/authorizations/{made['authorization_ref']}").json()
+    assert (said["mode"], said["entrusted_by"]) == ("entrusted", world.ISSUER)
+    other = face.register(world.HALL, "authorization:grant")
+    answer = other.post("/v1/authorizations", {**grant_body(to=world.AUDITOR), **entrusting})
+    assert problem(answer) == (403, "not-the-issuer", "entrusted_by")

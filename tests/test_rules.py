@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from ledger import advice, authorization, client, coverage, days, license, mark, party, use
+from ledger import advice, authorization, client, coverage, days, license, mark, party, use, use_choice
 from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow
 from signing import ids
 from tests import rules_table
@@ -19,6 +19,7 @@ from tests.rules_table import Held, Permission, Request
 
 RULES = rules_table.read()
 AT = days.parse_instant("2026-03-01T12:00:00+08:00")
+ISSUER, OTHER_ISSUER = "11350000000000019H", "12350100000000027E"
 HALL, OTHER_HALL = "12350100000000027E", "513500000000000353"
 HOLDER, STRANGER, HALL_STREAM = b"h" * 16, b"s" * 16, b"o" * 16
 TYPE, OTHER_TYPE = "11100000MB0143028R001", "11100000000013127D001"
@@ -45,6 +46,7 @@ def permission(number: int, mode: str, **members: object) -> Permission:
     standing = {"types": frozenset({TYPE})}
     owner = HOLDER.hex() if mode == "holder" else None
     made = Permission(bytes([number]) * 16, mode, HALL, owner, **standing)  # type: ignore[arg-type]
+    made.entrusted_by = ISSUER if mode == "entrusted" else None
     for name, value in members.items():
         assert hasattr(made, name)
         setattr(made, name, value)
@@ -56,7 +58,7 @@ def license_row(item: Held) -> LicenseRow:
         license_ref=item.ref,
         stream_id=bytes.fromhex(item.holder),
         type_code=item.type,
-        issuer="11350000000000019H",
+        issuer=item.issuer,
         status=item.status,
         status_since=0,
         status_index=7,
@@ -92,7 +94,7 @@ def authorization_row(item: Permission) -> AuthorizationRow:
         stream_id=HALL_STREAM if item.holder is None else bytes.fromhex(item.holder),
         mode=item.mode,
         requester=item.requester,
-        grantor="11350000000000019H",
+        grantor=ISSUER,
         license_refs=tuple(sorted(item.licenses)),
         type_codes=tuple(sorted(item.types)),
         field_names=None if item.fields is None else tuple(sorted(item.fields)),
@@ -104,6 +106,11 @@ def authorization_row(item: Permission) -> AuthorizationRow:
         is_withdrawn=item.is_withdrawn,
         use_code_digest=None,
         joined=tuple(ids.text(bytes.fromhex(holder)) for holder in sorted(item.joined)),
+        uses_per_day=item.a_day,
+        case_numbers=None if item.cases is None else tuple(sorted(item.cases)),
+        entrusted_by=item.entrusted_by,
+        uses_day=days.parse(max(item.spent_on, default="1970-01-01")),
+        uses_today=item.spent_on.get(max(item.spent_on, default=""), 0),
     )
 
 
@@ -129,13 +136,14 @@ def type_row(type_code: str, nothing: str) -> TypeRow:
 def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Request) -> str:
     """The outcome, on which the ledger and the page agree in every respect."""
     said = RULES.judge(permissions, licenses, asked, at=AT)
-    decided = use.decide(
+    decided = use_choice.decide(
         [authorization_row(item) for item in permissions],
         [license_row(item) for item in licenses],
         use.Asked(
             requester=asked.requester,
             service_item=asked.item,
             field_names=None if asked.fields is None else tuple(sorted(asked.fields)),
+            case_number=asked.case,
         ),
         type_code=asked.type,
         types=[type_row(*item) for item in asked.finding_nothing.items()],
@@ -192,19 +200,32 @@ LICENSES: dict[str, list[Held]] = {
     "an expired one after a revoked one": [held(1, "revoked"), held(2, "expired")],
 }
 TIMES = {"runs": (0, None), "later": (AT + 1, None), "ends now": (0, AT), "ends soon": (AT, AT + 1)}
+A_DAY = {
+    "none used": (3, {}),
+    "used up today": (3, {"2026-03-01": 3}),
+    "one left today": (3, {"2026-03-01": 2}),
+    "used up yesterday": (3, {"2026-02-28": 3}),
+    "no cap any more": (None, {"2026-03-01": 3}),
+}
 COUNTS = {"no limit": (None, 9), "used up": (3, 3), "one left": (3, 2), "twenty left": (20, 0)}
 HELD, OTHER_HELD = {TYPE: "none"}, {OTHER_TYPE: "none"}
 CLOSED = frozenset({"domicile"})
 ASKED = {
-    "everything": Request(HALL, TYPE, "item-1", None, HELD),
-    "everything of a type that is not covered": Request(HALL, TYPE, "item-1", None, {TYPE: "uncovered"}),
-    "everything while the source is down": Request(HALL, TYPE, "item-1", None, {TYPE: "unreachable"}),
-    "an open field": Request(HALL, TYPE, "item-1", frozenset({"name", "@license_id"}), HELD),
-    "a closed field": Request(HALL, TYPE, "item-1", CLOSED, HELD),
-    "another item": Request(HALL, TYPE, "item-2", None, HELD),
-    "another item and a closed field": Request(HALL, TYPE, "item-2", CLOSED, HELD),
-    "by another hall": Request(OTHER_HALL, TYPE, "item-1", None, HELD),
-    "another type": Request(HALL, OTHER_TYPE, "item-1", None, OTHER_HELD),
+    "everything": Request(HALL, TYPE, "item-1", None, "case-1", HELD),
+    "everything of a type that is not covered": Request(
+        HALL, TYPE, "item-1", None, "case-1", {TYPE: "uncovered"}
+    ),
+    "everything while the source is down": Request(
+        HALL, TYPE, "item-1", None, "case-1", {TYPE: "unreachable"}
+    ),
+    "an open field": Request(HALL, TYPE, "item-1", frozenset({"name", "@license_id"}), "case-1", HELD),
+    "a closed field": Request(HALL, TYPE, "item-1", CLOSED, "case-1", HELD),
+    "another item": Request(HALL, TYPE, "item-2", None, "case-1", HELD),
+    "another case": Request(HALL, TYPE, "item-1", None, "case-2", HELD),
+    "another case and a closed field": Request(HALL, TYPE, "item-1", CLOSED, "case-2", HELD),
+    "another item and a closed field": Request(HALL, TYPE, "item-2", CLOSED, "case-1", HELD),
+    "by another hall": Request(OTHER_HALL, TYPE, "item-1", None, "case-1", HELD),
+    "another type": Request(HALL, OTHER_TYPE, "item-1", None, "case-1", OTHER_HELD),
 }
 
 
@@ -230,6 +251,10 @@ def single() -> Iterator[tuple[str, Permission]]:
                     items=frozenset({"item-1"}) if is_limited else None,
                 ),
             )
+    for mode, day, cases in itertools.product(rules_table.MODES_TRIED, A_DAY, (None, frozenset({"case-1"}))):
+        a_day, spent_on = A_DAY[day]
+        yield mode, permission(1, mode, a_day=a_day, spent_on=spent_on, cases=cases)
+    yield "entrusted", permission(1, "entrusted", entrusted_by=OTHER_ISSUER)
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -253,6 +278,7 @@ def test_the_ledger_decides_what_the_page_says_for_two_and_three_authorizations(
         {"is_withdrawn": True},
         {"count": 1},
         {"count": 1, "spent": 1},
+        {"a_day": 1, "spent_on": {"2026-03-01": 1}},
         {"items": frozenset({"item-9"})},
         {"fields": frozenset({"name"})},
         {"types": frozenset(), "licenses": frozenset({held(1).name})},
@@ -279,7 +305,7 @@ def test_the_ledger_decides_what_the_page_says_for_two_and_three_authorizations(
 def test_a_consent_is_not_spent_where_law_permits() -> None:
     consent = permission(1, "holder", count=1)
     law = permission(9, "statutory", count=1)
-    decided = use.decide(
+    decided = use_choice.decide(
         [authorization_row(consent), authorization_row(law)],
         [license_row(held(1))],
         use.Asked(requester=HALL, service_item="item-1", field_names=None),
@@ -315,17 +341,22 @@ def test_a_consent_covers_no_other_holder() -> None:
 
 
 def test_an_authorization_that_does_not_permit_tells_nothing_of_what_is_held() -> None:
-    """Rows 2 to 7: the outcome is the same whatever the holder has, but for the count of several."""
+    """Rows 2 to 11: the outcome is the same whatever the holder has, but for the count of several."""
     for mode, made in single():
         alone = RULES.judge([made], [], ASKED["everything"], at=AT)
         if alone.outcome in (*coverage.NOTHING_FOUND, "granted"):
             continue
         for licenses in LICENSES.values():
             asked = ASKED["everything"]
-            decided = use.decide(
+            decided = use_choice.decide(
                 [authorization_row(made)],
                 [license_row(item) for item in licenses],
-                use.Asked(requester=HALL, service_item=asked.item, field_names=None),
+                use.Asked(
+                    requester=HALL,
+                    service_item=asked.item,
+                    field_names=None,
+                    case_number=asked.case,
+                ),
                 type_code=TYPE,
                 homes=homes(licenses),
                 at=AT,

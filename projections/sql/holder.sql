@@ -44,6 +44,9 @@ CREATE TABLE holder_authorizations (
     valid_from bigint NOT NULL,
     valid_until bigint,
     uses_max bigint,
+    uses_per_day bigint,
+    case_numbers jsonb,
+    entrusted_by text,
     uses bigint NOT NULL,
     used_index bigint,
     is_withdrawn boolean NOT NULL,
@@ -52,6 +55,8 @@ CREATE TABLE holder_authorizations (
     PRIMARY KEY (partition, authorization_ref)
 ) WITH (fillfactor = 80);
 CREATE INDEX holder_authorizations_by_stream ON holder_authorizations (partition, stream_id, granted_index);
+CREATE INDEX holder_authorizations_by_requester
+    ON holder_authorizations (partition, requester, granted_index);
 CREATE TABLE holder_uses (
     partition integer NOT NULL,
     license_ref bytea NOT NULL,

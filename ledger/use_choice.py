@@ -1,0 +1,143 @@
+"""Which authorization a request is decided under, and which licenses it uses: `decide`, pure.
+
+Gives the outcome of one request by the rule of `use.py`, over every authorization that may concern it
+(docs/rules.md, "Several authorizations").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ledger import authorization, coverage
+from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow
+from ledger.use import (
+    CHOICES_MAX,
+    NATIONAL_CODES,
+    TOGETHER_MAX,
+    Asked,
+    judge_authorization,
+    judge_holder,
+    judge_license,
+)
+
+_REASONS = tuple(NATIONAL_CODES)
+
+
+class Outcome(NamedTuple):
+    """What `decide` says: licenses to use under one authorization, or one reason to refuse."""
+
+    reason: str | None
+    authorization: AuthorizationRow | None = None
+    licenses: tuple[LicenseRow, ...] = ()
+    """Granted: those used. Refused: the one whose status forbids it, or those to choose from."""
+    type_code: str | None = None
+    coverage: tuple[bytes, ...] = ()
+    """Nothing found: the type that decides, and the declarations by which it is not held."""
+    home: bytes | None = None
+    """The stream of the holder who stands in the way."""
+    kept: frozenset[str] = frozenset()
+    """Types that outlive the holder, who has ended."""
+
+    @property
+    def stream_id(self) -> bytes | None:
+        """Where a refusal stands: the license's home, else the authorization's; None: the requester's own."""
+        if self.home is not None:
+            return self.home
+        if self.licenses:
+            return self.licenses[0].stream_id
+        return None if self.authorization is None else self.authorization.stream_id
+
+
+def decide(
+    candidates: Sequence[AuthorizationRow],
+    licenses: Sequence[LicenseRow],
+    asked: Asked,
+    *,
+    type_code: str | None,
+    types: Sequence[TypeRow] = (),
+    homes: Mapping[bytes, StreamRow],
+    kept: frozenset[str] = frozenset(),
+    at: int,
+) -> Outcome:
+    """The outcome of one request (docs/rules.md, rows in their order).
+
+    `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
+    type asked for, or the one license named; `types` are those that say what it means to find nothing,
+    `homes` the streams in which the licenses stand, `kept` those types that outlive a holder who has ended.
+    """
+    nearest = Outcome(reason="not-authorized")
+    for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
+        if row.requester == asked.requester and _concerns(row, licenses, type_code):
+            outcome = _try(row, licenses, asked, types, homes, kept, at=at)
+            if outcome.reason is None:
+                return outcome
+            nearest = max(nearest, outcome, key=_progress)
+    return nearest
+
+
+def _try(
+    row: AuthorizationRow,
+    licenses: Sequence[LicenseRow],
+    asked: Asked,
+    types: Sequence[TypeRow],
+    homes: Mapping[bytes, StreamRow],
+    kept: frozenset[str],
+    *,
+    at: int,
+) -> Outcome:
+    def of_holder(item: LicenseRow) -> str | None:
+        return judge_holder(homes[item.stream_id], mode=row.mode, is_kept=item.type_code in kept)
+
+    def hindrance(item: LicenseRow) -> str | None:
+        return of_holder(item) or judge_license(item, at=at)
+
+    covered = [item for item in licenses if _is_covered(row, item, homes)]
+    consented = [item for item in covered if not authorization.is_consent_missing(row, item)]
+    effective = [item for item in consented if hindrance(item) is None]
+    is_ambiguous = len(effective) > TOGETHER_MAX
+    reason = judge_authorization(row, asked, at=at, uses=1 if is_ambiguous else max(1, len(effective)))
+    if reason is not None:
+        # What is held is not for a requester whose authorization does not permit to ask.
+        return Outcome(reason=reason, authorization=row)
+    if not covered:
+        named = [item for item in types if item.type_code in row.type_codes]
+        said, type_code, refs = coverage.judge_all(named, asked.expected, at=at)
+        return Outcome(reason=said, authorization=row, type_code=type_code, coverage=refs)
+    if not consented:
+        newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
+        return Outcome(reason="consent-missing", authorization=row, licenses=(newest,))
+    if not effective:
+        newest = max(consented, key=lambda item: (item.valid_from, item.license_ref))
+        stands_in_the_way = of_holder(newest)
+        if stands_in_the_way is not None:
+            return Outcome(reason=stands_in_the_way, authorization=row, home=newest.stream_id)
+        return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
+    if is_ambiguous:
+        choices = [item for item in effective if item.stream_id == effective[0].stream_id]
+        return Outcome(reason="ambiguous", authorization=row, licenses=tuple(choices[:CHOICES_MAX]))
+    return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept)
+
+
+def _is_covered(row: AuthorizationRow, item: LicenseRow, homes: Mapping[bytes, StreamRow]) -> bool:
+    """Whether the authorization covers a license; what hinders its home is no other party's business."""
+    is_anothers = row.mode == "holder" and row.stream_id != item.stream_id
+    if is_anothers and judge_holder(homes[item.stream_id]) is not None:
+        return False
+    return authorization.covers(row, item)
+
+
+def _concerns(row: AuthorizationRow, licenses: Sequence[LicenseRow], type_code: str | None) -> bool:
+    if type_code is not None and type_code in row.type_codes:
+        return True
+    return any(authorization.covers(row, item) for item in licenses)
+
+
+def _preference(row: AuthorizationRow) -> tuple[int, bytes]:
+    return authorization.MODES.index(row.mode), row.authorization_ref
+
+
+def _progress(outcome: Outcome) -> int:
+    """How far a refused request came: the reason told is the one nearest to a grant."""
+    assert outcome.reason is not None, "a granted request came all the way"
+    return _REASONS.index(outcome.reason)
