@@ -16,6 +16,7 @@ from api import (
     cli_identifiers,
     cli_keeping,
     cli_ledger,
+    cli_organizations,
     cli_proof,
     cli_registry,
     cli_types,
@@ -30,7 +31,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for module in (cli_ledger, cli_demo, cli_proof, cli_keeping, cli_registry, cli_types, cli_identifiers):
+for module in (
+    cli_ledger,
+    cli_demo,
+    cli_proof,
+    cli_keeping,
+    cli_registry,
+    cli_types,
+    cli_organizations,
+    cli_identifiers,
+):
     module.add_to(app)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import client, errors, holder, identifiers, license, party
+from ledger import client, days, errors, holder, identifiers, license, party, power
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -340,7 +340,9 @@ def _own_authorization(authorization_ref: bytes, about: event.Event, state: Stat
     if row.is_withdrawn:
         raise errors.AuthorizationWithdrawnConflict
     if about.client is not None and row.mode != "holder" and row.grantor != about.organization:
-        raise errors.AuthorizationNotFound
+        own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
+        if not power.has_succeeded(own, row.grantor, day=day, type_codes=row.type_codes):
+            raise errors.AuthorizationNotFound
     return row
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import catalog_rules, errors, validity
+from ledger import catalog_rules, days, errors, power, validity
 from ledger.errors import Fault
 from ledger.fact import Fact, Touched
-from ledger.state import LedgerRow, State, TypeRow, TypeRulesRow
+from ledger.state import LedgerRow, OrganizationRow, State, TypeRow, TypeRulesRow
 from signing import event
 
 FIRST_LOCAL_SERIAL = 900
@@ -226,8 +226,13 @@ def require_owner(type_code: str, about: event.Event, state: State) -> None:
     Raises NotTheIssuer.
     """
     ledger = state.get(LedgerRow, 0)
+    definer, own = type_code[:18], state.get(OrganizationRow, about.organization)
+    day = days.of_instant(about.recorded_at)
     is_operator = ledger is not None and about.organization == ledger.operator
-    if not is_operator and type_code[:18] != about.organization:
+    is_definer = definer == about.organization or power.has_succeeded(
+        own, definer, day=day, type_codes=(type_code,)
+    )
+    if not is_operator and not is_definer:
         raise errors.NotTheIssuer("the type is defined by another organization", field="type_code")
 
 

@@ -30,6 +30,7 @@ from ledger import (
     linking,
     log,
     mark,
+    organization,
     piece,
     use,
     verification,
@@ -44,7 +45,7 @@ from signing import event, ids, seal
 ROOMS = (
     *(audit, authorization, catalog, client, comparison, consent, correction, ending),
     *(endorsement, holder, issuing, license, linking, log),
-    *(mark, piece, use, verification),
+    *(mark, organization, piece, use, verification),
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (

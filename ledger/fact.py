@@ -96,6 +96,7 @@ def actor_keys(about: event.Event) -> Touched:
     yield StreamRow, about.stream_id
     if about.client is not None:
         yield ClientRow, about.client
+    yield OrganizationRow, about.organization
     if about.issuer is not None:
         yield OrganizationRow, about.issuer
         if about.issuer != about.organization:

@@ -97,6 +97,17 @@ def area_of(area_code: str | None, issuer: str) -> str:
     return area_code or issuer[_DIVISION]
 
 
+def has_succeeded(
+    row: OrganizationRow | None, predecessor: str, *, day: int, type_codes: tuple[str, ...] = ()
+) -> bool:
+    """Whether the organization of `row` succeeded another on a day, for every one of some types."""
+    taken = [one for one in handovers(() if row is None else row.took_over) if one.since <= day]
+    mine = [one for one in taken if one.organization == predecessor]
+    if not type_codes:
+        return bool(mine)
+    return all(any(one.covers(type_code, day) for one in mine) for type_code in type_codes)
+
+
 def require_issuer(
     state: State,
     *,
@@ -122,8 +133,5 @@ def require_issuer(
     row = state.get(OrganizationRow, acting)
     if row is not None and any(gone.covers(type_code, day) for gone in handovers(row.handed_over)):
         raise errors.NotTheIssuer("another organization has taken the type over", field="issuer")
-    if issuer == acting:
-        return
-    taken = () if row is None else tuple(handovers(row.took_over))
-    if not any(one.organization == issuer and one.covers(type_code, day) for one in taken):
+    if issuer != acting and not has_succeeded(row, issuer, day=day, type_codes=(type_code,)):
         raise errors.NotTheIssuer

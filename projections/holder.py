@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ledger import authorization, comparison, license, mark, state, tables, use
+from ledger import authorization, comparison, license, mark, organization, state, tables, use
 from projections import db, paging, sql
 from projections.projection import Happened
 from signing import event
@@ -150,6 +150,13 @@ class _Changes:
             self._licenses[made.license_ref] = state.altered(self._licenses[made.license_ref], **changed)
         elif isinstance(made, authorization.AuthorizationGranted):
             self._authorizations[made.authorization_ref] = _granted(made, item)
+        elif isinstance(made, organization.AuthorizationPassedOn):
+            self._authorizations[made.authorization_ref] = state.altered(
+                self._authorizations[made.authorization_ref],
+                changed_index=item.index,
+                requester=made.requester,
+                stream_id=item.about.stream_id,
+            )
         elif isinstance(made, authorization.AuthorizationNarrowed):
             scope = {name: getattr(made, name) for name in authorization.Scope.__dataclass_fields__}
             self._authorizations[made.authorization_ref] = state.altered(

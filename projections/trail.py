@@ -10,7 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import audit, authorization, comparison, fact, holder, license, state, use, verification
+from ledger import (
+    audit,
+    authorization,
+    comparison,
+    fact,
+    holder,
+    license,
+    organization,
+    state,
+    use,
+    verification,
+)
 from projections import db, postings, sql
 from projections.projection import Happened
 from signing import event, ids
@@ -230,6 +241,8 @@ _ASKING = (
 def _requester(about: event.Event, made: fact.Fact, known: Known) -> str | None:
     if isinstance(made, _ASKING):
         return about.organization
+    if isinstance(made, organization.AuthorizationPassedOn):
+        return made.requester
     ref = _authorization(made)
     row = known.authorizations.get(ref) if ref is not None else None
     return None if row is None else row.requester

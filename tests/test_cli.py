@@ -336,3 +336,24 @@ def test_types_are_registered_from_a_file_shown_revised_and_retired(kept: Kept) 
     assert (listed["sharing_class"], listed["is_retired"]) == ("none", True)
     kept.call("types", "show", "unknown", status=1)
     kept.call("types", "register", kept.folder / "absent.json", status=2)
+
+
+def test_an_organization_succeeds_another_and_it_is_shown(kept: Kept) -> None:
+    key = kept.folder / "heir.jwk"
+    console.call("clients", "generate-key", key)
+    heir = "91350100MA0000007A"
+    asked = ("--name", "heir", "--organization", heir, "--scope", "license:use", "--also", world.AUDITOR)
+    said = kept.json("clients", "register", *asked, "--key", f"{key}.pub")
+    assert kept.json("clients", "show", said["client_id"])["also"] == [world.AUDITOR]
+    kept.call("clients", "organizations", said["client_id"])
+    assert kept.json("clients", "show", said["client_id"])["also"] == []
+    kept.call("organizations", "succeed", world.HALL, "12350100000000099X", status=2)
+    kept.call("organizations", "succeed", world.HALL, heir, "--since", "2020", status=2)
+    done = kept.json(
+        "organizations", "succeed", world.HALL, heir, "--since", "2026-01-01", "--authorizations", "pass"
+    )
+    assert done["authorizations"] == 0
+    shown = kept.json("organizations", "show", heir)
+    assert shown["took_over"] == [{"organization": world.HALL, "since": "2026-01-01", "license_types": []}]
+    kept.call("organizations", "succeed", world.HALL, heir, status=1)
+    kept.call("organizations", "show", "unknown", status=1)

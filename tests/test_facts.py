@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ledger import errors, fact, opening
+from ledger import check, errors, fact
 from signing import event
 
 _WORDS = {"int": "integer", "str": "text", "bytes": "bytes", "bool": "boolean"}
@@ -17,11 +19,23 @@ _ROW = re.compile(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", re.MULTILINE)
 
 
 def test_every_topic_stands_in_the_table_with_its_members() -> None:
-    assert opening.init, "opening a ledger loads every fact"
+    assert check.check, "checking a ledger loads every fact"
     table = Path(__file__).parent.parent / "docs" / "formats" / "facts.md"
     told = {topic: (stream, members) for topic, stream, members in _ROW.findall(table.read_text("utf-8"))}
     held = {topic: (cls.stream_kind, _members(cls)) for topic, cls in fact.topics().items()}
     assert told == held
+
+
+def test_a_check_alone_knows_every_topic() -> None:
+    """Whoever reads a history without the rest of the program must know what may stand in it."""
+    script = (
+        "import importlib, pkgutil, ledger, ledger.check;"
+        "from ledger import fact; known = set(fact.topics());"
+        "[importlib.import_module(f'ledger.{m.name}') for m in pkgutil.iter_modules(ledger.__path__)];"
+        "print(*sorted(set(fact.topics()) - known))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_a_base_of_facts_is_no_topic() -> None:
