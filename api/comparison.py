@@ -46,11 +46,11 @@ async def compare(request: Request, body: examples.CompareBody, key: acts.Idempo
     if any(identifiers.contains_citizen_id(name) for name in body.claims):
         # Names of claimed fields stand in clear in the log.
         raise errors.FieldUnknown(field="claims")
-    served.refusals.check(asking, now_s=served.now_s())
     repeat = acts.repeat_of(served, asking, operation="comparison", key=key, body=await request.json())
-    item = await _recorded(served, _command(uses.command(asking, _as_use(body), repeat), body))
-    if not item.is_repeat and item.event.topic == "UseRefused":
-        served.refusals.add(asking, now_s=served.now_s())
+    asked = _command(uses.command(asking, _as_use(body), repeat), body)
+    async with uses.counted(served, asking) as seen:
+        item = await _recorded(served, asked)
+        seen.append(item)
     return routes.answer(_answer(item))
 
 

@@ -7,6 +7,8 @@ loop awaits the appender and opens a license from memory when it was opened befo
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pydantic
@@ -56,12 +58,24 @@ async def decided(
     served: service.Service, asking: access.Access, asked: models.Use, *, key: str | None, said: Any
 ) -> answers.Json:
     """The answer to one use; raises what keeps it from being decided."""
-    served.refusals.check(asking, now_s=served.now_s())
     repeat = acts.repeat_of(served, asking, operation="use", key=key, body=said)
-    recorded = await served.record(command(asking, asked, repeat))
-    if not recorded[-1].is_repeat and recorded[-1].event.topic == "UseRefused":
-        served.refusals.add(asking, now_s=served.now_s())
+    made = command(asking, asked, repeat)
+    async with counted(served, asking) as seen:
+        recorded = await served.record(made)
+        seen.extend(recorded)
     return await answers.used(served, recorded)
+
+
+@contextlib.asynccontextmanager
+async def counted(served: service.Service, asking: access.Access) -> AsyncIterator[list[service.Recorded]]:
+    """A list for the facts of one request, which counts against the client's quota when it was refused."""
+    recorded: list[service.Recorded] = []
+    await served.refusals.admit(asking, now_s=served.now_s)
+    try:
+        yield recorded
+    finally:
+        was_refused = any(not item.is_repeat and item.event.topic == "UseRefused" for item in recorded)
+        served.refusals.settle(asking, now_s=served.now_s(), was_refused=was_refused)
 
 
 def command(

@@ -199,6 +199,28 @@ def test_beyond_the_refusal_quota_nothing_is_decided_and_one_event_says_how_many
         assert user.post("/v1/uses", use_body(1)).status_code == 200
 
 
+def test_the_refusal_quota_holds_for_what_is_in_flight_together(cluster: Cluster) -> None:
+    settings = replace(api_world.GENEROUS, refusals_per_minute=3)
+    with api_world.fresh(cluster, settings) as face:
+        issuer = face.register(world.ISSUER, "license:issue", "authorization:grant")
+        user = face.register(world.HALL, "license:use")
+        issuer.done("/v1/licenses", issue_body(1))
+        issuer.done("/v1/authorizations", grant_body(to=world.HALL))
+        now_us = (face.served.clock() // 60_000_000 + 1) * 60_000_000
+        face.served.clock = lambda: now_us
+        good = [{**use_body(1), "idempotency_key": f"good-{number}"} for number in range(60)]
+        told = user.done("/v1/uses/batch", {"items": good})["items"]
+        assert [item["status"] for item in told] == [200] * 60
+        before = face.events()
+        bad = [{**use_body(2), "idempotency_key": f"bad-{number}"} for number in range(60)]
+        told = user.done("/v1/uses/batch", {"items": bad})["items"]
+        assert sorted(item["status"] for item in told) == [200] * 3 + [429] * 57
+        assert face.events() == before + 3
+        assert user.post("/v1/uses", use_body(1)).status_code == 429
+        face.served.clock = lambda: now_us + 60_000_000
+        assert user.done("/v1/uses", use_body(1))["uses"][0]["decision"] == "granted"
+
+
 def test_a_caller_that_waits_too_long_is_told_that_the_outcome_is_unknown(
     face: Face, issuer: Caller, hall: Caller
 ) -> None:
