@@ -5,11 +5,15 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples, models_answers, routes, service
+from api import access, acts, answers, examples, models_authorization, routes, service
 from ledger import authorization as authorizations
 from ledger import authorization_commands, errors, state
+from projections import authorization as lists
+from projections import holder as files
 
 router = routes.router()
+_NOBODY = bytes(16)
+_NO_PLAIN_BODY = (errors.JsonInvalid, errors.TooLarge, errors.UnsupportedMediaType)
 _SCOPES = ("authorization:grant", "consent:attest")
 _REFUSALS = (
     errors.InvalidHolderCode,
@@ -32,7 +36,7 @@ _CHANGES = (
     "/v1/authorizations",
     summary="Grant an authorization 授权",
     **routes.secured(
-        *_SCOPES, model=models_answers.Granted, refusals=_REFUSALS, **examples.AUTHORIZATION_LINKS
+        *_SCOPES, model=models_authorization.Granted, refusals=_REFUSALS, **examples.AUTHORIZATION_LINKS
     ),
 )
 async def grant(request: Request, body: examples.GrantBody, key: acts.IdempotencyKey = None) -> Response:
@@ -60,7 +64,7 @@ async def grant(request: Request, body: examples.GrantBody, key: acts.Idempotenc
     "/v1/authorizations/{authorization_ref}",
     summary="An authorization now",
     **routes.secured(
-        model=models_answers.AuthorizationNow, refusals=(errors.AuthorizationNotFound,), appends=False
+        model=models_authorization.AuthorizationNow, refusals=(errors.AuthorizationNotFound,), appends=False
     ),
 )
 async def get_authorization(request: Request, authorization_ref: str) -> Response:
@@ -78,9 +82,47 @@ async def get_authorization(request: Request, authorization_ref: str) -> Respons
 
 
 @router.post(
+    "/v1/authorizations/search",
+    summary="Authorizations of a holder or a requester",
+    **routes.secured(
+        model=models_authorization.Authorizations,
+        refusals=(errors.InvalidHolderCode, errors.Invalid, errors.BehindIndex, *_NO_PLAIN_BODY),
+        appends=False,
+    ),
+)
+async def search_authorizations(
+    request: Request, body: examples.SearchAuthorizationsBody, at_least: acts.AtLeast = None
+) -> Response:
+    """Those that the client's organization may use or granted; with the scope `audit:read`, all."""
+    served, asking = service.of(request), routes.asking(request)
+    if (body.holder is None) == (body.requester is None):
+        raise errors.Invalid("name a holder or a requester", field="body")
+    code = None if body.holder is None else acts.holder(body.holder)
+    requester = None if body.requester is None else acts.organization(body.requester, field="requester")
+    wanted = acts.at_least(at_least)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="holder")
+        found = None if code is None else served.reader.find("holder", code.code_type, code.code)
+        about = lists.About(
+            # Of an unknown holder the list is as empty as of one who consented to nobody.
+            stream_id=_NOBODY if found is None else found.stream_id,
+            requester=requester,
+            seen_by=None if "audit:read" in asking.scopes else asking.organization,
+        )
+        page = served.views.authorizations.page(about, limit=body.limit, cursor=body.cursor)
+        at = served.moment()
+        shown = [_listed(row, at) for row in page.rows if not served.is_erased(row.stream_id)]
+        return {"authorizations": shown, "through": page.through, "cursor": page.cursor}
+
+    return routes.answer(await served.read(look))
+
+
+@router.post(
     "/v1/authorizations/{authorization_ref}/narrow",
     summary="Narrow an authorization 缩小授权",
-    **routes.secured(*_SCOPES, model=models_answers.AuthorizationChanged, refusals=_CHANGES),
+    **routes.secured(*_SCOPES, model=models_authorization.AuthorizationChanged, refusals=_CHANGES),
 )
 async def narrow(
     request: Request, authorization_ref: str, body: examples.NarrowBody, key: acts.IdempotencyKey = None
@@ -99,7 +141,7 @@ async def narrow(
 @router.post(
     "/v1/authorizations/{authorization_ref}/withdraw",
     summary="Withdraw an authorization 撤回授权",
-    **routes.secured(*_SCOPES, model=models_answers.AuthorizationChanged, refusals=_CHANGES),
+    **routes.secured(*_SCOPES, model=models_authorization.AuthorizationChanged, refusals=_CHANGES),
 )
 async def withdraw(
     request: Request, authorization_ref: str, body: examples.WithdrawBody, key: acts.IdempotencyKey = None
@@ -137,3 +179,11 @@ def _row(served: service.Service, ref: str) -> state.AuthorizationRow:
     if row is None:
         raise errors.AuthorizationNotFound
     return row
+
+
+def _listed(row: files.AuthorizationRow, at: int) -> answers.Json:
+    """An authorization of a list; what is spent of a cap a day is told of one alone."""
+    members = state.AuthorizationRow.columns()
+    known = {name: getattr(row, name) for name in members if hasattr(row, name)}
+    made = state.AuthorizationRow(**known, use_code_digest=None)
+    return {**answers.authorization_now(made, at=at), "uses_today": None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models_answers, routes, service
+from api import acts, answers, examples, models_authorization, routes, service
 from ledger import consent_commands, errors
 
 router = routes.router()
@@ -16,7 +16,7 @@ router = routes.router()
     summary="Join a holder's authorization 共同授权",
     **routes.secured(
         "consent:attest",
-        model=models_answers.AuthorizationChanged,
+        model=models_authorization.AuthorizationChanged,
         refusals=(
             errors.AuthorizationNotFound,
             errors.AuthorizationWithdrawnConflict,

@@ -192,6 +192,14 @@ JoinBody = Annotated[
         )
     ),
 ]
+SearchAuthorizationsBody = Annotated[
+    models.SearchAuthorizations,
+    Body(
+        openapi_examples=_examples(
+            of_a_requester={"requester": ORGANIZATION, "limit": 20}, of_a_holder={"holder": HOLDER}
+        )
+    ),
+]
 NarrowBody = Annotated[
     models.Narrow, Body(openapi_examples=_examples(fewer_uses={**_ACT, "scope": {"uses_max": 5}}))
 ]

@@ -234,6 +234,15 @@ class Join(Act):
     evidence: Evidence
 
 
+class SearchAuthorizations(Strict):
+    """By the holder in whose file they stand, or by the requester; exactly one of both."""
+
+    holder: Holder | None = None
+    requester: CreditCode | None = None
+    limit: int = Field(20, ge=1, le=PAGE_MAX)
+    cursor: Cursor | None = None
+
+
 class Narrow(Act):
     """缩小授权: the members of the scope that change; the others stay."""
 

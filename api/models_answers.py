@@ -176,48 +176,6 @@ class LicenseNow(Answer):
     at: str
 
 
-class Granted(Proven):
-    """An authorization."""
-
-    authorization_ref: str
-    use_code: str | None = Field(description="用证码 of a holder's consent; a standing grant has none")
-
-
-class AuthorizationChanged(Proven):
-    """A narrowed or withdrawn authorization."""
-
-    authorization_ref: str
-
-
-class ScopeNow(Answer):
-    """A scope; null means no limit."""
-
-    license_types: list[str]
-    license_refs: list[str]
-    fields: list[str] | None
-    service_items: list[str] | None
-    valid_from: str | None
-    valid_until: str | None
-    uses_max: int | None
-    uses_per_day: int | None
-    case_numbers: list[str] | None
-
-
-class AuthorizationNow(Answer):
-    """An authorization at a moment, for its requester and its grantor."""
-
-    authorization_ref: str
-    mode: str
-    requester: str
-    grantor: str
-    entrusted_by: str | None
-    is_withdrawn: bool
-    uses: int
-    uses_today: int | None = Field(description="Spent of the cap a day; null without one")
-    scope: ScopeNow
-    at: str
-
-
 class FieldShown(Answer):
     """A disclosed value and the salt that proves it."""
 

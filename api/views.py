@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger import opening
-from projections import catalog, db, follower, holder, registry, statistics, tasks, trail_pages
+from projections import authorization, catalog, db, follower, holder, registry, statistics, tasks, trail_pages
 
 POOL_MAX = 8
 
@@ -23,6 +23,7 @@ class Views:
     database: db.Database
     followers: follower.Followers
     files: holder.Files
+    authorizations: authorization.Lists
     trail: trail_pages.Pages
     types: catalog.Types
     statistics: statistics.Sums
@@ -54,6 +55,7 @@ def opened(ledger: opening.Ledger) -> Iterator[Views]:
                 database=database,
                 followers=followers,
                 files=holder.Files(database, cursor_key=cursor_key),
+                authorizations=authorization.Lists(database, cursor_key=cursor_key),
                 trail=trail_pages.Pages(database, cursor_key=cursor_key),
                 types=catalog.Types(database, cursor_key=cursor_key),
                 statistics=statistics.Sums(database),

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from ledger import days, identifiers
+from ledger import days, identifiers, registry_commands
 from tests import api_world, world
 from tests.api_world import Caller, Face, by_code, grant_body, issue_body, problem, use_body
 from tests.conftest import Cluster
 
 ACT = api_world.example("WithdrawBody")
+
+REQUESTER = "91350100MA0000007A"
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +225,68 @@ def test_an_organization_entrusts_what_it_issues(face: Face, issuer: Caller) -> 
     other = face.register(world.HALL, "authorization:grant")
     answer = other.post("/v1/authorizations", {**grant_body(to=world.AUDITOR), **entrusting})
     assert problem(answer) == (403, "not-the-issuer", "entrusted_by")
+
+
+def listed(caller: Caller, index: int, **body: Any) -> list[dict[str, Any]]:
+    """Every authorization of a list, page by page."""
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        said = {**body, "limit": 2, "cursor": cursor}
+        page = caller.done("/v1/authorizations/search", said, **{"Ledger-At-Least": str(index)})
+        found += page["authorizations"]
+        assert len(page["authorizations"]) <= 2
+        cursor = page["cursor"]
+        if cursor is None:
+            return found
+
+
+def test_authorizations_are_listed_by_requester_and_by_holder(face: Face, issuer: Caller) -> None:
+    requester = face.register(REQUESTER, "license:use")
+    made = [issuer.done("/v1/authorizations", grant_body(30, to=REQUESTER)) for _ in range(3)]
+    made.append(issuer.done("/v1/authorizations", grant_body(to=REQUESTER, uses_per_day=3)))
+    last = issuer.done(f"/v1/authorizations/{made[0]['authorization_ref']}/withdraw", ACT)["index"]
+    refs = [one["authorization_ref"] for one in made]
+    for caller in (issuer, requester):
+        found = listed(caller, last, requester=REQUESTER)
+        assert [one["authorization_ref"] for one in found] == refs
+        assert [one["is_withdrawn"] for one in found] == [True, False, False, False]
+        assert found[3]["scope"]["uses_per_day"] == 3
+        of_holder = listed(caller, last, holder=api_world.person(30))
+        assert [one["authorization_ref"] for one in of_holder] == refs[:3]
+    stranger = face.register(world.AUDITOR, "license:use")
+    auditor = face.register(world.AUDITOR, "audit:read")
+    for about in ({"requester": REQUESTER}, {"holder": api_world.person(30)}):
+        assert listed(stranger, last, **about) == []
+        seen = [
+            [one["authorization_ref"] for one in listed(who, last, **about)] for who in (auditor, requester)
+        ]
+        assert seen[0] == seen[1]
+    assert listed(requester, last, holder=api_world.person(31)) == []
+
+
+def test_an_erased_holders_authorizations_are_in_no_list(face: Face, issuer: Caller) -> None:
+    made = issuer.done("/v1/authorizations", grant_body(32, to=REQUESTER))
+    holder = identifiers.holder_code(**api_world.person(32))
+    console = face.served.ledger.console
+    face.console(registry_commands.EraseHolder(actor=console, holder=holder))
+    found = listed(issuer, made["index"], requester=REQUESTER)
+    assert made["authorization_ref"] not in {one["authorization_ref"] for one in found}
+    assert listed(issuer, made["index"], holder=api_world.person(32)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, (422, "invalid-value", "body")),
+        ({"holder": api_world.person(1), "requester": world.HALL}, (422, "invalid-value", "body")),
+        ({"requester": "91350100MA0000007B"}, (422, "invalid-value", "requester")),
+        ({"holder": {"code_type": "111", "code": "1"}}, (422, "invalid-holder-code", "holder.code")),
+        ({"requester": world.HALL, "limit": 0}, (422, "invalid-value", "limit")),
+        ({"requester": world.HALL, "cursor": "aaaa"}, (422, "invalid-value", "cursor")),
+    ],
+)
+def test_a_search_with_a_flaw_is_refused(
+    issuer: Caller, body: dict[str, Any], expected: tuple[int, str, str]
+) -> None:
+    assert problem(issuer.post("/v1/authorizations/search", body)) == expected

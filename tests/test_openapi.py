@@ -21,7 +21,14 @@ ORDER = (
     *("issue_counterparts", "get_pieces", "cancel_counterpart"),
     *("transfer_out", "cancel_transfer", "void"),
     *("correct_holder", "link", "unlink", "contest", "settle", "end", "endings", "reverse_end"),
-    *("compare", "declare_coverage", "get_coverage", "withdraw_coverage", "declare_source"),
+    *(
+        "search_authorizations",
+        "compare",
+        "declare_coverage",
+        "get_coverage",
+        "withdraw_coverage",
+        "declare_source",
+    ),
     *("entrust_issuing", "end_entrustment"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),
@@ -97,7 +104,7 @@ def test_every_operation_says_its_security_its_problems_and_an_example(said: dic
         appends = (
             method == "post"
             and not is_public
-            and operation["operationId"] not in ("use_batch", "endorse_batch")
+            and operation["operationId"] not in ("use_batch", "endorse_batch", "search_authorizations")
         )
         assert bool(keyed) is appends, path
 

@@ -155,6 +155,7 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
     "Declare": {"issuer": None, "issued_from": None},
     "Verify": {"token": None, "license_ref": {"type": "string", "pattern": "^[a-z2-7]{25}a$"}},
     "SearchHolder": {"cursor": None},
+    "SearchAuthorizations": {"holder": None, "cursor": None, "requester": {"const": examples.ORGANIZATION}},
     "ReadTrail": {"cursor": None},
     "TrailFilter": {
         "holder": None,
