@@ -176,7 +176,9 @@ def _load(
     if not _row(conn, texts["is_empty"])[0]:  # 2
         raise errors.Conflict("the database holds a ledger: restore needs an empty one")
     for table in TABLES:
-        _copy_in(conn, texts[f"load_{table}"], folder / f"{table}.copy")
+        is_early = table == "checkpoints" and manifest.schema <= migration.VERSIONS.index("migration_008")
+        name = f"load_{table}_without_mac" if is_early else f"load_{table}"
+        _copy_in(conn, texts[name], folder / f"{table}.copy")
         if table == "checkpoints":
             migration.add_ranges(conn)
         progress(table)

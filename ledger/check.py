@@ -61,7 +61,8 @@ def check(
     """What holds and what does not, of the ledger that `conninfo` (service or owner) leads to.
 
     `since` is the text of a signed checkpoint, or of a receipt with one, that the history must contain.
-    With `vault`, the directory is opened row by row, since only its seals bind it.
+    With `vault`, tree heads must be the ledger's own, and the directory is opened row by row, since only
+    its seals bind it.
     `facts_only` leaves out rules and state. `progress` is told events done and in all. Raises
     Unavailable when the database cannot be read; whatever it holds becomes a finding.
     """
@@ -104,11 +105,11 @@ class _Check:
         # The anchor is read before the database: whatever it has seen was committed by then.
         watches = self._anchored(anchor) + self._kept(since)
         if facts_only:
-            self._facts(self._new_walk(watches), watches)
+            self._facts(self._new_walk(watches, vault), watches)
             return
         with scratch.opened(cached_rows_max=scratch.CACHED_ROWS_MAX) as rows:
             replay = check_rules.Replay(rows, self._findings)
-            walk = self._new_walk(watches, visit=replay.visit)
+            walk = self._new_walk(watches, vault, visit=replay.visit)
             self._facts(walk, watches)
             check_rules.compare(self.source, rows, walk, self._findings)
             self.unread += check_rules.compare_keeping(self.source, self._findings)
@@ -118,7 +119,9 @@ class _Check:
             except Unreadable as error:
                 self.unread.append(str(error))
 
-    def _new_walk(self, watches: Sequence[Watch], *, visit: check_facts.Visit | None = None) -> Walk:
+    def _new_walk(
+        self, watches: Sequence[Watch], vault: Vault | None, *, visit: check_facts.Visit | None = None
+    ) -> Walk:
         identity = self._identity
         self.walk = Walk(
             self.source,
@@ -127,6 +130,7 @@ class _Check:
             origin=identity.origin,
             suite=identity.suite,
             watches=watches,
+            vault=vault,
             visit=visit,
             progress=self._progress,
         )

@@ -7,12 +7,14 @@ named, and the walk goes on with what the database says, so that one change is o
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger import check_source, log
 from ledger.check_report import Findings
 from ledger.check_source import CheckpointColumns, Ends, EventColumns, Source, TileKey
+from ledger.vault import Vault
 from signing import event, merkle, suites
 
 Visit = Callable[[event.Event, int], None]
@@ -46,6 +48,7 @@ class Walk:
         origin: str,
         suite: suites.Suite,
         watches: Sequence[Watch] = (),
+        vault: Vault | None = None,
         visit: Visit | None = None,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
@@ -55,6 +58,8 @@ class Walk:
         self._origin = origin
         self._suite = suite
         self._watches = watches
+        self._vault = vault
+        self._anchored_size = max((watch.size for watch in watches if watch.kind == "anchor"), default=0)
         self._visit = visit
         self._progress = progress
         self.size = 0
@@ -184,7 +189,7 @@ class Walk:
         self._frontiers = [_extended(frontier, size, known, digest) for frontier in self._frontiers]
 
     def _check_head(self, head: CheckpointColumns, *, recorded_at: int) -> None:
-        size, generation, root, frontier, at = head
+        size, generation, root, frontier, at, _ = head
         digest, since = self._suite.digest, self._checked_size
         self.checkpoints += 1
         self._checked_size = size
@@ -209,6 +214,20 @@ class Walk:
             self._findings.add(
                 "checkpoint", f"checkpoint of size {size}: time differs from its newest event's"
             )
+        elif sound and generation == self._generation(size):
+            self._check_own(head)
+
+    def _check_own(self, head: CheckpointColumns) -> None:
+        """A head that fits the events is still not the ledger's unless its keys say so.
+
+        Heads from before they had a mac are known by the anchor, which was beyond them.
+        """
+        size, generation, root, _, at, mac = head
+        if self._vault is None or (mac is None and size <= self._anchored_size):
+            return
+        own = self._vault.head_mac(generation=generation, size=size, root=root, at=at)
+        if mac is None or not hmac.compare_digest(mac, own):
+            self._findings.add("checkpoint", f"checkpoint of size {size}: it was not written by this ledger")
 
     def _check_watches(self, size: int) -> None:
         digest = self._suite.digest

@@ -23,8 +23,8 @@ PAGE = 21
 
 EventColumns = tuple[int, bytes, int, str, int, bytes]
 """Position, stream, version, topic, recorded_at, stored bytes."""
-CheckpointColumns = tuple[int, int, bytes, bytes, int]
-"""Size, generation, root, frontier, at."""
+CheckpointColumns = tuple[int, int, bytes, bytes, int, bytes | None]
+"""Size, generation, root, frontier, at, mac."""
 DirectoryColumns = tuple[bytes, str, bytes, bytes, int | None, int | None, int | None, bytes | None]
 """Lookup, kind, stream, sealed content; number, bucket, generation and bytes of the wrapped data key."""
 TileKey = tuple[int, int]

@@ -25,6 +25,7 @@ VERSIONS = (
     "migration_004",
     "migration_005",
     "migration_007",
+    "migration_008",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

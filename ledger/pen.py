@@ -7,6 +7,7 @@ keeps no truth: head and state are read under the lock for every batch.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -173,6 +174,8 @@ class Pen:
 
     def _require_anchored(self, mark: Mark, look: Look) -> None:
         require_anchored(self._vault, mark, look)
+        if look.head.size > mark.size:
+            require_own(self._vault, look.head)
 
     def _at(self, clock: int, head: Head) -> int:
         """The moment of recording: the database's clock, never behind the head."""
@@ -228,12 +231,15 @@ class Pen:
         digest = self._vault.suite.digest
         leaves = [merkle.leaf_hash(item.data, digest=digest) for item in decided.events]
         extension = merkle.Extension.of(head.frontier, head.size, leaves, digest=digest)
+        generation, at = _generation(decided.batch, head), decided.batch.at
+        mac = self._vault.head_mac(generation=generation, size=extension.size, root=extension.root, at=at)
         new_head = Head(
             size=extension.size,
-            generation=_generation(decided.batch, head),
+            generation=generation,
             root=extension.root,
             frontier=extension.frontier,
-            at=decided.batch.at,
+            at=at,
+            mac=mac,
         )
         wraps = [self._vault.wrap(key) for key in decided.batch.effects.keys]
         # A wrap outside that no committed batch needs does no harm; one that is missing would.
@@ -362,6 +368,17 @@ def require_anchored(vault: Vault, mark: Mark, look: Look) -> None:
         raise errors.HistoryBehindAnchor(anchored_size=mark.size, found_size=look.head.size)
     if log.origin_line(vault.ring.origin, partition=0, generation=generation) != mark.origin:
         raise errors.HistoryBehindAnchor("the anchor belongs to another origin")
+
+
+def require_own(vault: Vault, head: Head) -> None:
+    """Nothing when this ledger wrote the head, which no anchor has seen yet; raises HistoryBroken.
+
+    A service that crashed before the anchor leaves such a head, and so does whoever writes to the database
+    past the ledger.
+    """
+    mac = vault.head_mac(generation=head.generation, size=head.size, root=head.root, at=head.at)
+    if head.mac is None or not hmac.compare_digest(head.mac, mac):
+        raise errors.HistoryBroken("the newest tree head was not written by this ledger")
 
 
 def _generation(batch: Batch, head: Head) -> int:

@@ -81,6 +81,8 @@ class Head:
     root: bytes = b""
     frontier: tuple[bytes, ...] = ()
     at: int = 0
+    mac: bytes | None = None
+    """By it the ledger knows a head that it wrote (`Vault.head_mac`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -291,7 +293,8 @@ class Session:
         """What the batch stores beside its events; raises Refused or Lost. Nothing is committed yet."""
         head = batch.head
         peaks = b"".join(head.frontier)
-        self._ask("insert_checkpoint", head.size, head.generation, head.root, peaks, head.at, self._partition)
+        columns = (head.size, head.generation, head.root, peaks, head.at, head.mac)
+        self._ask("insert_checkpoint", *columns, self._partition)
         if batch.tiles:
             self._ask("insert_tiles", *_columns(batch.tiles), self._partition)
         if batch.dropped:
@@ -358,10 +361,10 @@ class Session:
             self._pipeline.gather(within_s=ANSWER_DEADLINE_S)
 
     def _head(self, row: Any) -> Head:
-        size, generation, root, frontier, at = row
+        size, generation, root, frontier, at, mac = row
         width = self._digest_bytes
         peaks = tuple(frontier[i : i + width] for i in range(0, len(frontier), width))
-        return Head(size=size, generation=generation, root=root, frontier=peaks, at=at)
+        return Head(size=size, generation=generation, root=root, frontier=peaks, at=at, mac=mac)
 
     def _ask_rows(self, keys: set[RowKey]) -> list[tuple[type[Row], list[Any], Answer]]:
         by_class: dict[type[Row], list[Any]] = {}

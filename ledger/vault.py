@@ -69,6 +69,7 @@ class Vault:
             self._data_keys.clear()
             self._lookups.clear()
         self.suite = self.ring.suite
+        self._head_key = keys.derive(self.ring.body_key, info=cbor.encode(["tree head"]))
         self.log_key = self.ring.signing_key("log")
         self.token_key = self.ring.signing_key("token")
 
@@ -117,6 +118,10 @@ class Vault:
     def body_digest(self, body: object) -> bytes:
         """HMAC over a request's content, to tell repeats from other requests."""
         return self.suite.mac(self.ring.body_key, cbor.encode(body))
+
+    def head_mac(self, *, generation: int, size: int, root: bytes, at: int) -> bytes:
+        """HMAC over a tree head of this ledger: who has the database alone cannot make one."""
+        return self.suite.mac(self._head_key, cbor.encode([self.ring.ledger_id, generation, size, root, at]))
 
     def new_data_key(self, owner: bytes) -> seal.DataKey:
         """A fresh data key for the stream `owner`."""

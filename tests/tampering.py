@@ -95,13 +95,13 @@ class Case:
             cursor = conn.execute(cast("Any", statement), params)
             return cursor.fetchall() if cursor.description else []
 
-    def report(self, *, with_anchor: bool = True, **options: Any) -> check.Report:
-        """A check's report."""
+    def report(self, *, with_anchor: bool = True, with_keys: bool = True, **options: Any) -> check.Report:
+        """A check's report; without keys it is that of an outsider."""
         return check.check(
             str(self.config.database_url),
             identity=self.identity,
             anchor=self.vault.anchor if with_anchor else None,
-            vault=self.vault,
+            vault=self.vault if with_keys else None,
             **options,
         )
 

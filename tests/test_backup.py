@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import stat
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import conninfo as conninfos
 
-from ledger import backup, check, config, errors, keeping, opening, rebuilding, recovery
+from ledger import backup, check, config, errors, keeping, migration, opening, rebuilding, recovery, sql
 from signing import note, receipt, trust
 from tests.conftest import Cluster
 from tests.world import CITIZEN_CARD, World, citizen
@@ -105,6 +106,32 @@ def test_a_restored_backup_opens_everyone_but_the_erased(
         require_sound(opened)
         (trusted,) = keeping.trust_file(opened, made_at=MADE_AT).ledgers
         receipt.verify(used.receipt, event=used.data, trusted=trust.verifier_keys(trusted))
+
+
+def test_a_backup_from_before_heads_had_a_mac_is_restored_and_gone_on_with(
+    world: World, empty: config.Config, tmp_path: Path
+) -> None:
+    world.issue()
+    folder = tmp_path / "backup"
+    backup.backup(world.ledger, folder, made_at=MADE_AT)
+    text = sql.load("backup")["save_checkpoints"].replace(", mac", "")
+    with (
+        psycopg.connect(str(world.ledger.ways.owner)) as conn,
+        conn.cursor().copy(text) as copy,  # type: ignore[arg-type]
+    ):
+        heads = b"".join(bytes(block) for block in copy)
+    (folder / "checkpoints.copy").write_bytes(heads)
+    manifest = json.loads((folder / backup.MANIFEST).read_bytes())
+    manifest["schema"] = migration.VERSIONS.index("migration_008")
+    manifest["files"]["checkpoints.copy"] = hashlib.sha256(heads).hexdigest()
+    (folder / backup.MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    bring_keys(world.ledger.config, empty)
+    backup.restore(empty, folder)
+    with opening.opened(empty) as opened:
+        assert rows(opened, "SELECT count(mac) FROM checkpoints") == [(0,)]
+        with opened.appending() as appender:
+            World(opened, appender).issue(citizen(1))
+        require_sound(opened)
 
 
 def test_a_backup_is_private_holds_no_key_and_names_its_signed_head(world: World, tmp_path: Path) -> None:

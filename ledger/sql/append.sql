@@ -6,11 +6,11 @@ SELECT partition FROM partitions WHERE partition = %b::integer FOR UPDATE
 -- Under the lock: the database's clock in microseconds UTC, the key ring version that appenders must have,
 -- the newest committed tree head, and the one of the anchor's size.
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r.ring_version,
-       h.size, h.generation, h.root, h.frontier, h.at, a.root, a.generation
+       h.size, h.generation, h.root, h.frontier, h.at, h.mac, a.root, a.generation
 FROM partitions p
 LEFT JOIN ring_state r ON r.partition = p.partition
 LEFT JOIN LATERAL (
-    SELECT size, generation, root, frontier, at FROM checkpoints
+    SELECT size, generation, root, frontier, at, mac FROM checkpoints
     WHERE partition = p.partition ORDER BY size DESC LIMIT 1
 ) AS h ON true
 LEFT JOIN checkpoints a ON a.partition = p.partition AND a.size = %b::bigint
@@ -111,8 +111,9 @@ WHERE p.partition = %b::integer
 
 -- insert_checkpoint --
 -- The batch's tree head.
-INSERT INTO checkpoints (partition, size, generation, root, frontier, at)
-SELECT p.partition, %b::bigint, %b::integer, %b::bytea, %b::bytea, %b::bigint FROM partitions p WHERE p.partition = %b::integer
+INSERT INTO checkpoints (partition, size, generation, root, frontier, at, mac)
+SELECT p.partition, %b::bigint, %b::integer, %b::bytea, %b::bytea, %b::bigint, %b::bytea
+FROM partitions p WHERE p.partition = %b::integer
 
 -- insert_tiles --
 -- Hash tiles that the batch filled.

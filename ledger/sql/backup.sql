@@ -17,11 +17,15 @@ SELECT NOT EXISTS (SELECT FROM events) AND NOT EXISTS (SELECT FROM checkpoints)
 
 -- save_checkpoints --
 -- Every tree head.
-COPY (SELECT partition, size, generation, root, frontier, at FROM checkpoints ORDER BY partition, size)
+COPY (SELECT partition, size, generation, root, frontier, at, mac FROM checkpoints ORDER BY partition, size)
 TO STDOUT (FORMAT binary)
 
 -- load_checkpoints --
 -- The tree heads of a backup.
+COPY checkpoints (partition, size, generation, root, frontier, at, mac) FROM STDIN (FORMAT binary)
+
+-- load_checkpoints_without_mac --
+-- The tree heads of a backup from before they had one.
 COPY checkpoints (partition, size, generation, root, frontier, at) FROM STDIN (FORMAT binary)
 
 -- save_events --

@@ -19,7 +19,7 @@ SELECT position FROM events WHERE partition = %b ORDER BY position LIMIT 1
 
 -- checkpoints --
 -- Every column of the tree heads in a run of sizes.
-SELECT size, generation, root, frontier, at FROM checkpoints
+SELECT size, generation, root, frontier, at, mac FROM checkpoints
 WHERE partition = %b AND size > %b AND size <= %b ORDER BY size LIMIT %b
 
 -- tiles --
