@@ -15,6 +15,7 @@ from ledger import (
     consent,
     days,
     disclosure,
+    draft,
     endorsement,
     fact,
     license,
@@ -201,6 +202,14 @@ def _uses_between(served: service.Service, item: service.Recorded, license_ref: 
             for index, about in found.uses
         ],
     }
+
+
+def drafted(item: service.Recorded) -> Json:
+    """The answer to a draft or its review."""
+    made = fact.from_event(item.event)
+    assert isinstance(made, draft.LicenseDrafted | draft.DraftReviewed), "a draft or its review"
+    status = "drafted" if isinstance(made, draft.LicenseDrafted) else draft.DECISIONS[made.decision]
+    return {**proven(item), "draft_ref": ids.text(made.draft_ref), "status": status}
 
 
 def endorsed(item: service.Recorded) -> Json:

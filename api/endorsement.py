@@ -14,7 +14,7 @@ from api import (
     acts,
     answers,
     examples,
-    models_answers,
+    models_answers_license,
     models_license,
     problems,
     routes,
@@ -32,7 +32,7 @@ batch_router = routes.router(batch=True)
     summary="Endorse a license 年检签注",
     **routes.secured(
         "license:issue",
-        model=models_answers.Endorsed,
+        model=models_answers_license.Endorsed,
         refusals=(
             errors.LicenseNotFound,
             errors.StatusConflict,
@@ -57,7 +57,7 @@ async def endorse(
     "/v1/endorsements/batch",
     summary="Endorse up to 1,000 licenses",
     **routes.secured(
-        "license:issue", model=models_answers.EndorseListAnswer, refusals=(errors.CaseNumberUnfit,)
+        "license:issue", model=models_answers_license.EndorseListAnswer, refusals=(errors.CaseNumberUnfit,)
     ),
 )
 async def endorse_batch(request: Request, body: examples.EndorseListBody) -> Response:

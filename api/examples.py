@@ -180,6 +180,21 @@ GrantBody = Annotated[
         )
     ),
 ]
+DraftBody = Annotated[models_license.Draft, Body(openapi_examples=_examples(business_license=_ISSUE))]
+ReviewDraftBody = Annotated[
+    models_license.ReviewDraft,
+    Body(
+        openapi_examples=_examples(
+            approved={
+                **_ACT,
+                "operator": {"account": "review-3", "name": "陈某"},
+                "decision": "approve",
+                "reason": "材料齐全",
+            }
+        )
+    ),
+]
+IssueDraftBody = Annotated[models_license.IssueDraft, Body(openapi_examples=_examples(approved=_ACT))]
 JoinBody = Annotated[
     models.Join,
     Body(
@@ -336,6 +351,9 @@ _OF_LICENSE = (
     *("transfer_out", "cancel_transfer", "renew", "replace", "endorse", "get_pieces", "issue_counterparts"),
 )
 LICENSE_LINKS: dict[str, Any] = {"x-links": {name: _link(name, "license_ref") for name in _OF_LICENSE}}
+DRAFT_LINKS: dict[str, Any] = {
+    "x-links": {name: _link(name, "draft_ref") for name in ("get_draft", "review_draft", "issue_draft")}
+}
 AUTHORIZATION_LINKS: dict[str, Any] = {
     "x-links": {
         name: _link(name, "authorization_ref") for name in ("get_authorization", "join", "narrow", "withdraw")

@@ -71,10 +71,27 @@ async def _issue(
     origin: license_commands.Origin | None = None,
 ) -> Response:
     served, asking = service.of(request), routes.asking(request)
+    repeat = await acts.repeat(request, asking, operation=operation, key=key)
+    actor = acts.actor(asking, body)
+    asked = await issue_command(served, body, actor=actor, repeat=repeat, origin=origin)
+    (item,) = await served.record(asked)
+    return routes.answer(await served.read(answers.issued, served, item))
+
+
+async def issue_command(
+    served: service.Service,
+    body: models.Issue,
+    *,
+    actor: command.Actor,
+    repeat: command.Repeat,
+    origin: license_commands.Origin | None = None,
+    draft_ref: bytes | None = None,
+) -> license_commands.IssueLicense:
+    """The command behind an issue; raises what is wrong with the request."""
     content = acts.content(body, serial=body.serial or license_commands.draw_serial())
-    asked = license_commands.IssueLicense(
-        actor=acts.actor(asking, body),
-        repeat=await acts.repeat(request, asking, operation=operation, key=key),
+    return license_commands.IssueLicense(
+        actor=actor,
+        repeat=repeat,
         type_code=body.license_type,
         holder=acts.holder(body.holder),
         parties=acts.parties(body),
@@ -83,9 +100,8 @@ async def _issue(
         **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
         origin=origin,
+        draft_ref=draft_ref,
     )
-    (item,) = await served.record(asked)
-    return routes.answer(await served.read(answers.issued, served, item))
 
 
 @router.post(

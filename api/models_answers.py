@@ -70,59 +70,6 @@ class Issued(Proven):
     uses_between: UsesBetween
 
 
-class CounterpartsIssued(Proven):
-    """Further counterparts."""
-
-    license_ref: str
-    version: int
-    counterparts: list[PieceShown]
-
-
-class CounterpartCancelled(Proven):
-    """A dead counterpart."""
-
-    license_ref: str
-    piece: int
-
-
-class PieceNow(Answer):
-    """A printed piece: 0 the original 正本, 1 … the counterparts 副本."""
-
-    piece: int
-    is_cancelled: bool
-
-
-class PiecesNow(Answer):
-    """The printed pieces of the present version."""
-
-    license_ref: str
-    version: int
-    pieces: list[PieceNow]
-
-
-class Endorsed(Proven):
-    """An endorsement."""
-
-    license_ref: str
-    result: str
-    endorsement_due: str | None
-
-
-class EndorseItemAnswer(Answer):
-    """One item's own status, with its answer or its problem."""
-
-    status: int
-    answer: Endorsed | None = None
-    problem: problems.Problem | None = None
-
-
-class EndorseListAnswer(Answer):
-    """One element an item, in order."""
-
-    index: int | None = Field(description="The greatest index of the answers")
-    items: list[EndorseItemAnswer]
-
-
 class Registered(Proven):
     """What was recorded of a holder."""
 

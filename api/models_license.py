@@ -128,3 +128,20 @@ class TransferOut(ChangeStatus):
     """转出: where to."""
 
     area_code: str = Field(pattern=r"^[0-9]{6}$", description="Destination, six digits of GB/T 2260")
+
+
+class Draft(models.Issue):
+    """起草: what is to be issued once another operator has reviewed it."""
+
+
+class ReviewDraft(models.Act):
+    """审核, by another operator than the drafter."""
+
+    decision: Literal["approve", "return"]
+    reason: models.Text
+
+
+class IssueDraft(models.Act):
+    """颁发 of an approved draft."""
+
+    effective_at: models.Instant | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models_answers, routes, service
+from api import acts, answers, examples, models_answers_license, routes, service
 from ledger import errors, license_commands, piece_commands, state
 
 router = routes.router()
@@ -15,7 +15,9 @@ _CHANGES = (errors.LicenseNotFound, errors.StatusConflict, errors.NotTheIssuer, 
 @router.get(
     "/v1/licenses/{license_ref}/pieces",
     summary="The printed pieces of a license",
-    **routes.secured(model=models_answers.PiecesNow, refusals=(errors.LicenseNotFound,), appends=False),
+    **routes.secured(
+        model=models_answers_license.PiecesNow, refusals=(errors.LicenseNotFound,), appends=False
+    ),
 )
 async def get_pieces(request: Request, license_ref: str) -> Response:
     """The pieces of the present version from decision state; nothing sealed, no QR code."""
@@ -34,7 +36,7 @@ async def get_pieces(request: Request, license_ref: str) -> Response:
 @router.post(
     "/v1/licenses/{license_ref}/counterparts",
     summary="Print counterparts 副本",
-    **routes.secured("license:issue", model=models_answers.CounterpartsIssued, refusals=_CHANGES),
+    **routes.secured("license:issue", model=models_answers_license.CounterpartsIssued, refusals=_CHANGES),
 )
 async def issue_counterparts(
     request: Request,
@@ -60,7 +62,7 @@ async def issue_counterparts(
     summary="Cancel one counterpart 副本注销",
     **routes.secured(
         "license:issue",
-        model=models_answers.CounterpartCancelled,
+        model=models_answers_license.CounterpartCancelled,
         refusals=(*_CHANGES, errors.PieceNotFound, errors.Conflict),
         **examples.PIECE_PARAMETERS,
     ),

@@ -20,6 +20,7 @@ from ledger import (
     comparison,
     consent,
     correction,
+    draft,
     ending,
     endorsement,
     errors,
@@ -43,7 +44,8 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, catalog, client, comparison, consent, correction, ending),
+    *(audit, authorization, catalog, client, comparison, consent, correction, draft),
+    ending,
     *(endorsement, holder, issuing, license, linking, log),
     *(mark, organization, piece, use, verification),
 )

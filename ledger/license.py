@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import catalog_rules, days, errors, party, place, power, version
+from ledger import catalog_rules, days, draft, errors, party, place, power, version
 from ledger.fact import Fact, Touched
 from ledger.state import (
     ClientRow,
+    DraftRow,
     LicenseRow,
     PieceRow,
     State,
@@ -160,6 +161,14 @@ class VersionFact(Fact, is_topic=False):
 class LicenseIssued(VersionFact):
     """颁发: a license begins, in its first version."""
 
+    draft_ref: bytes | None = None
+    """The draft that it was issued from, reviewed by another operator."""
+
+    def touches(self, about: event.Event) -> Touched:
+        yield from super().touches(about)
+        if self.draft_ref is not None:
+            yield DraftRow, self.draft_ref
+
     def allow(self, about: event.Event, state: State) -> None:
         if state.get(LicenseRow, self.license_ref) is not None:
             raise errors.AlreadyExists("the license is issued")
@@ -168,6 +177,9 @@ class LicenseIssued(VersionFact):
         type_row = state.get(TypeRow, self.type_code)
         if type_row is not None and type_row.is_retired:
             raise errors.LicenseTypeRetiredConflict(field="license_type")
+        if self.draft_ref is not None:
+            row = state.get(DraftRow, self.draft_ref)
+            draft.require_approved(row, about, type_code=self.type_code)
         self._allow_version(about, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
@@ -189,6 +201,8 @@ class LicenseIssued(VersionFact):
             **catalog_rules.due_columns(state.get(TypeRulesRow, self.type_code), self.endorsement_due),
         )
         self._evolve_version(about, state, row)
+        if self.draft_ref is not None:
+            state.put(altered(state.need(DraftRow, self.draft_ref), status="issued"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,19 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import catalog_rules, errors, license, license_id, number, party, place, power
+from ledger import catalog_rules, draft, drawing, errors, license, license_id, number, party, power
 from ledger.command import Actor, Command, Reads, RowKey, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
-from ledger.state import STATUS_LIST_SIZE, LicenseRow, PieceRow, StreamRow, TypeRow, TypeRulesRow
+from ledger.state import STATUS_LIST_SIZE, DraftRow, LicenseRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.vault import Lookup, Vault
 from signing import cbor, fields, suites
 
 SERIAL_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SERIAL_LENGTH = 20
 PLACES_DRAWN = 8
-EVENTS_PER_LIST = 1 << 18
-"""A status list of 2^20 places takes the pieces of so many events: at most a quarter full of originals."""
 
 
 def draw_serial() -> str:
@@ -35,28 +33,6 @@ def draw_places(counterparts: int = 0) -> tuple[int, ...]:
     """Random places in a status list, to take the first free ones of."""
     drawn = PLACES_DRAWN + 2 * counterparts
     return tuple(secrets.randbelow(STATUS_LIST_SIZE) for _ in range(drawn))
-
-
-def place_keys(places: tuple[int, ...], size: int) -> set[RowKey]:
-    """Keys of the pieces that may have been drawn, in the lists that an event at `size` may take."""
-    first = size // EVENTS_PER_LIST
-    lists = (first, first + 1)
-    return {(PieceRow, place.Piece(0, listed, drawn).key) for listed in lists for drawn in places}
-
-
-def free_pieces(
-    places: tuple[int, ...], view: View, *, first: int, count: int
-) -> tuple[tuple[int, int, int], ...]:
-    """Pieces numbered from `first` on the first free places that were drawn; raises Unavailable."""
-    list_number = view.size // EVENTS_PER_LIST
-    all_drawn = (place.Piece(0, list_number, drawn) for drawn in dict.fromkeys(places))
-    free = [piece for piece in all_drawn if view.state.get(PieceRow, piece.key) is None]
-    if len(free) < count:
-        raise errors.Unavailable("no free place was drawn in the status list")
-    return tuple(
-        (piece, spot.status_list, spot.status_index)
-        for piece, spot in zip(range(first, first + count), free, strict=False)
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +162,7 @@ class VersionCommand(Command):
         number.claim(view, rules, printed, stream_id=stream_id, license_ref=license_ref)
 
     def _piece_keys(self, size: int) -> set[RowKey]:
-        return place_keys(self.places, size)
+        return drawing.place_keys(self.places, size)
 
     def _due(self, rules: TypeRulesRow | None) -> int | None:
         """The first day due that was said, else by the type's cycle."""
@@ -220,7 +196,7 @@ class VersionCommand(Command):
             issued_on=self.content.issued_on,
             field_names=tuple(sorted(salted)),
             fields_root=fields.root(digests.values(), suite=view.vault.suite),
-            pieces=free_pieces(self.places, view, first=0, count=1 + self.counterparts),
+            pieces=drawing.free_pieces(self.places, view, first=0, count=1 + self.counterparts),
             area_code=self.content.area_code,
             endorsement_due=self._due(rules) if cls is license.LicenseIssued else self.endorsement_due,
             parties=tuple(parties),
@@ -263,14 +239,18 @@ class IssueLicense(VersionCommand):
     holder: HolderCode
     license_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     origin: Origin | None = None
+    draft_ref: bytes | None = None
 
     def wants(self, vault: Vault) -> Wants:
+        rows: set[RowKey] = {
+            (TypeRow, self.type_code),
+            (TypeRulesRow, self.type_code),
+            (LicenseRow, self.license_ref),
+        }
+        if self.draft_ref is not None:
+            rows.add((DraftRow, self.draft_ref))
         return Wants(
-            rows={
-                (TypeRow, self.type_code),
-                (TypeRulesRow, self.type_code),
-                (LicenseRow, self.license_ref),
-            },
+            rows=rows,
             lookups=[
                 holder_lookup(vault, self.holder),
                 self._id_lookup(vault),
@@ -289,6 +269,9 @@ class IssueLicense(VersionCommand):
         return reads
 
     def decide(self, view: View) -> list[Draft]:
+        row = None if self.draft_ref is None else view.state.get(DraftRow, self.draft_ref)
+        if row is not None:
+            draft.require(row, "approved", at=view.at)
         stream_id = holder_stream(view, self.holder)
         origin = None if self.origin is None else sealed_digest(self.origin.content(), suite=view.vault.suite)
         made, seals = self._version(
@@ -301,7 +284,8 @@ class IssueLicense(VersionCommand):
             type_code=self.type_code,
             version=1,
             previous=None if self.origin is None else self.origin.license_id,
-            **({} if origin is None else {"origin_digest": origin[0]}),
+            origin_digest=None if origin is None else origin[0],
+            draft_ref=self.draft_ref,
         )
         lookup = self._id_lookup(view.vault)
         content = [self._license_id().text, self.content.number]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ledger import license_commands, piece
+from ledger import drawing, license_commands, piece
 from ledger.command import Command, Reads, View, Wants
 from ledger.fact import Draft
 from ledger.license_commands import own_license
@@ -25,7 +25,7 @@ class IssueCounterparts(Command):
         return Wants(rows={(LicenseRow, self.license_ref)})
 
     def reads(self, view: View) -> Reads:
-        reads = Reads(rows=license_commands.place_keys(self.places, view.size))
+        reads = Reads(rows=drawing.place_keys(self.places, view.size))
         row = view.state.get(LicenseRow, self.license_ref)
         if row is not None:
             reads.rows.add((StreamRow, row.stream_id))
@@ -37,9 +37,7 @@ class IssueCounterparts(Command):
             license_ref=self.license_ref,
             version=row.version,
             version_index=row.version_index,
-            pieces=license_commands.free_pieces(
-                self.places, view, first=row.counterparts + 1, count=self.count
-            ),
+            pieces=drawing.free_pieces(self.places, view, first=row.counterparts + 1, count=self.count),
         )
         return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at)]
 

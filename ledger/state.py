@@ -220,7 +220,6 @@ class LicenseRow(Row):
     overdue_suspends: bool = False
     """Whether the license is suspended after that day, as the type said."""
     counterparts: int = 0
-    """Counterparts 副本 of the present version that were ever printed."""
     area_code: str | None = None
     """管辖属地; None: the division in its issuer's credit code."""
     parties: tuple[str, ...] = ()
@@ -276,7 +275,6 @@ class PieceRow(Row):
     version: int
     piece: int
     is_cancelled: bool = False
-    """Whether this counterpart alone is dead."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,15 +291,29 @@ class MissRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class PartyRow(Row):
-    """A party of a license beside the home, to find the license by the party's stream."""
+    """A party of a license beside the home, by license reference and stream."""
 
     table = "license_parties"
     party_key: bytes
-    """License reference and stream, 32 bytes."""
     license_ref: bytes
     stream_id: bytes
     type_code: str
     is_current: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftRow(Row):
+    """A draft of a license, by whose operator reference, at which leaf index, and how far it came."""
+
+    table = "drafts"
+    draft_ref: bytes
+    organization: str
+    type_code: str
+    drafter: bytes
+    drafted_at: int
+    draft_index: int
+    status: str
+    """As recorded: `drafted`, `approved`, `returned` or `issued`."""
 
 
 ROWS: tuple[type[Row], ...] = (
@@ -320,6 +332,7 @@ ROWS: tuple[type[Row], ...] = (
     PieceRow,
     MissRow,
     PartyRow,
+    DraftRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

@@ -16,6 +16,7 @@ import psycopg
 from ledger import (
     check,
     config,
+    draft_commands,
     identifiers,
     issuing,
     linking_commands,
@@ -35,6 +36,7 @@ def tell(world: World) -> None:
     refs = [world.issue(citizen(number)) for number in range(ROUNDS)]
     refs += [world.issue() for _ in range(3)]
     world.issue(ENTERPRISE, type_code=CITIZEN_CARD, co_owner=citizen(1))
+    world.do(draft_commands.DraftLicense(actor=world.issuer, type_code=BUSINESS_LICENSE, content={}))
     interim = identifiers.holder_code("099", identifiers.make_interim_code("350102", "000000001"))
     world.do(
         linking_commands.LinkHolderCodes(

@@ -19,6 +19,7 @@ ORDER = (
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("renew", "replace", "endorse", "endorse_batch"),
     *("issue_counterparts", "get_pieces", "cancel_counterpart"),
+    *("draft", "get_draft", "review_draft", "issue_draft"),
     *("transfer_out", "cancel_transfer", "void"),
     *("correct_holder", "link", "unlink", "contest", "settle", "end", "endings", "reverse_end"),
     *(
@@ -35,6 +36,8 @@ ORDER = (
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
 )
 """In which the steps make sense: what changes a license comes after what uses it."""
+MAKING = ("issue", "draft", "grant", "declare_coverage", "register_license_type", "entrust_issuing")
+"""What is named by the steps after it."""
 ENDINGS = ("annul", "recall", "revoke", "void")
 
 
@@ -125,7 +128,7 @@ def test_every_example_works_when_it_is_pasted(face: Face, caller: Caller, said:
                 where = filled(path, operation, made)
                 answer = caller.get(where) if method == "get" else caller.post(where, body)
             assert answer.status_code == 200, (name, answer.text)
-            if name in ("issue", "grant", "declare_coverage", "register_license_type", "entrust_issuing"):
+            if name in MAKING:
                 made |= answer.json()
 
 

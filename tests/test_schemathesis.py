@@ -129,6 +129,7 @@ _FIELDS = {
 }
 AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
     "Issue": {"license_type": _TYPE, "fields": _FIELDS, "valid_to": None, "effective_at": None},
+    "Draft": {"license_type": _TYPE, "fields": _FIELDS, "valid_to": None, "effective_at": None},
     "Amend": {"fields": _FIELDS, "valid_to": None, "effective_at": None, "serial": None},
     "ChangeStatus": {"effective_at": None},
     "Renew": {"fields": None, "valid_to": None, "effective_at": None, "endorsement_due": None},

@@ -38,3 +38,19 @@ CREATE INDEX license_parties_by_stream ON license_parties (partition, stream_id,
     WHERE is_current;
 GRANT SELECT ON license_parties TO ledger_service, ledger_reader;
 GRANT INSERT, UPDATE ON license_parties TO ledger_service;
+
+-- drafts --
+-- Decision state: drafts of licenses, and how far each came.
+CREATE TABLE drafts (
+    partition integer NOT NULL,
+    draft_ref bytea NOT NULL,
+    organization text NOT NULL,
+    type_code text NOT NULL,
+    drafter bytea NOT NULL,
+    drafted_at bigint NOT NULL,
+    draft_index bigint NOT NULL,
+    status text NOT NULL,
+    PRIMARY KEY (partition, draft_ref)
+);
+GRANT SELECT ON drafts TO ledger_service, ledger_reader;
+GRANT INSERT, UPDATE ON drafts TO ledger_service;

@@ -1,0 +1,119 @@
+"""Drafts 制证草稿: what one operator enters and another reviews before it is issued.
+
+A draft stands in the issuing organization's stream, sealed under its key: it makes no holder, no license
+and no number, and grants nothing. It is reviewed by another operator than the one who entered it, issued
+once, and void after 30 days, by the clock and without an event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger import days, errors
+from ledger.fact import Fact, Touched
+from ledger.state import DraftRow, OrganizationRow, State, TypeRow, altered
+from signing import event
+
+DAYS_MAX = 30
+DECISIONS = {"approve": "approved", "return": "returned"}
+"""Decision of a review to the status that follows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LicenseDrafted(Fact):
+    """起草: the whole content, sealed."""
+
+    scope: ClassVar[str | None] = "license:issue"
+    stream_kind: ClassVar[str] = "organization"
+    draft_ref: bytes
+    type_code: str
+    content_digest: bytes
+    """Digest of what is to be issued, with a sealed salt."""
+
+    def touches(self, about: event.Event) -> Touched:
+        yield DraftRow, self.draft_ref
+        yield TypeRow, self.type_code
+        yield OrganizationRow, about.organization
+
+    def allow(self, about: event.Event, state: State) -> None:
+        if state.get(DraftRow, self.draft_ref) is not None:
+            raise errors.AlreadyExists("the draft is recorded")
+        if state.get(TypeRow, self.type_code) is None:
+            raise errors.LicenseTypeUnknown(field="license_type")
+        own = state.get(OrganizationRow, about.organization)
+        if own is None or own.stream_id != about.stream_id:
+            raise errors.Conflict("a draft stands in its organization's stream")
+        if about.operator_ref is None:
+            raise errors.Invalid("a draft names its operator", field="operator")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        assert about.operator_ref is not None, "allow() saw an operator"
+        state.put(
+            DraftRow(
+                draft_ref=self.draft_ref,
+                organization=about.organization,
+                type_code=self.type_code,
+                drafter=about.operator_ref,
+                drafted_at=about.recorded_at,
+                draft_index=index,
+                status="drafted",
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftReviewed(Fact):
+    """审核: approved, or returned to be drafted anew."""
+
+    scope: ClassVar[str | None] = "license:issue"
+    stream_kind: ClassVar[str] = "organization"
+    draft_ref: bytes
+    decision: str
+    """`approve` or `return`."""
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((DraftRow, self.draft_ref), (OrganizationRow, about.organization))
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(DraftRow, self.draft_ref)
+        if row is None or row.organization != about.organization:
+            raise errors.NotFound("no such draft")
+        own = state.get(OrganizationRow, about.organization)
+        if own is None or own.stream_id != about.stream_id:
+            raise errors.Conflict("a review stands in its organization's stream")
+        if about.operator_ref is None:
+            raise errors.Invalid("a review names its operator", field="operator")
+        require(row, "drafted", at=about.recorded_at)
+        if about.operator_ref == row.drafter:
+            raise errors.Forbidden("a draft is reviewed by another operator", field="operator")
+        if self.decision not in DECISIONS:
+            raise errors.Invalid(f"a decision is one of {', '.join(DECISIONS)}", field="decision")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        state.put(altered(state.need(DraftRow, self.draft_ref), status=DECISIONS[self.decision]))
+
+
+def expires_at(row: DraftRow) -> int:
+    """The first instant at which the draft is void: 30 days after it was recorded."""
+    return row.drafted_at + DAYS_MAX * days.DAY_US
+
+
+def status(row: DraftRow, at: int) -> str:
+    """`drafted`, `approved`, `returned` or `issued` as recorded, or `expired` by the clock."""
+    return "expired" if row.status in ("drafted", "approved") and at >= expires_at(row) else row.status
+
+
+def require(row: DraftRow, wanted: str, *, at: int) -> None:
+    """Nothing when the draft is where a step begins; raises Conflict."""
+    said = status(row, at)
+    if said != wanted:
+        raise errors.Conflict("the draft is not ready for this step", draft_status=said)
+
+
+def require_approved(row: DraftRow | None, about: event.Event, *, type_code: str) -> DraftRow:
+    """The draft that an issue names; raises NotFound or Conflict unless it is to be issued now."""
+    if row is None or row.organization != about.organization or row.type_code != type_code:
+        raise errors.NotFound("no such draft")
+    require(row, "approved", at=about.recorded_at)
+    return row
