@@ -20,11 +20,9 @@ from projections import catalog as views
 router = routes.router()
 LOCAL_TYPES_SHOWN = 100
 _REFUSALS = (errors.CaseNumberUnfit, errors.NotTheIssuer, errors.NotFound, errors.LicenseTypeRetiredConflict)
-Limit = Annotated[int, Query(ge=1, le=models.PAGE_MAX, description="Types on a page")]
+Limit = Annotated[int, Query(ge=1, le=models.PAGE_MAX, description="Rows on a page")]
 Cursor = Annotated[str | None, Query(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
-On = Annotated[
-    str | None, Query(description="A civil day, YYYY-MM-DD: names as registered on it; today when absent")
-]
+On = Annotated[str | None, Query(description="A civil day, YYYY-MM-DD: what held on it")]
 
 
 @router.get(
@@ -43,7 +41,7 @@ async def list_license_types(
 ) -> Response:
     """License types in the order of their registration, retired ones too."""
     served, asking = service.of(request), routes.asking(request)
-    wanted, day = acts.at_least(at_least), _day(on)
+    wanted, day = acts.at_least(at_least), day_of(on)
 
     def look() -> answers.Json:
         served.require_current(asking)
@@ -71,7 +69,7 @@ async def get_license_type(
 ) -> Response:
     """The definition in force, its names both ways, and which types stand for it."""
     served, asking = service.of(request), routes.asking(request)
-    wanted, day = acts.at_least(at_least), _day(on)
+    wanted, day = acts.at_least(at_least), day_of(on)
 
     def look() -> answers.Json:
         served.require_current(asking)
@@ -290,7 +288,7 @@ def _mapping(row: views.MappingRow) -> answers.Json:
     }
 
 
-def _day(text: str | None) -> int | None:
+def day_of(text: str | None) -> int | None:
     """The day asked for; raises Invalid."""
     try:
         return None if text is None else days.parse(text)

@@ -1,4 +1,4 @@
-"""Entrusted issuing over HTTP 委托/下放: entrust, and end it."""
+"""Entrusted issuing over HTTP 委托/下放: entrust, end it, and who issues for whom on a day."""
 
 from __future__ import annotations
 
@@ -7,12 +7,65 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples_issuing, models_issuing, routes, service
+from api import acts, answers, catalog, examples_issuing, models_issuing, routes, service
 from ledger import days, errors, fact, issuing, registry_commands
+from projections import catalog as projected
 from signing import ids
 
 router = routes.router()
 _REFUSALS = (errors.CaseNumberUnfit, errors.NotTheIssuer, errors.LicenseTypeUnknown, errors.Conflict)
+
+
+@router.get(
+    "/v1/issuing-entrustments",
+    summary="Who issues for whom",
+    **routes.secured(
+        model=models_issuing.Entrustments, refusals=(errors.Invalid, errors.BehindIndex), appends=False
+    ),
+)
+async def list_entrustments(
+    request: Request,
+    limit: catalog.Limit = 20,
+    cursor: catalog.Cursor = None,
+    on: catalog.On = None,
+    at_least: acts.AtLeast = None,
+) -> Response:
+    """What the organization acted for gave and got, in the order of recording; operator, auditors: all.
+
+    With `on`, those that were in force on that day.
+    """
+    served, asking = service.of(request), routes.asking(request)
+    wanted, day = acts.at_least(at_least), catalog.day_of(on)
+    sees_all = asking.organization == served.ledger.vault.ring.operator or "audit:read" in asking.scopes
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="catalog")
+        page = served.views.types.entrustments(
+            organization=None if sees_all else asking.organization, day=day, limit=limit, cursor=cursor
+        )
+        return {
+            "entrustments": [_shown(row) for row in page.rows],
+            "through": page.through,
+            "cursor": page.cursor,
+        }
+
+    return routes.answer(await served.read(look))
+
+
+def _shown(row: projected.EntrustmentRow) -> answers.Json:
+    return {
+        "entrustment_ref": ids.text(row.entrustment_ref),
+        "delegator": row.delegator,
+        "delegate": row.delegate,
+        "license_types": list(row.type_codes),
+        "areas": list(row.areas),
+        "valid_from": days.text(row.valid_from),
+        "valid_until": None if row.valid_until is None else days.text(row.valid_until),
+        "entrusted_index": row.entrusted_index,
+        "ended_index": row.ended_index,
+        "ended_on": None if row.ended_on is None else days.text(row.ended_on),
+    }
 
 
 @router.post(

@@ -39,3 +39,26 @@ class Entrusted(models_answers.Proven):
     entrustment_ref: str
     delegator: str
     delegate: str
+
+
+class EntrustmentShown(models_answers.Answer):
+    """An entrustment, also one that has ended."""
+
+    entrustment_ref: str
+    delegator: str
+    delegate: str
+    license_types: list[str]
+    areas: list[str]
+    valid_from: str
+    valid_until: str | None
+    entrusted_index: int
+    ended_index: int | None
+    ended_on: str | None
+
+
+class Entrustments(models_answers.Answer):
+    """A page of entrustments."""
+
+    entrustments: list[EntrustmentShown]
+    through: int
+    cursor: str | None = Field(description="Asks for the next page; null: this is the last one")

@@ -1,4 +1,4 @@
-"""The catalog as people read it: types with their labels and names, local types by their national one.
+"""The catalog as people read it: types with their names, local types by national one, who issues for whom.
 
 What a type asks of a license is decided from decision state; here it is only shown.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import catalog, state, tables
+from ledger import catalog, days, issuing, state, tables
 from projections import db, paging, sql
 from projections.projection import Happened
 
@@ -54,38 +54,39 @@ class MappingRow(state.Row):
         return [(local, national) for local, national in json.loads(self.fields)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EntrustmentRow(state.Row):
+    """Issuing that one organization entrusted to another, also when it has ended."""
+
+    table = "catalog_entrustments"
+    entrustment_ref: bytes
+    delegator: str
+    delegate: str
+    type_codes: tuple[str, ...]
+    areas: tuple[str, ...]
+    valid_from: int
+    valid_until: int | None
+    entrusted_index: int
+    ended_index: int | None
+    ended_on: int | None
+    """The Beijing day on which it was ended."""
+
+
 class Catalog:
     """The projection `catalog`."""
 
     name: ClassVar[str] = "catalog"
     version: ClassVar[int] = db.VERSIONS["catalog"]
-    tables: ClassVar[tuple[str, ...]] = ("catalog_types", "catalog_mappings")
+    tables: ClassVar[tuple[str, ...]] = ("catalog_types", "catalog_mappings", "catalog_entrustments")
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Change the rows that the facts name."""
         news = [item for item in happened if isinstance(item.fact, _FACTS)]
-        if not news:
-            return
-        types = work.rows(TypeRow, {item.fact.type_code for item in news})  # type: ignore[attr-defined]
-        mappings: dict[str, MappingRow] = {}
-        for item in news:
-            made = item.fact
-            if isinstance(made, catalog.LicenseTypeMapped):
-                mappings[made.type_code] = _mapping(made, item.index)
-            elif isinstance(made, catalog.LicenseTypeRetired):
-                types[made.type_code] = replace(
-                    types[made.type_code],
-                    changed_index=item.index,
-                    is_retired=True,
-                    retired_at=item.about.recorded_at,
-                    successor=made.successor,
-                )
-            else:
-                assert isinstance(made, catalog.LicenseTypeRegistered | catalog.LicenseTypeRevised)
-                known = types.get(made.type_code)
-                types[made.type_code] = _type(made, item.index, known)
-        work.save(list(types.values()))
-        work.save(list(mappings.values()))
+        if news:
+            changes = _Changes(work, news)
+            for item in news:
+                changes.take(item)
+            changes.save()
 
 
 _FACTS = (
@@ -93,7 +94,53 @@ _FACTS = (
     catalog.LicenseTypeRevised,
     catalog.LicenseTypeRetired,
     catalog.LicenseTypeMapped,
+    issuing.IssuingEntrusted,
+    issuing.IssuingEntrustmentEnded,
 )
+
+
+class _Changes:
+    """The rows that some facts change."""
+
+    def __init__(self, work: db.Work, news: Sequence[Happened]) -> None:
+        self._work = work
+        codes = {code for item in news if (code := getattr(item.fact, "type_code", None)) is not None}
+        refs = {ref for item in news if (ref := getattr(item.fact, "entrustment_ref", None)) is not None}
+        self._types = work.rows(TypeRow, codes)
+        self._mappings: dict[str, MappingRow] = {}
+        self._entrustments = work.rows(EntrustmentRow, refs)
+
+    def take(self, item: Happened) -> None:
+        """Change rows by one fact."""
+        made = item.fact
+        if isinstance(made, catalog.LicenseTypeMapped):
+            self._mappings[made.type_code] = _mapping(made, item.index)
+        elif isinstance(made, catalog.LicenseTypeRetired):
+            self._types[made.type_code] = replace(
+                self._types[made.type_code],
+                changed_index=item.index,
+                is_retired=True,
+                retired_at=item.about.recorded_at,
+                successor=made.successor,
+            )
+        elif isinstance(made, catalog.LicenseTypeRegistered | catalog.LicenseTypeRevised):
+            known = self._types.get(made.type_code)
+            self._types[made.type_code] = _type(made, item.index, known)
+        elif isinstance(made, issuing.IssuingEntrusted):
+            row = EntrustmentRow(**vars(made), entrusted_index=item.index, ended_index=None, ended_on=None)
+            self._entrustments[made.entrustment_ref] = row
+        elif isinstance(made, issuing.IssuingEntrustmentEnded):
+            self._entrustments[made.entrustment_ref] = replace(
+                self._entrustments[made.entrustment_ref],
+                ended_index=item.index,
+                ended_on=days.of_instant(item.about.recorded_at),
+            )
+
+    def save(self) -> None:
+        """Store what changed."""
+        self._work.save(list(self._types.values()))
+        self._work.save(list(self._mappings.values()))
+        self._work.save(list(self._entrustments.values()))
 
 
 class Types:
@@ -105,13 +152,20 @@ class Types:
 
     def page(self, *, limit: int = 100, cursor: str | None = None) -> paging.Page[TypeRow]:
         """Types in the order of their registration."""
-        return self._page("types", TypeRow, None, limit, cursor)
+        return self._page("types", TypeRow, {}, limit, cursor)
+
+    def entrustments(
+        self, *, organization: str | None, day: int | None, limit: int = 100, cursor: str | None = None
+    ) -> paging.Page[EntrustmentRow]:
+        """Entrusted issuing in the order of recording; None: of everybody, of every day."""
+        asked = {"organization": organization, "day": day}
+        return self._page("entrustments", EntrustmentRow, asked, limit, cursor)
 
     def local_types(
         self, national_type: str, *, limit: int = 100, cursor: str | None = None
     ) -> paging.Page[MappingRow]:
         """Local types that stand for a national one, in the order in which they were mapped."""
-        return self._page("local_types", MappingRow, national_type, limit, cursor)
+        return self._page("local_types", MappingRow, {"value": national_type}, limit, cursor)
 
     def entry(self, type_code: str) -> tuple[int, TypeRow | None]:
         """The index come through, and the type."""
@@ -128,7 +182,7 @@ class Types:
         return through, row
 
     def _page(
-        self, name: str, cls: type[state.Row], value: str | None, limit: int, cursor: str | None
+        self, name: str, cls: type[state.Row], asked: dict[str, Any], limit: int, cursor: str | None
     ) -> paging.Page[Any]:
         text = _text(name, cls)
 
@@ -138,13 +192,12 @@ class Types:
                 "since": bounds.since,
                 "until": bounds.until,
                 "limit": count,
+                **asked,
             }
-            if value is not None:
-                params["value"] = value
             through, rows = db.page_of(self._database.read(text, params), tables.table(cls).row)
             return paging.Fetched(through=through, rows=[(_index(row), row) for row in rows])
 
-        of = ["catalog", name, value]
+        of = ["catalog", name, *asked.values()]
         return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
 
 
@@ -154,7 +207,8 @@ def _text(name: str, cls: type[state.Row]) -> str:
 
 
 def _index(row: Any) -> int:
-    index: int = row.mapped_index if isinstance(row, MappingRow) else row.registered_index
+    names = {MappingRow: "mapped_index", EntrustmentRow: "entrusted_index", TypeRow: "registered_index"}
+    index: int = getattr(row, names[type(row)])
     return index
 
 

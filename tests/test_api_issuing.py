@@ -111,6 +111,32 @@ def test_a_delegate_renews_and_replaces_under_the_delegators_code(city: Caller, 
     assert api_world.problem(answer)[:2] == (403, "not-the-issuer")
 
 
+def test_both_sides_see_who_issues_for_whom_on_a_day(face: Face, city: Caller, district: Caller) -> None:
+    ref = entrust(city, valid_from="2026-01-01", valid_until="2026-12-31")
+    third = registered(face, THIRD, "license:issue")
+    auditor = registered(face, world.HALL, "audit:read")
+
+    def listed(caller: Caller, **query: str) -> list[dict[str, Any]]:
+        head = str(face.events() - 1)
+        answer = caller.http.get(
+            "/v1/issuing-entrustments",
+            params={"limit": "100", **query},
+            headers={**caller.headers, "Ledger-At-Least": head},
+        )
+        assert answer.status_code == 200, answer.text
+        return [one for one in answer.json()["entrustments"] if one["entrustment_ref"] == ref]
+
+    for caller in (city, district, auditor):
+        (one,) = listed(caller, on="2026-12-31")
+        assert (one["delegator"], one["delegate"], one["areas"]) == (CITY, DISTRICT, ["350102"])
+        assert listed(caller, on="2027-01-01") == []
+    assert listed(third) == []
+    city.done(f"/v1/issuing-entrustments/{ref}/end", act(delegate=DISTRICT))
+    (one,) = listed(district)
+    assert one["ended_index"] == face.events() - 1
+    assert listed(district, on="2027-01-01") == []
+
+
 def test_nobody_entrusts_the_issuing_of_another(face: Face, district: Caller) -> None:
     third = registered(face, THIRD, "license:issue")
     said = api_world.example_of(examples_issuing.EntrustBody)
@@ -204,7 +230,8 @@ def test_every_appending_route_takes_case_number_item_channel_and_operator(face:
     seen = 0
     for path, methods in said["paths"].items():
         post = methods.get("post")
-        if post is None or not path.startswith("/v1/"):
+        keyed = {item["name"] for item in (post or {}).get("parameters", ())}
+        if post is None or "Idempotency-Key" not in keyed:
             continue
         schema = post["requestBody"]["content"]["application/json"]["schema"]
         members = schemas[schema["$ref"].rpartition("/")[2]]["properties"]

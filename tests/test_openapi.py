@@ -30,7 +30,7 @@ ORDER = (
         "withdraw_coverage",
         "declare_source",
     ),
-    *("entrust_issuing", "end_entrustment"),
+    *("entrust_issuing", "list_entrustments", "end_entrustment"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),

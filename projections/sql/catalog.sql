@@ -22,7 +22,22 @@ CREATE TABLE catalog_mappings (
     mapped_index bigint NOT NULL,
     PRIMARY KEY (partition, type_code)
 );
-CREATE INDEX catalog_mappings_by_national_type ON catalog_mappings (partition, national_type, mapped_index)
+CREATE INDEX catalog_mappings_by_national_type ON catalog_mappings (partition, national_type, mapped_index);
+CREATE TABLE catalog_entrustments (
+    partition integer NOT NULL,
+    entrustment_ref bytea NOT NULL,
+    delegator text NOT NULL,
+    delegate text NOT NULL,
+    type_codes jsonb NOT NULL,
+    areas jsonb NOT NULL,
+    valid_from bigint NOT NULL,
+    valid_until bigint,
+    entrusted_index bigint NOT NULL,
+    ended_index bigint,
+    ended_on bigint,
+    PRIMARY KEY (partition, entrustment_ref)
+);
+CREATE UNIQUE INDEX catalog_entrustments_in_order ON catalog_entrustments (partition, entrusted_index)
 
 -- types --
 -- License types in the order of their registration.
@@ -63,3 +78,19 @@ LEFT JOIN LATERAL (
 ) AS t ON true
 WHERE p.partition = %(partition)b AND p.name = 'catalog'
 ORDER BY t.mapped_index LIMIT %(limit)b
+
+-- entrustments --
+-- Entrusted issuing in the order of recording: of one organization or of all, of one day or of every day.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT * FROM catalog_entrustments
+    WHERE partition = %(partition)b
+      AND entrusted_index BETWEEN %(since)b AND least(%(until)b, p.through)
+      AND (%(organization)b::text IS NULL OR %(organization)b::text IN (delegator, delegate))
+      AND (%(day)b::bigint IS NULL
+           OR %(day)b::bigint BETWEEN valid_from AND least(coalesce(valid_until, 1000000), coalesce(ended_on, 1000000)))
+    ORDER BY entrusted_index LIMIT %(limit)b
+) AS t ON true
+WHERE p.partition = %(partition)b AND p.name = 'catalog'
+ORDER BY t.entrusted_index LIMIT %(limit)b
