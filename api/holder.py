@@ -10,13 +10,15 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models_answers, routes, service
+from api import acts, answers, examples, models, models_answers, routes, service, use
 from ledger import (
     authorization_commands,
     command,
     errors,
     fact,
     identifiers,
+    license,
+    standing,
     state,
     use_commands,
 )
@@ -26,10 +28,10 @@ from projections import paging
 
 router = routes.router()
 _REFUSALS = (
-    errors.NotFound,
     errors.InvalidHolderCode,
     errors.CaseNumberUnfit,
     errors.HolderErasedConflict,
+    errors.RefusalQuota,
     errors.BehindIndex,
 )
 
@@ -45,22 +47,31 @@ async def search(
     key: acts.IdempotencyKey = None,
     at_least: acts.AtLeast = None,
 ) -> Response:
-    """What the holder of this code holds, fields opened; every page is a fact in the holder's stream."""
+    """What the holder of this code holds, fields opened; every page is a fact in the holder's stream, and
+    one in the asking organization's when nobody here has the code: then the file is empty."""
     served, asking = service.of(request), routes.asking(request)
     actor, code = acts.actor(asking, body), acts.holder(body.holder)
     repeat = await acts.repeat(request, asking, operation="search", key=key)
     wanted = acts.at_least(at_least)
 
-    def find() -> paging.Page[files.Held]:
+    def find() -> paging.Page[files.Held] | None:
         served.require_current(asking)
         served.views.wait_for(wanted, name="holder")
-        stream_id = _stream(served, code)
-        return served.views.files.licenses(stream_id, limit=body.limit, cursor=body.cursor)
+        found = served.reader.find("holder", code.code_type, code.code)
+        if found is None:
+            return None
+        return served.views.files.licenses(found.stream_id, limit=body.limit, cursor=body.cursor)
 
-    page = await served.read(find)
-    asked = _command(actor, repeat, code, body.evidence, page)
-    (item,) = await served.record(asked)
-    return routes.answer(await served.read(_answer, served, item, page, body.limit))
+    async with use.counted(served, asking) as recorded:
+        asked = _command(actor, repeat, code, body.evidence, await served.read(find))
+        recorded.extend(await served.record(asked))
+    (item,) = recorded
+    made = fact.from_event(item.event)
+    if not isinstance(made, holders.HolderFileRead):
+        # Told as a file with nothing in it: whether the ledger knows the code is not told.
+        nothing: answers.Json = {"licenses": [], "cursor": None}
+        return routes.answer({"index": item.index, "receipt": item.receipt, "through": item.index, **nothing})
+    return routes.answer(await served.read(_answer, served, item, made, body))
 
 
 def _command(
@@ -68,57 +79,76 @@ def _command(
     repeat: command.Repeat,
     code: identifiers.HolderCode,
     evidence: str,
-    page: paging.Page[files.Held],
+    page: paging.Page[files.Held] | None,
 ) -> use_commands.ReadHolderFile:
+    shown = () if page is None else page.rows
     return use_commands.ReadHolderFile(
         actor=actor,
         repeat=repeat,
         holder=code,
         evidence=evidence,
-        license_refs=tuple(held.license.license_ref for held in page.rows),
+        license_refs=tuple(held.license.license_ref for held in shown),
         salt=secrets.token_bytes(authorization_commands.EVIDENCE_SALT_BYTES),
+        through=-1 if page is None else page.through,
     )
 
 
-def _stream(served: service.Service, code: identifiers.HolderCode) -> bytes:
-    """The holder's stream; raises NotFound."""
-    found = served.reader.find("holder", code.code_type, code.code)
-    if found is None:
-        raise errors.NotFound("no file under this code")
-    return found.stream_id
-
-
 def _answer(
-    served: service.Service, item: service.Recorded, page: paging.Page[files.Held], limit: int
+    served: service.Service,
+    item: service.Recorded,
+    made: holders.HolderFileRead,
+    body: models.SearchHolder,
 ) -> answers.Json:
-    """The page as it was recorded: of a repeat, what the first one showed and no more."""
-    made = fact.from_event(item.event)
-    assert isinstance(made, holders.HolderFileRead), "a file read"
-    at = served.moment()
-    shown = [held for held in page.rows if held.license.license_ref in made.license_refs]
-    is_same = len(shown) == len(page.rows) and len(made.license_refs) == limit
+    """The page as it was recorded: a repeat shows what the first one showed, as it stood then."""
+    stream_id = item.event.stream_id
+    page = served.views.files.licenses(stream_id, limit=body.limit, cursor=body.cursor, until=made.through)
+    if item.is_repeat:
+        served.views.wait_for(item.index, name="trail")
+        shown = [_license(served, *_then(served, ref, item), stream_id) for ref in made.license_refs]
+    else:
+        at = item.event.recorded_at
+        roles = {held.license.license_ref: held.roles for held in page.rows}
+        rows = [served.reader.row(state.LicenseRow, ref) for ref in made.license_refs]
+        shown = [_license(served, row, roles.get(row.license_ref, ()), at, stream_id) for row in rows if row]
     return {
         "index": item.index,
         "receipt": item.receipt,
-        "through": page.through,
-        "licenses": [_license(served, held, item.event.stream_id, at) for held in shown],
-        "cursor": page.cursor if is_same else None,
+        "through": made.through,
+        "licenses": shown,
+        "cursor": page.cursor,
     }
 
 
-def _license(served: service.Service, held: files.Held, stream_id: bytes, at: int) -> answers.Json:
+def _then(
+    served: service.Service, ref: bytes, item: service.Recorded
+) -> tuple[state.LicenseRow, tuple[str, ...], int]:
+    """A license as it stood when the page was recorded, and the holder's roles in it."""
+    _, happened = served.views.trail.changes(ref)
+    changes = [(one.index, one.about, one.fact) for one in happened if one.index < item.index]
+    row = standing.standing(changes, find=served.reader.row)
+    assert row is not None, "what a page shows had been issued"
+    made = {index: change for index, _, change in changes}[row.version_index]
+    assert isinstance(made, license.VersionFact), "the event of a version"
+    roles = tuple(role for role, stream_id in made.parties if stream_id == item.event.stream_id)
+    return row, roles, item.event.recorded_at
+
+
+def _license(
+    served: service.Service, row: state.LicenseRow, roles: tuple[str, ...], at: int, stream_id: bytes
+) -> answers.Json:
     """A license with the fields that still open; null where none does, since their parties were erased."""
-    row = served.reader.row(state.LicenseRow, held.license.license_ref)
-    assert row is not None, "what a projection shows is in decision state"
-    version = None if row.is_orphaned else served.disclosure.version(row.version_index)
+    now = served.reader.row(state.LicenseRow, row.license_ref)
+    assert now is not None, "what a projection shows is in decision state"
+    version = None if now.is_orphaned else served.disclosure.version(row.version_index)
     if version is None:
         opened = served.disclosure.own_fields(row.version_index, stream_id)
     else:
         # A version that was opened before may hold what an erased party's was.
-        opened = {name: version.salted[name][1] for name in row.field_names if name in version.salted}
+        told = now.field_names if now.version_index == row.version_index else row.field_names
+        opened = {name: version.salted[name][1] for name in told if name in version.salted}
     return {
         **answers.license_now(served, row, at=at),
-        "roles": list(held.roles),
+        "roles": list(roles),
         "license_id": None if version is None else version.license_id,
         "fields": opened or None,
     }

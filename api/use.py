@@ -66,6 +66,9 @@ async def decided(
     return await answers.used(served, recorded)
 
 
+_REFUSED = ("UseRefused", "HolderFileRefused")
+
+
 @contextlib.asynccontextmanager
 async def counted(served: service.Service, asking: access.Access) -> AsyncIterator[list[service.Recorded]]:
     """A list for the facts of one request, which counts against the client's quota when it was refused."""
@@ -74,7 +77,7 @@ async def counted(served: service.Service, asking: access.Access) -> AsyncIterat
     try:
         yield recorded
     finally:
-        was_refused = any(not item.is_repeat and item.event.topic == "UseRefused" for item in recorded)
+        was_refused = any(not item.is_repeat and item.event.topic in _REFUSED for item in recorded)
         served.refusals.settle(asking, now_s=served.now_s(), was_refused=was_refused)
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ledger import errors, party
 from ledger.fact import Fact, Touched
-from ledger.state import LicenseRow, State, StreamRow
+from ledger.state import LicenseRow, OrganizationRow, State, StreamRow
 from signing import event
 
 
@@ -25,6 +25,8 @@ class HolderFileRead(Fact):
     license_refs: tuple[bytes, ...]
     """The licenses on this page."""
     evidence_digest: bytes
+    through: int = -1
+    """The index that the file had come to; -1 in events from before this was kept."""
 
     def touches(self, about: event.Event) -> Touched:
         yield StreamRow, about.stream_id
@@ -42,6 +44,24 @@ class HolderFileRead(Fact):
             license_row = state.get(LicenseRow, license_ref)
             if license_row is None or not _is_of(license_row, about.stream_id):
                 raise errors.LicenseNotFound
+
+
+@dataclass(frozen=True, kw_only=True)
+class HolderFileRefused(Fact):
+    """A file was asked for under a code that nobody has here; the code is sealed for who asked."""
+
+    scope: ClassVar[str | None] = "file:attest"
+    stream_kind: ClassVar[str] = "organization"
+    reason: str
+    """`unknown-holder`."""
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((OrganizationRow, about.organization),)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        own = state.get(OrganizationRow, about.organization)
+        if self.reason != "unknown-holder" or own is None or own.stream_id != about.stream_id:
+            raise errors.Forbidden("a refused file stands with who asked for it")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -306,6 +306,8 @@ class ReadHolderFile(Command):
     evidence: str
     license_refs: tuple[bytes, ...]
     salt: bytes
+    through: int
+    """The index that the file had come to."""
 
     def wants(self, vault: Vault) -> Wants:
         rows: set[RowKey] = {(LicenseRow, ref) for ref in self.license_refs}
@@ -320,13 +322,22 @@ class ReadHolderFile(Command):
     def decide(self, view: View) -> list[Draft]:
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None:
-            raise errors.NotFound("no file under this code")
+            return [self._refusal(view)]
         digest = authorization_commands.evidence_digest(
             self.salt, evidence=self.evidence, suite=view.vault.suite
         )
-        made = holder.HolderFileRead(license_refs=self.license_refs, evidence_digest=digest)
+        made = holder.HolderFileRead(
+            license_refs=self.license_refs, evidence_digest=digest, through=self.through
+        )
         seals = (("evidence", entry.stream_id, [self.salt, self.evidence]),)
         return [Draft(fact=made, stream_id=entry.stream_id, seals=seals)]
+
+    def _refusal(self, view: View) -> Draft:
+        """Nobody has this code: who asks at random leaves a trail."""
+        own = actor_stream(self.actor, view)
+        assert own is not None, "a client's organization has a stream"
+        seals = (("asked", own, [self.holder.code_type, self.holder.code, None]),)
+        return Draft(fact=holder.HolderFileRefused(reason="unknown-holder"), stream_id=own, seals=seals)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -251,8 +251,13 @@ class Files:
         self._database = database
         self._cursors = paging.Cursors(cursor_key)
 
-    def licenses(self, stream_id: bytes, *, limit: int = 100, cursor: str | None = None) -> paging.Page[Held]:
-        """Licenses to which the holder of `stream_id` is a party, in the order of their issue."""
+    def licenses(
+        self, stream_id: bytes, *, limit: int = 100, cursor: str | None = None, until: int = paging.INDEX_MAX
+    ) -> paging.Page[Held]:
+        """Licenses to which the holder of `stream_id` is a party, in the order of their issue.
+
+        Those issued after the index `until` are as if they were not there yet.
+        """
         table = tables.table(LicenseRow)
 
         def held(values: Sequence[Any]) -> Held:
@@ -261,7 +266,14 @@ class Files:
             return Held(roles=tuple(values[0]), license=row)
 
         return self._page(
-            "licenses", LicenseRow, stream_id, limit, cursor, held, lambda item: item.license.issued_index
+            "licenses",
+            LicenseRow,
+            stream_id,
+            limit,
+            cursor,
+            held,
+            lambda item: item.license.issued_index,
+            until=until,
         )
 
     def authorizations(
@@ -289,6 +301,8 @@ class Files:
         cursor: str | None,
         read: Callable[[Sequence[Any]], paging.R],
         index: Callable[[paging.R], int],
+        *,
+        until: int = paging.INDEX_MAX,
     ) -> paging.Page[paging.R]:
         columns = ", ".join(f"t.{column}" for column in cls.columns())
         text = sql.load("holder")[name].format(columns=columns)
@@ -298,11 +312,11 @@ class Files:
                 "partition": self._database.partition,
                 "value": value,
                 "since": bounds.since,
-                "until": bounds.until,
+                "until": min(bounds.until, until),
                 "limit": count,
             }
             through, rows = db.page_of(self._database.read(text, params), read)
-            return paging.Fetched(through=through, rows=[(index(row), row) for row in rows])
+            return paging.Fetched(through=min(through, until), rows=[(index(row), row) for row in rows])
 
         of = ["holder", name, value]
         return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)

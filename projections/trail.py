@@ -233,6 +233,7 @@ _ASKING = (
     comparison.LicenseCompared,
     verification.LicenseVerified,
     holder.HolderFileRead,
+    holder.HolderFileRefused,
     audit.TrailRead,
     audit.RefusalsCounted,
 )
@@ -251,7 +252,7 @@ def _requester(about: event.Event, made: fact.Fact, known: Known) -> str | None:
 def _outcome(made: fact.Fact) -> tuple[str | None, str | None]:
     if isinstance(made, use.LicenseUsed):
         return "granted", None
-    if isinstance(made, use.UseRefused):
+    if isinstance(made, use.UseRefused | holder.HolderFileRefused):
         return "refused", made.reason
     if isinstance(made, comparison.LicenseCompared):
         return "compared", "mismatch" if made.is_miss else None

@@ -208,6 +208,7 @@ class Teller:
             evidence="00" * 32,
             license_refs=tuple(self._rng.sample(self.licenses, min(2, len(self.licenses)))),
             salt=bytes(16),
+            through=0,
         )
         self._world.do(asked)
 

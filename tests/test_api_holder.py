@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,6 +82,28 @@ def test_a_repeat_shows_what_the_first_showed_and_records_nothing(
     again = counter.done("/v1/holders/search", search(4), key="file-4", **at_least(more["index"]))
     assert face.events() == before
     assert (again["index"], len(again["licenses"])) == (first["index"], 1)
+    assert again["licenses"] == first["licenses"]
+
+
+def test_a_repeat_shows_each_license_as_it_stood(face: Face, issuer: Caller, counter: Caller) -> None:
+    made = [issuer.done("/v1/licenses", issue_body(14)) for _ in range(3)]
+    body = search(14, limit=2)
+    first = counter.done("/v1/holders/search", body, key="file-14", **at_least(made[-1]["index"]))
+    path = f"/v1/licenses/{made[0]['license_ref']}"
+    amended = {**api_world.example("AmendBody"), **{k: issue_body(14)[k] for k in ("holder", "number")}}
+    amended["fields"] = {"name": "合成居民14", "address": "厦门市示例路"}
+    issuer.done(f"{path}/amend", amended)
+    changed = issuer.done(f"{path}/suspend", api_world.example("ChangeBody"))
+    again = counter.done("/v1/holders/search", body, key="file-14", **at_least(changed["index"]))
+    assert again["licenses"][0]["fields"]["address"] == "福州市示例路"
+    told = [{name: item[name] for name in item if name != "at"} for item in again["licenses"]]
+    assert told == [{name: item[name] for name in item if name != "at"} for item in first["licenses"]]
+    assert again["through"] == first["through"]
+    rest = counter.done("/v1/holders/search", search(14, cursor=again["cursor"]))
+    assert [item["license_ref"] for item in rest["licenses"]] == [made[2]["license_ref"]]
+    fresh = counter.done("/v1/holders/search", body, **at_least(changed["index"]))
+    assert fresh["licenses"][0]["status"] == "suspended"
+    assert fresh["licenses"][0]["fields"]["address"] == "厦门市示例路"
 
 
 def test_a_cursor_is_good_for_its_own_file_only(face: Face, issuer: Caller, counter: Caller) -> None:
@@ -93,15 +116,32 @@ def test_a_cursor_is_good_for_its_own_file_only(face: Face, issuer: Caller, coun
     assert face.events() == before
 
 
-def test_a_file_that_is_not_there_or_erased_is_not_found(face: Face, issuer: Caller, counter: Caller) -> None:
+def test_a_code_that_nobody_has_gives_an_empty_file_and_a_fact(
+    face: Face, issuer: Caller, counter: Caller
+) -> None:
     issuer.done("/v1/licenses", issue_body(7))
     console = face.served.ledger.console
     holder = identifiers.holder_code(**person(7))
     face.console(registry_commands.EraseHolder(actor=console, holder=holder))
-    before = face.events()
     for number in (7, 8):
-        assert problem(counter.post("/v1/holders/search", search(number)))[:2] == (404, "not-found")
-    assert face.events() == before
+        before = face.events()
+        file = counter.done("/v1/holders/search", search(number), key=f"nobody-{number}")
+        assert (file["licenses"], file["cursor"]) == ([], None)
+        again = counter.done("/v1/holders/search", search(number), key=f"nobody-{number}")
+        assert again["index"] == file["index"] == before
+        assert face.events() == before + 1
+        (stored,) = face.served.reader.events([file["index"]])
+        told = event.parse_strictly(stored)
+        assert (told.topic, told.fact["reason"]) == ("HolderFileRefused", "unknown-holder")
+        assert person(number)["code"].encode() not in stored
+
+
+def test_who_asks_for_files_at_random_is_turned_away(face: Face, cluster: Cluster) -> None:
+    with api_world.fresh(cluster, dataclasses.replace(api_world.GENEROUS, refusals_per_minute=3)) as strict:
+        asking = strict.register(world.HALL, "file:attest")
+        answers = [asking.post("/v1/holders/search", search(number)) for number in range(20, 30)]
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert problem(answers[-1])[:2] == (429, "refusal-quota")
 
 
 def test_an_index_that_is_not_reached_is_told(face: Face, issuer: Caller, counter: Caller) -> None:

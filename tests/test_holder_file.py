@@ -14,7 +14,7 @@ from ledger import authorization_commands, errors, use_commands
 from projections import holder, paging, registry
 from projections.projection import Happened
 from tests import history
-from tests.projecting import Projected, Teller, projected, seed
+from tests.projecting import CURSOR_KEY, Costing, Projected, Teller, projected, seed
 from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
 
 
@@ -164,8 +164,54 @@ def test_reading_a_file_changes_nothing_in_it(here: Projected) -> None:
     before = here.tables(holder.Holder())
     here.world.do(
         use_commands.ReadHolderFile(
-            actor=here.world.hall, holder=citizen(1), evidence="00" * 32, license_refs=(ref,), salt=bytes(16)
+            actor=here.world.hall,
+            holder=citizen(1),
+            evidence="00" * 32,
+            license_refs=(ref,),
+            salt=bytes(16),
+            through=0,
         )
     )
     here.follow()
     assert here.tables(holder.Holder()) == before
+
+
+@pytest.mark.slow("300,000 licenses are forged")
+def test_a_page_of_a_long_file_costs_no_more_than_one_of_an_ordinary_file(here: Projected) -> None:
+    """Blocks of a page of 100: of a holder with 300,000 licenses, against one with 150, in one ledger."""
+    ref = here.world.issue(citizen(1))
+    here.follow()
+    long, ordinary = bytes(15) + b"1", bytes(15) + b"2"
+    for stream, licenses, step in ((long, 300_000, 2), (ordinary, 150, 4_000)):
+        here.run(
+            """INSERT INTO projections.holder_parties (partition, stream_id, issued_index, license_ref, roles)
+               SELECT 0, %s, 1000000 + n * %s, sha256(%s || n::text::bytea), '{holder}'
+               FROM generate_series(1, %s) n""",
+            *(stream, step, stream, licenses),
+        )
+    columns = ", ".join(holder.LicenseRow.columns()[1:]).replace("issued_index, ", "")
+    here.run(
+        f"""INSERT INTO projections.holder_licenses (partition, license_ref, issued_index, {columns})
+           SELECT 0, p.license_ref, p.issued_index, {", ".join(f"l.{c}" for c in columns.split(", "))}
+           FROM projections.holder_parties p, projections.holder_licenses l
+           WHERE p.issued_index > 1000000 AND l.license_ref = %s ORDER BY p.issued_index""",
+        ref,
+    )
+    here.run("UPDATE projections.positions SET through = 10000000 WHERE name = 'holder'")
+    here.run("ANALYZE projections.holder_parties")
+    here.run("ANALYZE projections.holder_licenses")
+    costs = {}
+    with Costing(here.world.ledger.ways.service) as database:
+        files = holder.Files(database, cursor_key=CURSOR_KEY)
+        for name, stream in (("long", long), ("ordinary", ordinary)):
+            begun = database.blocks
+            page = files.licenses(stream, limit=100)
+            assert len(page.rows) == 100
+            costs[name] = database.blocks - begun
+            begun = database.blocks
+            assert len(files.licenses(stream, limit=50, cursor=page.cursor).rows) == 50
+            costs[f"{name}, next"] = database.blocks - begun
+        assert database.read_whole <= {"positions"}
+    assert costs["long"] <= 1.2 * costs["ordinary"], costs
+    assert costs["long, next"] <= 1.2 * costs["ordinary, next"], costs
+    here.run("UPDATE projections.positions SET through = %s WHERE name = 'holder'", here.head)

@@ -306,7 +306,8 @@ def test_a_page_costs_no_more_when_the_trail_is_long(here: Projected) -> None:
     try:
         for size in (10_000, 1_000_000):
             lengthen(here, until=size)
-            costs[size] = {name: cost(here, one) for name, one in asked.items()}
+            # Twice: the first look at fresh rows may touch more.
+            costs[size] = {name: min(cost(here, one), cost(here, one)) for name, one in asked.items()}
     finally:
         here.run("DELETE FROM events WHERE position > %s", begun + 1)
     for name in asked:
