@@ -87,17 +87,21 @@ def _query(
     served: service.Service, said: models.TrailFilter, *, until: int = paging.INDEX_MAX
 ) -> trail_pages.Query:
     """Everything that is asked about."""
-    values: dict[trail_pages.Subject, bytes | str | None] = {
+    asked: dict[trail_pages.Subject, bytes | str | None] = {
         "license": None if said.license_ref is None else ids.parse(said.license_ref),
-        "holder": None if said.holder is None else _stream(served, said.holder),
         "requester": said.requester,
         "case": said.case_number,
         "operator": None if said.operator is None else _operator(served, said.operator),
         "issuer": said.issuer,
         "item": said.service_item_code,
     }
+    subjects: dict[trail_pages.Subject, tuple[bytes | str, ...]] = {
+        subject: (value,) for subject, value in asked.items() if value is not None
+    }
+    if said.holder is not None:
+        subjects["holder"] = served.streams(_stream(served, said.holder))
     return trail_pages.Query(
-        subjects={subject: (value,) for subject, value in values.items() if value is not None},
+        subjects=subjects,
         since_index=said.since_index,
         until_index=until,
         recorded_from=acts.instant(said.recorded_from),

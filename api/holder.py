@@ -60,7 +60,8 @@ async def search(
         found = served.reader.find("holder", code.code_type, code.code)
         if found is None:
             return None
-        return served.views.files.licenses(found.stream_id, limit=body.limit, cursor=body.cursor)
+        streams = served.streams(found.stream_id)
+        return served.views.files.licenses(*streams, limit=body.limit, cursor=body.cursor)
 
     async with use.counted(served, asking) as recorded:
         asked = _command(actor, repeat, code, body.evidence, await served.read(find))
@@ -101,7 +102,8 @@ def _answer(
 ) -> answers.Json:
     """The page as it was recorded: a repeat shows what the first one showed, as it stood then."""
     stream_id = item.event.stream_id
-    page = served.views.files.licenses(stream_id, limit=body.limit, cursor=body.cursor, until=made.through)
+    streams = served.streams(stream_id)
+    page = served.views.files.licenses(*streams, limit=body.limit, cursor=body.cursor, until=made.through)
     if item.is_repeat:
         served.views.wait_for(item.index, name="trail")
         shown = [_license(served, *_then(served, ref, item), stream_id) for ref in made.license_refs]
@@ -129,7 +131,8 @@ def _then(
     assert row is not None, "what a page shows had been issued"
     made = {index: change for index, _, change in changes}[row.version_index]
     assert isinstance(made, license.VersionFact), "the event of a version"
-    roles = tuple(role for role, stream_id in made.parties if stream_id == item.event.stream_id)
+    streams = served.streams(item.event.stream_id)
+    roles = tuple(role for role, stream_id in made.parties if stream_id in streams)
     return row, roles, item.event.recorded_at
 
 

@@ -22,6 +22,7 @@ from ledger import (
     command,
     disclosure,
     errors,
+    joining,
     opening,
     pen,
     reading,
@@ -179,6 +180,11 @@ class Service:
         if ring_version is not None:
             self.ledger.vault.require_version(ring_version)
         return int(at)
+
+    def streams(self, stream_id: bytes) -> tuple[bytes, ...]:
+        """Every stream of the holder of one, which comes first."""
+        row = self.reader.row(state.StreamRow, stream_id)
+        return (stream_id,) if row is None else joining.streams(row)
 
     def is_erased(self, stream_id: bytes) -> bool:
         """Whether the holder of a stream was erased: then it is as if it had never been there."""

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, answers, models_answers, routes, service
-from ledger import authorization, days, errors, standing, state
+from ledger import authorization, days, errors, joining, standing, state
 
 router = routes.router()
 SCOPES = ("license:verify", "audit:read", "license:issue", "license:use")
@@ -112,11 +112,14 @@ def _issues(served: service.Service, asking: access.Access, row: state.LicenseRo
 def _may_use(served: service.Service, requester: str, row: state.LicenseRow, at: int) -> bool:
     """Whether an authorization of the requester covers the license now, for whatever item and field."""
     own = served.reader.row(state.OrganizationRow, requester)
-    asked: list[tuple[bytes, str, str | None]] = [(row.stream_id, requester, None)]
+    home = served.reader.row(state.StreamRow, row.stream_id)
+    if home is None:
+        return False
+    asked: list[tuple[bytes, str, str | None]] = [(one, requester, None) for one in joining.streams(home)]
     if own is not None:
         asked.append((own.stream_id, requester, row.type_code))
     return any(
-        authorization.covers(one, row)
+        authorization.covers(one, row, home)
         and not one.is_withdrawn
         and one.valid_from <= at
         and (one.valid_until is None or at < one.valid_until)

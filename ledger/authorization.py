@@ -102,24 +102,34 @@ def is_narrower(new: Scope, old: Scope) -> bool:
     )
 
 
-def covers(row: AuthorizationRow, license_row: LicenseRow) -> bool:
-    """Whether it names this license or its type, and its holder or its issuer when it has one."""
-    if row.mode == "holder" and not (
-        party.may_consent(license_row, row.stream_id)
-        if license_row.parties
-        else row.stream_id == license_row.stream_id
-    ):
-        return False
+def acting(row: AuthorizationRow, home: StreamRow) -> bytes:
+    """The stream for which a consent counts: of a holder with several files, that of the license."""
+    if not home.same_holder or row.stream_id == home.stream_id:
+        return row.stream_id
+    return home.stream_id if ids.text(row.stream_id) in home.same_holder else row.stream_id
+
+
+def covers(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> bool:
+    """Whether it names this license or its type, and its holder or its issuer when it has one.
+
+    `home` is the stream in which the license stands.
+    """
+    if row.mode == "holder":
+        stream_id = acting(row, home)
+        if license_row.parties and not party.may_consent(license_row, stream_id):
+            return False
+        if not license_row.parties and stream_id != license_row.stream_id:
+            return False
     if row.entrusted_by is not None and row.entrusted_by != license_row.issuer:
         return False
     return license_row.type_code in row.type_codes or ids.text(license_row.license_ref) in row.license_refs
 
 
-def is_consent_missing(row: AuthorizationRow, license_row: LicenseRow) -> bool:
+def is_consent_missing(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> bool:
     """Whether parties of the license have yet to consent to what its holder's authorization allows."""
     if row.mode != "holder" or not license_row.parties:
         return False
-    given = {row.stream_id, *(ids.parse(stream_id) for stream_id in row.joined)}
+    given = {acting(row, home), *(ids.parse(stream_id) for stream_id in row.joined)}
     return party.is_consent_missing(license_row, given)
 
 

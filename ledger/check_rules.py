@@ -27,6 +27,7 @@ from ledger import (
     fact,
     holder,
     issuing,
+    joining,
     license,
     linking,
     log,
@@ -44,9 +45,8 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, catalog, client, comparison, consent, correction, draft),
-    ending,
-    *(endorsement, holder, issuing, license, linking, log),
+    *(audit, authorization, catalog, client, comparison, consent, correction, draft, ending),
+    *(endorsement, holder, issuing, joining, license, linking, log),
     *(mark, organization, piece, use, verification),
 )
 """Where facts are defined; a topic is known once its room is imported."""

@@ -8,11 +8,11 @@ lock: later commands see what earlier ones did; what a failed command did is dro
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import errors, party, power, state
+from ledger import errors, joining, party, power, state
 from ledger.fact import Draft
 from ledger.state import (
     AuthorizationRow,
@@ -21,10 +21,10 @@ from ledger.state import (
     EntrustmentRow,
     LedgerRow,
     LicenseRow,
+    NotLoaded,
     OrganizationRow,
     Row,
     StreamRow,
-    TypeRulesRow,
 )
 from ledger.vault import Lookup, Vault
 from signing import keyring, seal
@@ -181,28 +181,8 @@ class Batch:
         """Commands, by their number, that could not even say what they want."""
         self.new_licenses: dict[bytes, list[bytes]] = {}
         """License references by the stream in which the batch made them, or into which it moved them."""
+        self.new_streams: set[bytes] = set()
         self.new_authorizations: dict[bytes, list[bytes]] = {}
-
-    def further(self, loaded: Mapping[RowKey, Row | None]) -> Reads | None:
-        """What follows from the streams among the rows that were loaded; nearly always nothing.
-
-        Of a holder who has ended: what the types of the licenses say, since some outlive their holders.
-        """
-        ended = {
-            key
-            for (cls, key), row in loaded.items()
-            if cls is StreamRow and row is not None and row.ended_at is not None  # type: ignore[attr-defined]
-        }
-        if not ended:
-            return None
-        types = {type_code for stream_id, type_code in self.held if stream_id in ended}
-        types |= {
-            row.type_code
-            for row in self.rows.values()
-            if isinstance(row, LicenseRow) and row.stream_id in ended
-        }
-        wanted: set[RowKey] = {(TypeRulesRow, code) for code in types}
-        return Reads(rows=wanted - self.rows.keys())
 
     def view(self) -> View:
         """The view of the next command."""
@@ -295,8 +275,8 @@ class View:
 
     def held(self, stream_id: bytes, type_code: str) -> list[LicenseRow]:
         """Licenses of a holder and type."""
-        refs = self._batch.held.get((stream_id, type_code), ())
-        rows = [self.state.need(LicenseRow, ref) for ref in refs]
+        refs = self._batch.held.get((stream_id, type_code))
+        rows = [self.state.need(LicenseRow, ref) for ref in self._loaded(refs, stream_id)]
         new = self._batch.new_licenses.get(stream_id)
         if new is not None:
             rows += [self.state.need(LicenseRow, ref) for ref in new]
@@ -311,12 +291,25 @@ class View:
 
     def candidates(self, stream_id: bytes, requester: str, type_code: str | None) -> list[AuthorizationRow]:
         """Authorizations of a stream for a requester."""
-        refs = self._batch.candidates.get((stream_id, requester, type_code), ())
-        rows = [self.state.need(AuthorizationRow, ref) for ref in refs]
+        refs = self._batch.candidates.get((stream_id, requester, type_code))
+        rows = [self.state.need(AuthorizationRow, ref) for ref in self._loaded(refs, stream_id)]
         new = self._batch.new_authorizations.get(stream_id)
         if new is not None:
             rows += [self.state.need(AuthorizationRow, ref) for ref in new]
         return [row for row in rows if row.requester == requester]
+
+    def _loaded(self, refs: list[bytes] | None, stream_id: bytes) -> Sequence[bytes]:
+        """What was loaded of a stream; raises NotLoaded when a command before led to it, unasked for."""
+        if refs is not None:
+            return refs
+        if stream_id not in self._batch.new_streams:
+            raise NotLoaded("a stream's licenses or authorizations")
+        return ()
+
+    def streams(self, stream_id: bytes) -> tuple[bytes, ...]:
+        """Every stream of the holder of one, which comes first."""
+        row = self.state.get(StreamRow, stream_id)
+        return (stream_id,) if row is None or not row.same_holder else joining.streams(row)
 
     def data_key(self, stream_id: bytes) -> seal.DataKey:
         """The key that seals for a stream; raises HolderErasedConflict when it is destroyed."""
@@ -337,6 +330,7 @@ class View:
         """A stream that begins with this command, with its data key."""
         stream_id = secrets.token_bytes(16)
         self._batch.rows[StreamRow, stream_id] = None
+        self._batch.new_streams.add(stream_id)
         self.effects.keys.append(self.vault.new_data_key(stream_id))
         return stream_id
 

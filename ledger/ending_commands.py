@@ -1,4 +1,4 @@
-"""Commands of registering organs about the end of a holder, and its reversal."""
+"""Commands of registering organs about the end of a holder, and its reversal: in every file of the holder."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ class EndHolder(Registration):
     kind: str
 
     def decide(self, view: View) -> list[Draft]:
-        stream_id = self._stream(view)
         made = ending.HolderEnded(kind=self.kind, evidence_digest=self._digest(view))
-        return [self._draft(made, stream_id)]
+        return [self._draft(made, stream_id) for stream_id in view.streams(self._stream(view))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,5 +26,5 @@ class ReverseEnd(Registration):
     """误报更正."""
 
     def decide(self, view: View) -> list[Draft]:
-        stream_id = self._stream(view)
-        return [self._draft(ending.HolderEndReversed(evidence_digest=self._digest(view)), stream_id)]
+        made = ending.HolderEndReversed(evidence_digest=self._digest(view))
+        return [self._draft(made, stream_id) for stream_id in view.streams(self._stream(view))]

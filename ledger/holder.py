@@ -13,7 +13,7 @@ from typing import ClassVar
 from ledger import errors, party
 from ledger.fact import Fact, Touched
 from ledger.state import LicenseRow, OrganizationRow, State, StreamRow
-from signing import event
+from signing import event, ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,10 @@ class HolderFileRead(Fact):
         if about.client is not None and about.operator_ref is None:
             raise errors.Invalid("a file is read by a named operator", field="operator")
         refuse_contested(row)
+        streams = (about.stream_id, *(ids.parse(text) for text in row.same_holder))
         for license_ref in self.license_refs:
             license_row = state.get(LicenseRow, license_ref)
-            if license_row is None or not _is_of(license_row, about.stream_id):
+            if license_row is None or not any(_is_of(license_row, one) for one in streams):
                 raise errors.LicenseNotFound
 
 

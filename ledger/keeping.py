@@ -66,10 +66,11 @@ def erase_holder(ledger: Ledger, appender: Appender, holder: HolderCode, actor: 
     on a disk, opens again. After a crash, `finish_erasures` does what is left.
     """
     result = appender.submit(registry_commands.EraseHolder(actor=actor, holder=holder)).result()
-    stream_id = result.recorded[0].event.stream_id
-    ledger.vault.forget(stream_id)
-    renew_bucket(ledger, keyring.bucket(stream_id))
-    ledger.vault.wraps.forget(stream_id)
+    for item in result.recorded:
+        stream_id = item.event.stream_id
+        ledger.vault.forget(stream_id)
+        renew_bucket(ledger, keyring.bucket(stream_id))
+        ledger.vault.wraps.forget(stream_id)
     return result
 
 

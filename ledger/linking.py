@@ -63,7 +63,10 @@ class HolderCodeContested(holder.Registered):
 
     def allow(self, about: event.Event, state: State) -> None:
         super().allow(about, state)
-        holder.refuse_contested(state.need(StreamRow, about.stream_id))
+        row = state.need(StreamRow, about.stream_id)
+        holder.refuse_contested(row)
+        if row.same_holder:
+            raise errors.Conflict("the file is joined with others: part them first")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(replace(state.need(StreamRow, about.stream_id), is_contested=True))

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import authorization_commands, errors, linking
+from ledger import authorization_commands, errors, joining, linking
 from ledger.command import Command, Entry, Reads, View, Wants
 from ledger.fact import Draft, Fact
 from ledger.identifiers import HolderCode
@@ -99,13 +99,16 @@ class _Pair(Registration):
                     reads.rows.add((LinkRow, entry.target))
         return reads
 
+    def _linked_content(self) -> list[str]:
+        return [self.linked.code_type, self.linked.code, self.linked.printed]
+
     def _linked_entry(self, view: View) -> Entry | None:
         return view.entry(holder_lookup(view.vault, self.linked))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkHolderCodes(_Pair):
-    """关联: the one of two codes that the ledger does not know leads to the other's stream."""
+    """关联: a code that the ledger does not know leads to the other's stream; two known files are joined."""
 
     link_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
@@ -119,7 +122,7 @@ class LinkHolderCodes(_Pair):
             raise errors.Invalid("two different codes are linked", field="linked")
         known, other = self._entry(view), self._linked_entry(view)
         if known is not None and other is not None:
-            raise errors.AlreadyExists("both codes lead to a file", field="linked")
+            return self._join(view, known.stream_id, other.stream_id)
         entry, fresh = (known, self.linked) if known is not None else (other, self.holder)
         if entry is None:
             raise errors.NotFound("no holder under either code")
@@ -133,15 +136,27 @@ class LinkHolderCodes(_Pair):
         made = linking.HolderCodeLinked(link_ref=self.link_ref, evidence_digest=self._digest(view))
         return [self._draft(made, entry.stream_id, ("linked", entry.stream_id, content))]
 
+    def _join(self, view: View, own: bytes, other: bytes) -> list[Draft]:
+        if own == other:
+            raise errors.AlreadyExists("both codes lead to one file", field="linked")
+        made = joining.HolderFilesJoined(
+            other_stream=other,
+            all_streams=tuple(sorted({*view.streams(own), *view.streams(other)})),
+            evidence_digest=self._digest(view),
+        )
+        return [self._draft(made, own, ("linked", own, self._linked_content()))]
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnlinkHolderCodes(_Pair):
-    """撤销关联: the code that was linked, of the two, leads nowhere."""
+    """撤销关联: the code that was linked, of the two, leads nowhere; files that were joined are parted."""
 
     def decide(self, view: View) -> list[Draft]:
         entry, other = self._entry(view), self._linked_entry(view)
-        if entry is None or other is None or entry.stream_id != other.stream_id:
+        if entry is None or other is None:
             raise errors.NotFound("these codes are not linked")
+        if entry.stream_id != other.stream_id:
+            return self._part(view, entry.stream_id, other.stream_id)
         code, link_ref = self.linked, other.target
         if link_ref is None:
             code, link_ref = self.holder, entry.target
@@ -151,3 +166,14 @@ class UnlinkHolderCodes(_Pair):
         made = linking.HolderCodeUnlinked(link_ref=link_ref, evidence_digest=self._digest(view))
         content = [code.code_type, code.code, code.printed]
         return [self._draft(made, entry.stream_id, ("linked", entry.stream_id, content))]
+
+    def _part(self, view: View, own: bytes, other: bytes) -> list[Draft]:
+        if other not in view.streams(own):
+            raise errors.NotFound("these codes are not linked")
+        made = joining.HolderFilesParted(
+            other_stream=other,
+            own_streams=joining.side(own, view.state, without=other),
+            other_streams=joining.side(other, view.state, without=own),
+            evidence_digest=self._digest(view),
+        )
+        return [self._draft(made, own, ("linked", own, self._linked_content()))]

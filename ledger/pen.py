@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, TypeVar
 
-from ledger import anchoring, days, errors, log, tiling
+from ledger import anchoring, days, errors, log, second_reads, tiling
 from ledger.anchor import Mark
-from ledger.command import Batch, Command, Effects, NewEntry, Reads, RowKey, Wants
+from ledger.command import Batch, Command, Effects, NewEntry, Reads, Wants
 from ledger.deciding import Answered, Decided, Recorded, Result, decide_all, outcomes, recorded
 from ledger.drafting import Encoded
 from ledger.recorder import Recorder
-from ledger.state import GenerationRow, LicenseRow, StreamRow
+from ledger.state import GenerationRow
 from ledger.store import (
     Addition,
     Head,
@@ -207,24 +207,19 @@ class Pen:
             if known is not None:
                 reads.data_keys.remove(stream_id)
                 batch.data_keys[stream_id] = known
+        rows = {**found.rows, **self._take(session, batch, reads).rows}
+        while (more := second_reads.following(batch, rows)) is not None:
+            rows = self._take(session, batch, more).rows
+
+    def _take(self, session: Session, batch: Batch, reads: Reads) -> Loaded:
+        """Load into the batch."""
         loaded = session.load(reads)
         batch.rows.update(loaded.rows)
         batch.held.update(loaded.held)
         batch.candidates.update(loaded.candidates)
         batch.shared.update(loaded.shared)
-        homes: set[RowKey] = {
-            (StreamRow, row.stream_id)
-            for row in (*found.rows.values(), *loaded.rows.values())
-            if isinstance(row, LicenseRow) and row.parties
-        }
-        if homes - batch.rows.keys():
-            # A license that a holder has with others may stand in another's stream.
-            batch.rows.update(session.load(Reads(rows=homes - batch.rows.keys())).rows)
         batch.data_keys.update(self._vault.unwrap(loaded.wraps))
-        more = batch.further(loaded.rows)
-        if more is not None:
-            loaded = session.load(more)
-            batch.rows.update(loaded.rows)
+        return loaded
 
     def _write(self, session: Session, head: Head, decided: Decided) -> tuple[Head, merkle.Extension]:
         """Write the rest of the batch; not committed, so a crash here leaves nothing behind."""

@@ -146,7 +146,7 @@ def _served(view: View, organizations: Iterable[str]) -> list[tuple[str, bytes]]
 
 @dataclass(frozen=True, kw_only=True)
 class EraseHolder(Command):
-    """The fact of an erasure, and the holder's directory rows and data keys gone with it."""
+    """The fact of an erasure in each of the holder's files; directory rows and data keys go with it."""
 
     holder: HolderCode
 
@@ -163,6 +163,9 @@ class EraseHolder(Command):
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None:
             raise errors.NotFound("no holder under this code")
-        view.effects.forgotten.append(entry.stream_id)
-        shared = tuple(sorted(row.license_ref for row in view.shared(entry.stream_id)))
-        return [Draft(fact=holder.HolderErased(shared=shared), stream_id=entry.stream_id)]
+        drafts = []
+        for stream_id in view.streams(entry.stream_id):
+            view.effects.forgotten.append(stream_id)
+            shared = tuple(sorted(row.license_ref for row in view.shared(stream_id)))
+            drafts.append(Draft(fact=holder.HolderErased(shared=shared), stream_id=stream_id))
+        return drafts

@@ -131,6 +131,9 @@ class StreamRow(Row):
     """A code that leads here is two persons' 重号: nothing is used automatically."""
     ended_at: int | None = None
     """When the holder ended in law; None: it has not, or that was reversed."""
+    same_holder: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    """Every other stream of the same holder, as sorted text; those with which it was joined itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,9 +127,10 @@ def require_permitted(
         raise errors.Forbidden("no such license or authorization")
     if row.requester != about.organization or row.mode != mode:
         raise errors.Forbidden("the authorization is another requester's")
-    if not authorization.covers(row, license_row):
+    home = state.need(StreamRow, about.stream_id)
+    if not authorization.covers(row, license_row, home):
         raise errors.Forbidden("the authorization does not cover the license")
-    if authorization.is_consent_missing(row, license_row):
+    if authorization.is_consent_missing(row, license_row, home):
         raise errors.Forbidden("not permitted: consent-missing")
     asked = Asked(about.organization, about.service_item, fields, about.case_number)
     reason = (
@@ -317,7 +318,7 @@ class UseRefused(Fact):
         home = state.get(StreamRow, about.stream_id)
         if home is None or home.kind != "holder" or judge_holder(home) != self.reason:
             raise errors.Forbidden("not what is true of the holder")
-        if row.mode == "holder" and row.stream_id != about.stream_id:
+        if row.mode == "holder" and authorization.acting(row, home) != about.stream_id:
             raise errors.Forbidden("the refusal stands with another holder than its authorization")
 
     def _allow_named(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
@@ -332,8 +333,10 @@ class UseRefused(Fact):
             if license_row is None or license_row.stream_id != about.stream_id:
                 raise errors.Forbidden("the license has another home stream")
             is_true = is_unconsented or judge_license(license_row, at=about.recorded_at) == told
-            is_missing = authorization.is_consent_missing(row, license_row)
-            if not is_true or is_missing != is_unconsented or not authorization.covers(row, license_row):
+            home = state.need(StreamRow, about.stream_id)
+            is_missing = authorization.is_consent_missing(row, license_row, home)
+            is_covered = authorization.covers(row, license_row, home)
+            if not is_true or is_missing != is_unconsented or not is_covered:
                 raise errors.Forbidden("not a license that this refusal may name")
             if self.responsible is not None and (self.since, self.responsible) != (
                 since(license_row, at=about.recorded_at),

@@ -68,7 +68,7 @@ def decide(
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
-        if row.requester == asked.requester and _concerns(row, licenses, type_code):
+        if row.requester == asked.requester and _concerns(row, licenses, homes, type_code):
             outcome = _try(row, licenses, asked, types, homes, kept, at=at)
             if outcome.reason is None:
                 return outcome
@@ -93,7 +93,9 @@ def _try(
         return of_holder(item) or judge_license(item, at=at)
 
     covered = [item for item in licenses if _is_covered(row, item, homes)]
-    consented = [item for item in covered if not authorization.is_consent_missing(row, item)]
+    consented = [
+        item for item in covered if not authorization.is_consent_missing(row, item, homes[item.stream_id])
+    ]
     effective = [item for item in consented if hindrance(item) is None]
     is_ambiguous = len(effective) > TOGETHER_MAX
     reason = judge_authorization(row, asked, at=at, uses=1 if is_ambiguous else max(1, len(effective)))
@@ -121,16 +123,22 @@ def _try(
 
 def _is_covered(row: AuthorizationRow, item: LicenseRow, homes: Mapping[bytes, StreamRow]) -> bool:
     """Whether the authorization covers a license; what hinders its home is no other party's business."""
-    is_anothers = row.mode == "holder" and row.stream_id != item.stream_id
-    if is_anothers and judge_holder(homes[item.stream_id]) is not None:
+    home = homes[item.stream_id]
+    is_anothers = row.mode == "holder" and authorization.acting(row, home) != item.stream_id
+    if is_anothers and judge_holder(home) is not None:
         return False
-    return authorization.covers(row, item)
+    return authorization.covers(row, item, home)
 
 
-def _concerns(row: AuthorizationRow, licenses: Sequence[LicenseRow], type_code: str | None) -> bool:
+def _concerns(
+    row: AuthorizationRow,
+    licenses: Sequence[LicenseRow],
+    homes: Mapping[bytes, StreamRow],
+    type_code: str | None,
+) -> bool:
     if type_code is not None and type_code in row.type_codes:
         return True
-    return any(authorization.covers(row, item) for item in licenses)
+    return any(authorization.covers(row, item, homes[item.stream_id]) for item in licenses)
 
 
 def _preference(row: AuthorizationRow) -> tuple[int, bytes]:

@@ -169,7 +169,7 @@ class UseLicense(Command):
         requester = self.actor.organization
         candidates = [row for code in types for row in view.candidates(own, requester, code)]
         if stream_id is not None:
-            for one in sorted(self._askable(view, stream_id)):
+            for one in sorted(self._askable(view, stream_id) | set(view.streams(stream_id))):
                 candidates += view.candidates(one, requester, None)
         return candidates
 
@@ -182,9 +182,15 @@ class UseLicense(Command):
             row = view.state.get(LicenseRow, self.license_ref)
             return [] if row is None else [row]
         named = (view.state.get(LicenseRow, ref) for ref in refs)
-        found = {row.license_ref: row for row in named if row is not None and party.holds(row, stream_id)}
+        streams = view.streams(stream_id)
+        found = {
+            row.license_ref: row
+            for row in named
+            if row is not None and any(party.holds(row, one) for one in streams)
+        }
         for type_code in types:
-            found.update({row.license_ref: row for row in view.held(stream_id, type_code)})
+            for one in streams:
+                found.update({row.license_ref: row for row in view.held(one, type_code)})
         return list(found.values())
 
     def refusal(self, outcome: Outcome, view: View) -> Draft:

@@ -252,9 +252,9 @@ class Files:
         self._cursors = paging.Cursors(cursor_key)
 
     def licenses(
-        self, stream_id: bytes, *, limit: int = 100, cursor: str | None = None, until: int = paging.INDEX_MAX
+        self, *streams: bytes, limit: int = 100, cursor: str | None = None, until: int = paging.INDEX_MAX
     ) -> paging.Page[Held]:
-        """Licenses to which the holder of `stream_id` is a party, in the order of their issue.
+        """Licenses to which the holder of these streams is a party, in the order of their issue.
 
         Those issued after the index `until` are as if they were not there yet.
         """
@@ -268,7 +268,7 @@ class Files:
         return self._page(
             "licenses",
             LicenseRow,
-            stream_id,
+            sorted(streams),
             limit,
             cursor,
             held,
@@ -296,7 +296,7 @@ class Files:
         self,
         name: str,
         cls: type[state.Row],
-        value: bytes,
+        value: bytes | list[bytes],
         limit: int,
         cursor: str | None,
         read: Callable[[Sequence[Any]], paging.R],

@@ -1,8 +1,11 @@
 -- stream_standing --
--- Decision state: whether a code that leads to a stream is contested, and when its holder ended.
+-- Decision state: whether a code that leads to a stream is contested, when its holder ended, and which
+-- other streams are the same holder's.
 ALTER TABLE streams
     ADD COLUMN is_contested boolean NOT NULL DEFAULT false,
-    ADD COLUMN ended_at bigint;
+    ADD COLUMN ended_at bigint,
+    ADD COLUMN same_holder jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN links jsonb NOT NULL DEFAULT '[]';
 
 -- holder_links --
 -- Decision state: further codes of a holder, by the reference that their directory rows name.

@@ -93,14 +93,19 @@ ON CONFLICT (partition, license_ref, authorization_ref) DO UPDATE
 SET uses = holder_uses.uses + excluded.uses, last_index = excluded.last_index
 
 -- licenses --
--- Licenses to which a stream is a party, in the order of their issue.
+-- Licenses to which some streams of one holder are a party, in the order of their issue.
 SELECT p.through, listed.roles, {columns}
 FROM positions p
 LEFT JOIN LATERAL (
-    SELECT * FROM holder_parties
-    WHERE partition = %(partition)b AND stream_id = %(value)b
-      AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
-    ORDER BY issued_index LIMIT %(limit)b
+    SELECT DISTINCT ON (one.issued_index) one.*
+    FROM unnest(%(value)b::bytea[]) AS asked (stream_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM holder_parties
+        WHERE partition = %(partition)b AND stream_id = asked.stream_id
+          AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
+        ORDER BY issued_index LIMIT %(limit)b
+    ) AS one
+    ORDER BY one.issued_index, one.stream_id LIMIT %(limit)b
 ) AS listed ON true
 LEFT JOIN holder_licenses t ON t.partition = %(partition)b AND t.license_ref = listed.license_ref
 WHERE p.partition = %(partition)b AND p.name = 'holder'
