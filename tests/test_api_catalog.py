@@ -202,6 +202,22 @@ def test_a_printed_number_is_refused_where_it_is_taken(face: Face, caller: Calle
     issuer.done("/v1/licenses", issue_body(type_code, number="another"))
 
 
+def test_a_license_is_found_by_a_number_that_is_unique(face: Face, caller: Caller) -> None:
+    type_code = registered(caller, field_schema=None)
+    issuer = issuer_of(face, type_code)
+    made = issuer.done("/v1/licenses", issue_body(type_code, number="FIND-1"))
+    asked = {"license_type": type_code, "number": "FIND-1"}
+    own = issuer.done("/v1/licenses/search", asked)["license"]
+    assert own["license_ref"] == made["license_ref"]
+    auditor = face.register(world.AUDITOR, "audit:read")
+    organization = own["issuer"]
+    told = auditor.done("/v1/licenses/search", {**asked, "issuer": organization})["license"]
+    assert told["license_ref"] == made["license_ref"]
+    assert auditor.done("/v1/licenses/search", asked)["license"] is None
+    for changes in ({"number": "FIND-2"}, {"issuer": world.AUDITOR}):
+        assert issuer.done("/v1/licenses/search", {**asked, **changes})["license"] is None
+
+
 def test_a_retired_type_is_shown_and_issues_nothing(face: Face, caller: Caller) -> None:
     type_code = registered(caller)
     issuer = issuer_of(face, type_code)
