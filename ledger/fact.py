@@ -121,6 +121,10 @@ def allow_actor(fact: Fact, about: event.Event, state: State) -> None:
     scope = fact.needed_scope(state)
     if scope is None or scope not in client.scopes:
         raise errors.ScopeMissing(needed_scope=scope)
+    if about.issuer is not None and about.issuer != about.organization:
+        power.require_delegate(
+            state, organization=about.organization, acting=about.issuer, at=about.recorded_at
+        )
 
 
 def _members(cls: type[Fact]) -> tuple[str, ...]:

@@ -36,9 +36,12 @@ class Grant(NamedTuple):
 
     def covers(self, type_code: str, area: str, day: int) -> bool:
         """Whether it lets the delegate act for a license of this type and area on this day."""
-        is_now = self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
         is_here = not self.areas or any(lies_within(area, outer) for outer in self.areas)
-        return is_now and type_code in self.type_codes and is_here
+        return self.is_in_force(day) and type_code in self.type_codes and is_here
+
+    def is_in_force(self, day: int) -> bool:
+        """Whether it lasts on this day."""
+        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
 
 
 class Handover(NamedTuple):
@@ -106,6 +109,17 @@ def has_succeeded(
     if not type_codes:
         return bool(mine)
     return all(any(one.covers(type_code, day) for one in mine) for type_code in type_codes)
+
+
+def require_delegate(state: State, *, organization: str, acting: str, at: int) -> None:
+    """Nothing when `acting` has entrusted anything to `organization` now; raises NotTheIssuer.
+
+    Asked of every fact that names another responsible issuer; what it covers, `require_issuer` asks.
+    """
+    day = days.of_instant(at)
+    known = grants(state.get(EntrustmentRow, pair(acting, organization)))
+    if not any(grant.is_in_force(day) for grant in known):
+        raise errors.NotTheIssuer("issuing is not entrusted", field="issuer")
 
 
 def require_issuer(

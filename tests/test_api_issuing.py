@@ -111,6 +111,18 @@ def test_a_delegate_renews_and_replaces_under_the_delegators_code(city: Caller, 
     assert api_world.problem(answer)[:2] == (403, "not-the-issuer")
 
 
+def test_no_event_names_an_issuer_who_entrusted_nothing(face: Face, city: Caller) -> None:
+    stranger = registered(face, THIRD, "license:issue")
+    said = business(issuer=CITY)
+    before = face.events()
+    for path in ("/v1/licenses", "/v1/drafts"):
+        answer = stranger.post(path, said)
+        assert api_world.problem(answer) == (403, "not-the-issuer", "issuer"), path
+    assert face.events() == before
+    entrust(city, delegate=THIRD, areas=[], license_types=[world.CITIZEN_CARD])
+    assert api_world.problem(stranger.post("/v1/licenses", said))[1] == "not-the-issuer"
+
+
 def test_both_sides_see_who_issues_for_whom_on_a_day(face: Face, city: Caller, district: Caller) -> None:
     ref = entrust(city, valid_from="2026-01-01", valid_until="2026-12-31")
     third = registered(face, THIRD, "license:issue")
