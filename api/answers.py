@@ -89,7 +89,8 @@ def _disclosed(made: use.LicenseUsed, version: disclosure.Version) -> Json:
     dates = version.valid_days()
     return {
         "license_ref": ids.text(made.license_ref),
-        "license_id": version.license_id,
+        # Of what is public the identifier is no part: it can hold the holder's code.
+        "license_id": version.license_id if "@license_id" in made.fields else None,
         "type_code": version.fact.type_code,
         "version": made.version,
         "status": made.status,

@@ -134,7 +134,7 @@ class LicenseShown(Answer):
     """A used license."""
 
     license_ref: str
-    license_id: str
+    license_id: str | None = Field(description="Null in mode `public`")
     type_code: str
     version: int
     status: str

@@ -24,6 +24,8 @@ from signing import event, ids
 
 MODES = ("unconditional", "statutory", "entrusted", "holder")
 """In order of preference: a holder's consent is not spent where law already permits."""
+PUBLIC, PUBLIC_REF = "public", bytes(16)
+"""公开: what the catalog publishes of a type; no authorization is granted for it, and none is spent."""
 SCOPE_MAX = 100
 SERVICE_ITEM_MAX = 64
 CASE_NUMBER_MAX = 64
@@ -123,6 +125,27 @@ def covers(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> b
     if row.entrusted_by is not None and row.entrusted_by != license_row.issuer:
         return False
     return license_row.type_code in row.type_codes or ids.text(license_row.license_ref) in row.license_refs
+
+
+def of_public(type_row: TypeRow, *, requester: str, stream_id: bytes) -> AuthorizationRow:
+    """What anyone may use of a type, as if it had been granted to `requester`: its public fields alone."""
+    return AuthorizationRow(
+        authorization_ref=PUBLIC_REF,
+        stream_id=stream_id,
+        mode=PUBLIC,
+        requester=requester,
+        grantor="",
+        license_refs=(),
+        type_codes=(type_row.type_code,),
+        field_names=type_row.public_fields,
+        service_items=None,
+        valid_from=0,
+        valid_until=None,
+        uses_max=None,
+        uses=0,
+        is_withdrawn=False,
+        use_code_digest=None,
+    )
 
 
 def is_consent_missing(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> bool:

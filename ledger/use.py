@@ -193,7 +193,10 @@ def summary(row: LicenseRow) -> tuple[str, str, int, int | None]:
 
 
 def disclosed(row: AuthorizationRow, license_row: LicenseRow, asked: Asked) -> tuple[str, ...]:
-    """The names that a granted use discloses, sorted."""
+    """The names that a granted use discloses, sorted; of what is public, not even the identifier more."""
+    if row.mode == authorization.PUBLIC:
+        asked_for = license_row.field_names if asked.field_names is None else asked.field_names
+        return tuple(sorted({*license_row.field_names} & {*asked_for} & {*(row.field_names or ())}))
     return _disclosed(license_row.field_names, row.field_names, asked.field_names)
 
 
@@ -223,15 +226,20 @@ class LicenseUsed(Fact):
     status: str
     kept_type: str | None = None
     """The license's type, where the holder has ended and the type outlives its holders."""
+    public_type: str | None = None
+    """The license's type, in mode `public`: its public fields are used."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
-        yield AuthorizationRow, self.authorization_ref
+        if self.public_type is None:
+            yield AuthorizationRow, self.authorization_ref
+        else:
+            yield TypeRow, self.public_type
         if self.kept_type is not None:
             yield TypeRulesRow, self.kept_type
 
     def allow(self, about: event.Event, state: State) -> None:
-        row = state.get(AuthorizationRow, self.authorization_ref)
+        row = self._authorization(about, state)
         license_row = state.get(LicenseRow, self.license_ref)
         require_permitted(
             row, license_row, about, state, mode=self.mode, fields=self.fields, kept_type=self.kept_type
@@ -243,7 +251,20 @@ class LicenseUsed(Fact):
         if not set(self.fields) <= set(license_row.field_names):
             raise errors.Forbidden("discloses a field the license does not have")
 
+    def _authorization(self, about: event.Event, state: State) -> AuthorizationRow | None:
+        """The authorization; for what is public the catalog's word, and no field beyond it."""
+        if self.public_type is None:
+            return state.get(AuthorizationRow, self.authorization_ref)
+        type_row = state.get(TypeRow, self.public_type)
+        public = set() if type_row is None else {*type_row.public_fields}
+        is_public = bool(self.fields) and {*self.fields} <= public
+        if type_row is None or not is_public or self.authorization_ref != authorization.PUBLIC_REF:
+            raise errors.Forbidden("not what is public of the type")
+        return authorization.of_public(type_row, requester=about.organization, stream_id=about.stream_id)
+
     def evolve(self, about: event.Event, state: State, index: int) -> None:
+        if self.public_type is not None:
+            return
         row = state.need(AuthorizationRow, self.authorization_ref)
         state.put(spent(row, at=about.recorded_at))
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from ledger import (
     audit,
+    authorization,
     authorization_commands,
     coverage,
     errors,
@@ -63,7 +64,7 @@ class UseLicense(Command):
         own = actor_stream(self.actor, view)
         stream_id, types, refs = self._target(view)
         reads.rows |= {(LicenseRow, ref) for ref in refs}
-        if self.use_code is not None:
+        if self.type_code is None:
             reads.rows |= {(TypeRow, type_code) for type_code in types}
         for type_code in types:
             if stream_id is not None:
@@ -84,8 +85,27 @@ class UseLicense(Command):
     def decide(self, view: View) -> list[Draft]:
         outcome, asked = self.outcome(view)
         if outcome.reason is not None:
-            return [self.refusal(outcome, view)]
+            public = self._public(view, asked)
+            if public is None:
+                return [self.refusal(outcome, view)]
+            outcome = public
         return [_grant(row, outcome, asked) for row in outcome.licenses]
+
+    def _public(self, view: View, asked: Asked) -> Outcome | None:
+        """A grant of what the type publishes to anyone; None where that is not all that is asked for."""
+        stream_id, types, _ = self._target(view)
+        if self.use_code is not None or stream_id is None:
+            return None
+        type_row = view.state.need(TypeRow, types[0])
+        published = set(type_row.public_fields)
+        if not published or (asked.field_names is not None and not published >= set(asked.field_names)):
+            return None
+        own = actor_stream(self.actor, view)
+        assert own is not None, "a client's organization has a stream"
+        row = authorization.of_public(type_row, requester=asked.requester, stream_id=own)
+        outcome = self._decide(view, own, asked, candidates=[row])
+        shows = all(use.disclosed(row, item, asked) for item in outcome.licenses)
+        return outcome if outcome.reason is None and shows else None
 
     def outcome(self, view: View) -> tuple[Outcome, Asked]:
         """What the rule says of what is asked; raises LicenseTypeUnknown."""
@@ -126,13 +146,17 @@ class UseLicense(Command):
             return None
         return row
 
-    def _decide(self, view: View, own: bytes, asked: Asked) -> Outcome:
+    def _decide(
+        self, view: View, own: bytes, asked: Asked, *, candidates: list[AuthorizationRow] | None = None
+    ) -> Outcome:
+        """The outcome under `candidates`; None: under all that may concern the request."""
         stream_id, types, refs = self._target(view)
         if stream_id is not None and view.state.need(StreamRow, stream_id).is_erased:
             # An erased holder is as one whom the ledger never knew.
             stream_id, types, refs = None, self._asked_types(), ()
         licenses = self._licenses(view, stream_id, types, refs)
-        candidates = self._candidates(view, own, stream_id, types)
+        if candidates is None:
+            candidates = self._candidates(view, own, stream_id, types)
         homes = {row.stream_id: view.state.need(StreamRow, row.stream_id) for row in licenses}
         return use_choice.decide(
             candidates,
@@ -248,6 +272,7 @@ def _grant(row: LicenseRow, outcome: Outcome, asked: Asked) -> Draft:
         fields=use.disclosed(granted_by, row, asked),
         status="effective",
         kept_type=row.type_code if row.type_code in outcome.kept else None,
+        public_type=row.type_code if granted_by.mode == authorization.PUBLIC else None,
     )
     return Draft(fact=made, stream_id=row.stream_id)
 

@@ -15,6 +15,8 @@ from projections import db, paging, sql
 from projections.projection import Happened
 from signing import event
 
+ANYONE = "*"
+"""As requester, where many used what is public."""
 _FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
 
 
@@ -224,10 +226,12 @@ class _Changes:
     def _use(self, made: use.LicenseUsed, item: Happened) -> None:
         held = self._licenses[made.license_ref]
         self._licenses[made.license_ref] = state.altered(held, uses=held.uses + 1, used_index=item.index)
-        granted = self._authorizations[made.authorization_ref]
-        self._authorizations[made.authorization_ref] = state.altered(
-            granted, uses=granted.uses + 1, used_index=item.index
-        )
+        is_public = made.public_type is not None
+        if not is_public:
+            granted = self._authorizations[made.authorization_ref]
+            self._authorizations[made.authorization_ref] = state.altered(
+                granted, uses=granted.uses + 1, used_index=item.index
+            )
         key = (made.license_ref, made.authorization_ref)
         before = self._uses.get(key)
         if before is not None:
@@ -236,7 +240,7 @@ class _Changes:
         self._uses[key] = UsesRow(
             license_ref=made.license_ref,
             authorization_ref=made.authorization_ref,
-            requester=item.about.organization,
+            requester=ANYONE if is_public else item.about.organization,
             mode=made.mode,
             uses=1,
             first_index=item.index,
