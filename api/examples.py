@@ -302,6 +302,20 @@ PairBody = Annotated[
         )
     ),
 ]
+NameBody = Annotated[
+    models.ChangeName,
+    Body(
+        openapi_examples=_examples(
+            of_an_enterprise={
+                **_REGISTRATION,
+                "holder": HOLDER,
+                "former_name": "榕城示例有限公司",
+                "new_name": "榕城样例有限公司",
+                "changed_on": "2026-01-31",
+            },
+        )
+    ),
+]
 EndBody = Annotated[
     models.EndHolder,
     Body(

@@ -332,6 +332,14 @@ class Pair(Registration):
     linked: Holder = Field(description="The other code; which of the two the ledger knows does not matter")
 
 
+class ChangeName(Registration):
+    """更名: both names are sealed."""
+
+    former_name: Name
+    new_name: Name
+    changed_on: Day = Field(description="From which day the new name holds; not after today")
+
+
 class EndHolder(Registration):
     """The end of a holder."""
 

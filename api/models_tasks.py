@@ -19,6 +19,23 @@ class Ending(models_answers.Answer):
     ended_index: int = Field(description="Leaf index of the event that says so")
 
 
+class StaleName(models_answers.Answer):
+    """A license that prints a former name of its holder."""
+
+    license_ref: str
+    license_type: str
+    status: str = Field(description="By record or by date, as of now")
+    changed_index: int = Field(description="Leaf index of the event that says that the name changed")
+
+
+class StaleNames(models_answers.Answer):
+    """A page of the list."""
+
+    through: int = Field(description="The index that the list has come through")
+    stale_names: list[StaleName]
+    cursor: str | None
+
+
 class Endings(models_answers.Answer):
     """A page of the list."""
 

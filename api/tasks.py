@@ -46,15 +46,49 @@ async def endings(
     return routes.answer(await served.read(look))
 
 
-def _ending(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:
+@router.get(
+    "/v1/tasks/stale-names",
+    summary="Licenses that print a former name of their holder",
+    **routes.secured(
+        "license:issue",
+        model=models_tasks.StaleNames,
+        refusals=(errors.Invalid, errors.BehindIndex),
+        appends=False,
+    ),
+)
+async def stale_names(
+    request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
+) -> Response:
+    """Of the caller's organization, in the order of their issue; no code and no name."""
+    served, asking = service.of(request), routes.asking(request)
+    wanted = acts.at_least(at_least)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="tasks")
+        page = served.views.tasks.stale_names(asking.organization, limit=limit, cursor=cursor)
+        at = served.moment()
+        shown = [{**_license(served, row, at), "changed_index": row.stale_index} for row in page.rows]
+        return {"through": page.through, "stale_names": shown, "cursor": page.cursor}
+
+    return routes.answer(await served.read(look))
+
+
+def _license(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:
     held = served.reader.row(state.LicenseRow, row.license_ref)
-    rules = served.reader.row(state.TypeRulesRow, row.type_code)
     assert held is not None, "a license of the list is there"
-    assert row.ended_at is not None, "its holder has ended"
     return {
         "license_ref": ids.text(row.license_ref),
         "license_type": row.type_code,
         "status": license.status(held, at),
+    }
+
+
+def _ending(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:
+    rules = served.reader.row(state.TypeRulesRow, row.type_code)
+    assert row.ended_at is not None, "its holder has ended"
+    return {
+        **_license(served, row, at),
         "holder_end": "cancel" if rules is None else rules.holder_end,
         "kind": row.end_kind,
         "ended_at": days.instant_text(row.ended_at),

@@ -32,6 +32,7 @@ from ledger import (
     linking,
     log,
     mark,
+    naming,
     organization,
     piece,
     use,
@@ -47,7 +48,7 @@ from signing import event, ids, seal
 ROOMS = (
     *(audit, authorization, catalog, client, comparison, consent, correction, draft, ending),
     *(endorsement, holder, issuing, joining, license, linking, log),
-    *(mark, organization, piece, use, verification),
+    *(mark, naming, organization, piece, use, verification),
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (

@@ -1,4 +1,4 @@
-"""Tasks of issuers: licenses that remain of holders who have ended.
+"""Tasks of issuers: licenses that remain of holders who have ended, or that print a former name.
 
 What a registering organ records of a holder changes no license; here its issuers find what is left to do.
 No code and no name stands here.
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import correction, ending, fact, holder, license, state, tables
+from ledger import correction, ending, fact, holder, license, naming, state, tables
 from projections import db, paging, sql
 from projections.projection import Happened
 
@@ -32,6 +32,8 @@ class LicenseRow(state.Row):
     ended_index: int | None
     ended_at: int | None
     end_kind: str | None
+    stale_index: int | None
+    """Leaf index of the change of name that the license does not print yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,8 @@ class Tasks:
         _apply_to_licenses(work, run)
 
 
-_OF_LICENSES = (license.LicenseIssued, correction.LicenseHolderCorrected, license.StatusChange)
-_OF_HOLDERS = (ending.HolderEnded, ending.HolderEndReversed, holder.HolderErased)
+_OF_LICENSES = (license.VersionFact, license.StatusChange)
+_OF_HOLDERS = (ending.HolderEnded, ending.HolderEndReversed, holder.HolderErased, naming.HolderNameChanged)
 
 
 def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
@@ -87,8 +89,11 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
             "ended_index": None if ended is None else ended.ended_index,
             "ended_at": None if ended is None else ended.ended_at,
             "end_kind": None if ended is None else ended.end_kind,
+            "stale_index": None,
         }
-        if isinstance(made, correction.LicenseHolderCorrected):
+        if isinstance(made, license.NextVersion):
+            if not isinstance(made, correction.LicenseHolderCorrected):
+                columns = {"stale_index": None}
             rows[made.license_ref] = replace(rows[made.license_ref], **columns)
             continue
         assert isinstance(made, license.LicenseIssued), "the last of the kinds"
@@ -108,6 +113,9 @@ def _apply_to_holder(work: db.Work, item: Happened) -> None:
     made, stream_id = item.fact, item.about.stream_id
     if isinstance(made, holder.HolderErased):
         work.run(sql.load("tasks")["forget"], (work.partition, stream_id))
+        return
+    if isinstance(made, naming.HolderNameChanged):
+        work.run(sql.load("tasks")["rename"], (item.index, work.partition, stream_id))
         return
     is_end = isinstance(made, ending.HolderEnded)
     row = HolderRow(
@@ -135,8 +143,17 @@ class Lists:
 
     def endings(self, issuer: str, *, limit: int = 100, cursor: str | None = None) -> paging.Page[LicenseRow]:
         """Licenses of an issuer that have not ended, of holders who have, in the order of their issue."""
+        return self._page("endings", issuer, limit, cursor)
+
+    def stale_names(
+        self, issuer: str, *, limit: int = 100, cursor: str | None = None
+    ) -> paging.Page[LicenseRow]:
+        """Licenses of an issuer that have not ended and print a former name, in the order of their issue."""
+        return self._page("stale_names", issuer, limit, cursor)
+
+    def _page(self, name: str, issuer: str, limit: int, cursor: str | None) -> paging.Page[LicenseRow]:
         columns = ", ".join(f"t.{column}" for column in LicenseRow.columns())
-        text = sql.load("tasks")["endings"].format(columns=columns)
+        text = sql.load("tasks")[name].format(columns=columns)
         table = tables.table(LicenseRow)
 
         def read(values: Sequence[Any]) -> LicenseRow:
@@ -155,5 +172,5 @@ class Lists:
             through, rows = db.page_of(self._database.read(text, params), read)
             return paging.Fetched(through=through, rows=[(row.issued_index, row) for row in rows])
 
-        of = ["tasks", "endings", issuer]
+        of = ["tasks", name, issuer]
         return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)

@@ -12,7 +12,15 @@ from typing import Any
 
 import psycopg
 
-from ledger import authorization_commands, days, ending_commands, errors, license_commands, use_commands
+from ledger import (
+    authorization_commands,
+    days,
+    ending_commands,
+    errors,
+    license_commands,
+    naming_commands,
+    use_commands,
+)
 from projections import db, follower, holder, registry, statistics, tasks, trail_pages
 from projections.projection import Projection
 from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
@@ -130,7 +138,7 @@ class Teller:
     def tell(self, rounds: int) -> None:
         """So many things are tried."""
         acts = [self._issue, self._amend, self._grant, self._narrow, self._withdraw, self._status]
-        acts += [self._end, self._reverse]
+        acts += [self._end, self._reverse, self._rename]
         acts += [self._use] * 5 + [self._verify, self._read_file, self._read_trail]
         for _ in range(rounds):
             with contextlib.suppress(errors.LedgerError):
@@ -187,6 +195,9 @@ class Teller:
 
     def _reverse(self) -> None:
         self._said(ending_commands.ReverseEnd)
+
+    def _rename(self) -> None:
+        self._said(naming_commands.ChangeName, former_name="旧名", new_name="新名", changed_on=0)
 
     def _said(self, cls: Any, **members: Any) -> None:
         """What a registering organ says of one of the holders."""

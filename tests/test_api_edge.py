@@ -24,6 +24,7 @@ POSTS = {
     "/v1/uses/batch": api_world.example("BatchBody"),
     "/v1/verifications": api_world.example("VerifyBody"),
     "/v1/holders/link": api_world.example("PairBody"),
+    "/v1/holders/names": api_world.example("NameBody"),
     "/v1/holders/end": api_world.example("EndBody"),
     "/v1/holders/contest": api_world.example("RegistrationBody"),
     "/v1/holders/search": api_world.example("SearchBody"),

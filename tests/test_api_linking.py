@@ -174,3 +174,27 @@ def test_an_issuer_finds_what_remains_of_a_holder_who_has_ended(
     answer = issuer.get("/v1/tasks/endings", **{"Ledger-At-Least": str(back["index"])}).json()
     assert answer["endings"] == []
     assert problem(organ.post("/v1/holders/reverse-end", about(4)))[:2] == (409, "conflict")
+
+
+def test_an_issuer_finds_licenses_that_print_a_former_name(
+    face: Face, issuer: Caller, organ: Caller, hall: Caller
+) -> None:
+    made = issuer.done("/v1/licenses", issue_body(5))
+    said = {**about(5), "former_name": "旧名", "new_name": "新名", "changed_on": "2026-01-31"}
+    changed = organ.done("/v1/holders/names", said)
+    assert changed["topic"] == "HolderNameChanged"
+    answer = issuer.get("/v1/tasks/stale-names", **{"Ledger-At-Least": str(changed["index"])}).json()
+    assert answer["stale_names"] == [
+        {
+            "license_ref": made["license_ref"],
+            "license_type": world.CITIZEN_CARD,
+            "status": "effective",
+            "changed_index": changed["index"],
+        }
+    ]
+    assert told(hall, person(5)) == "granted"
+    late = organ.post("/v1/holders/names", {**said, "changed_on": "2199-01-01"})
+    assert problem(late) == (422, "invalid-value", "changed_on")
+    same = organ.post("/v1/holders/names", {**said, "new_name": "旧名"})
+    assert problem(same) == (422, "invalid-value", "new_name")
+    assert problem(issuer.post("/v1/holders/names", said))[:2] == (403, "scope-missing")

@@ -11,11 +11,14 @@ CREATE TABLE task_licenses (
     ended_index bigint,
     ended_at bigint,
     end_kind text,
+    stale_index bigint,
     PRIMARY KEY (partition, license_ref)
 ) WITH (fillfactor = 90);
 CREATE INDEX task_licenses_by_holder ON task_licenses (partition, stream_id);
 CREATE INDEX task_licenses_of_ended ON task_licenses (partition, issuer, issued_index)
     WHERE ended_index IS NOT NULL AND NOT is_over;
+CREATE INDEX task_licenses_of_renamed ON task_licenses (partition, issuer, issued_index)
+    WHERE stale_index IS NOT NULL AND NOT is_over;
 CREATE TABLE task_holders (
     partition integer NOT NULL,
     stream_id bytea NOT NULL,
@@ -33,6 +36,23 @@ WHERE partition = %b::integer AND stream_id = %b::bytea
 -- forget --
 -- The holder of these licenses was erased: nothing is left to do.
 UPDATE task_licenses SET is_over = true WHERE partition = %b::integer AND stream_id = %b::bytea
+
+-- rename --
+-- The holder of these licenses has another name than they print.
+UPDATE task_licenses SET stale_index = %b::bigint WHERE partition = %b::integer AND stream_id = %b::bytea
+
+-- stale_names --
+-- Licenses of an issuer that have not ended and print a former name, in the order of their issue.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT * FROM task_licenses
+    WHERE partition = %(partition)b AND issuer = %(value)b AND stale_index IS NOT NULL AND NOT is_over
+      AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
+    ORDER BY issued_index LIMIT %(limit)b
+) AS t ON true
+WHERE p.partition = %(partition)b AND p.name = 'tasks'
+ORDER BY t.issued_index LIMIT %(limit)b
 
 -- endings --
 -- Licenses of an issuer that have not ended, of holders who have, in the order of their issue.
