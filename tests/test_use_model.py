@@ -93,7 +93,7 @@ class Uses(Histories):
         asked = request(requester, item, fields, type_code)
         permissions = [made for made in self.model.alive() if made.holder in (None, name)]
         recorded = self._use(requester, item, fields, holder=holder, type_code=type_code)
-        self._agree(permissions, licenses, asked, recorded)
+        self._agree(permissions, licenses, asked, recorded, only=type_code)
 
     @rule(data=st.data(), requester=requesters, item=items, fields=some_fields)
     def use_by_reference(
@@ -157,10 +157,20 @@ class Uses(Histories):
         return list(self.world.do(asked).recorded)
 
     def _agree(
-        self, permissions: list[Permission], licenses: list[Held], asked: Request, recorded: list[Recorded]
+        self,
+        permissions: list[Permission],
+        licenses: list[Held],
+        asked: Request,
+        recorded: list[Recorded],
+        *,
+        only: str | None = None,
     ) -> None:
-        """What was recorded is what the page says, in its stream, naming what it may."""
-        asked = replace(asked, finding_nothing=self.model.finding_nothing())
+        """What was recorded is what the page says, in its stream, naming what it may.
+
+        `only`: the one type that finding nothing is about, where a type was asked for.
+        """
+        words = self.model.finding_nothing()
+        asked = replace(asked, finding_nothing=words if only is None else {only: words[only]})
         verdict = RULES.judge(permissions, licenses, asked, at=recorded[0].event.recorded_at)
         self.reasons.add(verdict.outcome)
         if verdict.outcome == "granted":
