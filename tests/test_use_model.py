@@ -95,6 +95,15 @@ class Uses(Histories):
         recorded = self._use(requester, item, fields, holder=holder, type_code=type_code)
         self._agree(permissions, licenses, asked, recorded, only=type_code)
 
+    @rule(holder=holders, type_code=types, requester=requesters, count=st.sampled_from([None, 1]))
+    def use_under_a_fresh_law(
+        self, holder: identifiers.HolderCode, type_code: str, requester: str, count: int | None
+    ) -> None:
+        """Closer to what is not held, and to a count that is used up, than chance comes."""
+        self.grant_widely(mode="statutory", holder=holder, requester=requester, count=count)
+        for _ in range(2):
+            self._use_by_holder(holder, type_code, requester, "item-1", None)
+
     @rule(data=st.data(), requester=requesters, item=items, fields=some_fields)
     def use_by_reference(
         self, data: st.DataObject, requester: str, item: str, fields: tuple[str, ...] | None
