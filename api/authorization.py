@@ -12,7 +12,6 @@ from projections import authorization as lists
 from projections import holder as files
 
 router = routes.router()
-_NOBODY = bytes(16)
 _NO_PLAIN_BODY = (errors.JsonInvalid, errors.TooLarge, errors.UnsupportedMediaType)
 _SCOPES = ("authorization:grant", "consent:attest")
 _REFUSALS = (
@@ -107,7 +106,7 @@ async def search_authorizations(
         found = None if code is None else served.reader.find("holder", code.code_type, code.code)
         about = lists.About(
             # Of an unknown holder the list is as empty as of one who consented to nobody.
-            stream_id=_NOBODY if found is None else found.stream_id,
+            streams=() if found is None else tuple(served.streams(found.stream_id)),
             requester=requester,
             seen_by=None if "audit:read" in asking.scopes else asking.organization,
         )

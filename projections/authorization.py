@@ -17,10 +17,10 @@ _FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """Whose authorizations are listed, and for whom: exactly one of `stream_id` and `requester`."""
+    """Whose authorizations are listed, and for whom: of streams, unless a requester is named."""
 
-    stream_id: bytes | None = None
-    """The stream in which they stand."""
+    streams: tuple[bytes, ...] = ()
+    """The streams of a holder's file, in which they stand."""
     requester: str | None = None
     seen_by: str | None = None
     """Only those that this organization may use or granted; None: all."""
@@ -38,7 +38,7 @@ class Lists:
     ) -> paging.Page[AuthorizationRow]:
         """A page of them, oldest first."""
         by_stream = about.requester is None
-        name, value = ("stream", about.stream_id) if by_stream else ("requester", about.requester)
+        name, value = ("streams", list(about.streams)) if by_stream else ("requester", about.requester)
         table = tables.table(AuthorizationRow)
         columns = ", ".join(f"t.{column}" for column in AuthorizationRow.columns())
         text = sql.load("authorization")[name].format(columns=columns)

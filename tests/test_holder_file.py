@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -11,11 +12,12 @@ import pytest
 from psycopg.rows import dict_row
 
 from ledger import authorization_commands, errors, use_commands
+from projections import authorization as authorizations
 from projections import holder, paging, registry
 from projections.projection import Happened
 from tests import history
 from tests.projecting import CURSOR_KEY, Costing, Projected, Teller, projected, seed
-from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
+from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
 
 
 @pytest.fixture
@@ -215,3 +217,18 @@ def test_a_page_of_a_long_file_costs_no_more_than_one_of_an_ordinary_file(here: 
     assert costs["long"] <= 1.2 * costs["ordinary"], costs
     assert costs["long, next"] <= 1.2 * costs["ordinary, next"], costs
     here.run("UPDATE projections.positions SET through = %s WHERE name = 'holder'", here.head)
+
+
+def test_authorizations_in_several_streams_are_one_list_in_the_order_of_their_grant(here: Projected) -> None:
+    refs = [here.world.issue(citizen(number)) for number in (1, 2)]
+    made = [here.world.grant(mode="holder", holder=citizen(number)) for number in (2, 1, 2)]
+    here.world.grant()
+    here.follow()
+    lists = authorizations.Lists(here.database, cursor_key=CURSOR_KEY)
+    about = authorizations.About(streams=tuple(stream_of(here, ref) for ref in refs))
+    first = lists.page(about, limit=2)
+    rest = lists.page(about, limit=2, cursor=first.cursor)
+    assert [row.authorization_ref for row in (*first.rows, *rest.rows)] == made
+    assert rest.cursor is None
+    assert lists.page(authorizations.About()).rows == ()
+    assert lists.page(replace(about, seen_by=AUDITOR)).rows == ()

@@ -1,10 +1,10 @@
--- stream --
--- Authorizations that stand in a stream, in the order in which they were granted.
+-- streams --
+-- Authorizations that stand in some streams, in the order in which they were granted.
 SELECT p.through, {columns}
 FROM positions p
 LEFT JOIN LATERAL (
     SELECT * FROM holder_authorizations
-    WHERE partition = %(partition)b AND stream_id = %(value)b
+    WHERE partition = %(partition)b AND stream_id = ANY(%(value)b)
       AND granted_index BETWEEN %(since)b AND least(%(until)b, p.through)
       AND (%(seen_by)b::text IS NULL OR %(seen_by)b::text IN (requester, grantor))
     ORDER BY granted_index LIMIT %(limit)b
