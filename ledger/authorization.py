@@ -7,6 +7,7 @@ and can only shrink. `covers` is the scope rule that uses and `check` share.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -148,12 +149,34 @@ def of_public(type_row: TypeRow, *, requester: str, stream_id: bytes) -> Authori
     )
 
 
-def is_consent_missing(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> bool:
-    """Whether parties of the license have yet to consent to what its holder's authorization allows."""
+def consenting(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> tuple[bytes, ...]:
+    """Streams of the parties who consent by it; none where a license has one party, or none is asked."""
+    if row.mode != "holder" or not license_row.parties:
+        return ()
+    given = {acting(row, home), *(ids.parse(stream_id) for stream_id in row.joined)}
+    return tuple(sorted({one.stream_id for one in party.of(license_row)} & given))
+
+
+def is_consent_missing(
+    row: AuthorizationRow,
+    license_row: LicenseRow,
+    home: StreamRow,
+    streams: Callable[[bytes], StreamRow],
+) -> bool:
+    """Whether parties of the license have yet to consent to what its holder's authorization allows.
+
+    The consent of a further party who has ended, or whose code is contested, does not count; of the first
+    party that is asked apart, since it stands in the way of every use.
+    """
+    given = consenting(row, license_row, home)
     if row.mode != "holder" or not license_row.parties:
         return False
-    given = {acting(row, home), *(ids.parse(stream_id) for stream_id in row.joined)}
-    return party.is_consent_missing(license_row, given)
+    able = {one for one in given if one == home.stream_id or _is_able(streams(one))}
+    return party.is_consent_missing(license_row, able)
+
+
+def _is_able(row: StreamRow) -> bool:
+    return not row.is_contested and row.ended_at is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 from ledger import comparison_dates, days, errors, identifiers, license, use
 from ledger.fact import Fact, Touched
-from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, TypeRulesRow
+from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, StreamRow, TypeRulesRow
 from signing import event
 
 VERDICTS = ("match", "matches-former-name", "needs-eyes", "mismatch", "not-held")
@@ -209,6 +209,8 @@ class LicenseCompared(Fact):
     """(field, verdict), sorted by field."""
     kept_type: str | None = None
     """The license's type, where the holder has ended and the type outlives its holders."""
+    consents: tuple[bytes, ...] = ()
+    """Of a license with several parties in mode `holder`: streams of those who consented."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
@@ -216,6 +218,8 @@ class LicenseCompared(Fact):
         yield MissRow, miss_key(about.stream_id, about.organization)
         if self.kept_type is not None:
             yield TypeRulesRow, self.kept_type
+        for stream_id in self.consents:
+            yield StreamRow, stream_id
 
     @property
     def is_miss(self) -> bool:
@@ -227,7 +231,14 @@ class LicenseCompared(Fact):
         license_row = state.get(LicenseRow, self.license_ref)
         names = tuple(field for field, _ in self.verdicts)
         use.require_permitted(
-            row, license_row, about, state, mode=self.mode, fields=names, kept_type=self.kept_type
+            row,
+            license_row,
+            about,
+            state,
+            mode=self.mode,
+            fields=names,
+            kept_type=self.kept_type,
+            consents=self.consents,
         )
         assert license_row is not None, "it is permitted"
         if (self.version, self.license_index) != (license_row.version, license_row.version_index):

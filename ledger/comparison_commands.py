@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ledger import comparison, days, errors
+from ledger import authorization, comparison, days, errors
 from ledger.command import Reads, View, actor_stream
 from ledger.fact import Draft
 from ledger.state import LicenseRow, MissRow, StreamRow
@@ -80,5 +80,6 @@ class CompareLicense(UseLicense):
             mode=granted_by.mode,
             verdicts=self.known[row.version_index],
             kept_type=row.type_code if row.type_code in outcome.kept else None,
+            consents=authorization.consenting(granted_by, row, view.state.need(StreamRow, row.stream_id)),
         )
         return Draft(fact=made, stream_id=row.stream_id, seals=(("claimed", own, dict(self.claims)),))

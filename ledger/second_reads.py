@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ledger import joining
+from ledger import joining, party
 from ledger.command import Batch, Reads
 from ledger.state import LicenseRow, Row, RowKey, StreamRow, TypeRulesRow
 
@@ -19,8 +19,8 @@ def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None
     reads = Reads()
     for row in loaded.values():
         if isinstance(row, LicenseRow) and row.parties:
-            # A license that a holder has with others may stand in another's stream.
-            reads.rows.add((StreamRow, row.stream_id))
+            # A license that a holder has with others may stand in another's stream, and asks the others too.
+            reads.rows |= {(StreamRow, one.stream_id) for one in party.of(row)}
         elif isinstance(row, StreamRow):
             if row.same_holder:
                 _read_others(batch, row, reads)

@@ -121,6 +121,7 @@ def require_permitted(
     mode: str,
     fields: tuple[str, ...],
     kept_type: str | None,
+    consents: tuple[bytes, ...],
 ) -> None:
     """Nothing when the requester may use these fields of the license; raises Forbidden. For stored facts."""
     if row is None or license_row is None or license_row.stream_id != about.stream_id:
@@ -130,7 +131,9 @@ def require_permitted(
     home = state.need(StreamRow, about.stream_id)
     if not authorization.covers(row, license_row, home):
         raise errors.Forbidden("the authorization does not cover the license")
-    if authorization.is_consent_missing(row, license_row, home):
+    if consents != authorization.consenting(row, license_row, home):
+        raise errors.Forbidden("not those who consented")
+    if authorization.is_consent_missing(row, license_row, home, lambda one: state.need(StreamRow, one)):
         raise errors.Forbidden("not permitted: consent-missing")
     asked = Asked(about.organization, about.service_item, fields, about.case_number)
     reason = (
@@ -228,6 +231,8 @@ class LicenseUsed(Fact):
     """The license's type, where the holder has ended and the type outlives its holders."""
     public_type: str | None = None
     """The license's type, in mode `public`: its public fields are used."""
+    consents: tuple[bytes, ...] = ()
+    """Of a license with several parties in mode `holder`: streams of those who consented."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
@@ -237,12 +242,21 @@ class LicenseUsed(Fact):
             yield TypeRow, self.public_type
         if self.kept_type is not None:
             yield TypeRulesRow, self.kept_type
+        for stream_id in self.consents:
+            yield StreamRow, stream_id
 
     def allow(self, about: event.Event, state: State) -> None:
         row = self._authorization(about, state)
         license_row = state.get(LicenseRow, self.license_ref)
         require_permitted(
-            row, license_row, about, state, mode=self.mode, fields=self.fields, kept_type=self.kept_type
+            row,
+            license_row,
+            about,
+            state,
+            mode=self.mode,
+            fields=self.fields,
+            kept_type=self.kept_type,
+            consents=self.consents,
         )
         assert license_row is not None, "it is permitted"
         named = (self.version, self.license_index, self.status)
@@ -296,6 +310,8 @@ class UseRefused(Fact):
     """Of each choice: type, issuer, first and last valid day."""
     act: str = "use"
     """What was asked for: `use` or `comparison`."""
+    consents: tuple[bytes, ...] = ()
+    """Of named licenses with several parties in mode `holder`: streams of those who consented."""
 
     @property
     def expected(self) -> Expected:
@@ -310,6 +326,8 @@ class UseRefused(Fact):
             yield TypeRow, self.type_code
         for license_ref in self._named():
             yield LicenseRow, license_ref
+        for stream_id in self.consents:
+            yield StreamRow, stream_id
 
     def allow(self, about: event.Event, state: State) -> None:
         if self.code != NATIONAL_CODES.get(self.reason, ""):
@@ -355,7 +373,11 @@ class UseRefused(Fact):
                 raise errors.Forbidden("the license has another home stream")
             is_true = is_unconsented or judge_license(license_row, at=about.recorded_at) == told
             home = state.need(StreamRow, about.stream_id)
-            is_missing = authorization.is_consent_missing(row, license_row, home)
+            if not set(authorization.consenting(row, license_row, home)) <= set(self.consents):
+                raise errors.Forbidden("not those who consented")
+            is_missing = authorization.is_consent_missing(
+                row, license_row, home, lambda one: state.need(StreamRow, one)
+            )
             is_covered = authorization.covers(row, license_row, home)
             if not is_true or is_missing != is_unconsented or not is_covered:
                 raise errors.Forbidden("not a license that this refusal may name")

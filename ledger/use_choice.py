@@ -64,7 +64,7 @@ def decide(
 
     `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
     type asked for, or the one license named; `types` are those that say what it means to find nothing,
-    `homes` the streams in which the licenses stand, `kept` those types that outlive a holder who has ended.
+    `homes` the streams of the licenses' parties, `kept` those types that outlive a holder who has ended.
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
@@ -94,7 +94,9 @@ def _try(
 
     covered = [item for item in licenses if _is_covered(row, item, homes)]
     consented = [
-        item for item in covered if not authorization.is_consent_missing(row, item, homes[item.stream_id])
+        item
+        for item in covered
+        if not authorization.is_consent_missing(row, item, homes[item.stream_id], homes.__getitem__)
     ]
     effective = [item for item in consented if hindrance(item) is None]
     is_ambiguous = len(effective) > TOGETHER_MAX

@@ -89,7 +89,7 @@ class UseLicense(Command):
             if public is None:
                 return [self.refusal(outcome, view)]
             outcome = public
-        return [_grant(row, outcome, asked) for row in outcome.licenses]
+        return [_grant(row, outcome, asked, view) for row in outcome.licenses]
 
     def _public(self, view: View, asked: Asked) -> Outcome | None:
         """A grant of what the type publishes to anyone; None where that is not all that is asked for."""
@@ -157,7 +157,7 @@ class UseLicense(Command):
         licenses = self._licenses(view, stream_id, types, refs)
         if candidates is None:
             candidates = self._candidates(view, own, stream_id, types)
-        homes = {row.stream_id: view.state.need(StreamRow, row.stream_id) for row in licenses}
+        homes = _homes(view, licenses)
         return use_choice.decide(
             candidates,
             licenses,
@@ -241,6 +241,7 @@ class UseLicense(Command):
             responsible=None if named is None else named.issuer,
             summaries=tuple(use.summary(item) for item in choices),
             act=self.act,
+            consents=consents(outcome, view),
         )
         return Draft(fact=made, stream_id=outcome.stream_id or own, seals=self._asked_about(own))
 
@@ -253,6 +254,27 @@ class UseLicense(Command):
         return (("asked", own, content),)
 
 
+def _homes(view: View, licenses: list[LicenseRow]) -> dict[bytes, StreamRow]:
+    """The streams of the parties of some licenses."""
+    homes = {row.stream_id: view.state.need(StreamRow, row.stream_id) for row in licenses}
+    for row in licenses:
+        for one in party.of(row):
+            homes[one.stream_id] = view.state.need(StreamRow, one.stream_id)
+    return homes
+
+
+def consents(outcome: Outcome, view: View) -> tuple[bytes, ...]:
+    """Streams of those who consented to the use of what an outcome names."""
+    if outcome.authorization is None:
+        return ()
+    named = (_consenting(outcome.authorization, row, view) for row in outcome.licenses)
+    return tuple(sorted({stream_id for streams in named for stream_id in streams}))
+
+
+def _consenting(granted_by: AuthorizationRow, row: LicenseRow, view: View) -> tuple[bytes, ...]:
+    return authorization.consenting(granted_by, row, view.state.need(StreamRow, row.stream_id))
+
+
 def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow]) -> frozenset[str]:
     """Types of licenses that outlive their holder, who has ended; nearly always none."""
     ended = [row for row in licenses if homes[row.stream_id].ended_at is not None]
@@ -260,7 +282,7 @@ def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow])
     return frozenset(code for code in types if use.outlives(view.state.get(TypeRulesRow, code)))
 
 
-def _grant(row: LicenseRow, outcome: Outcome, asked: Asked) -> Draft:
+def _grant(row: LicenseRow, outcome: Outcome, asked: Asked, view: View) -> Draft:
     granted_by = outcome.authorization
     assert granted_by is not None, "a grant has an authorization"
     made = use.LicenseUsed(
@@ -273,6 +295,7 @@ def _grant(row: LicenseRow, outcome: Outcome, asked: Asked) -> Draft:
         status="effective",
         kept_type=row.type_code if row.type_code in outcome.kept else None,
         public_type=row.type_code if granted_by.mode == authorization.PUBLIC else None,
+        consents=_consenting(granted_by, row, view),
     )
     return Draft(fact=made, stream_id=row.stream_id)
 

@@ -89,6 +89,8 @@ class Held:
     """Whether its type outlives its holders."""
     parties: dict[str, str] = field(default_factory=dict)
     """Of a license with several parties: holder to `any`, `all` or `none`."""
+    gone: set[str] = field(default_factory=set)
+    """Of further parties: those who have ended, or whose code is contested."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +277,7 @@ def has_consent(permission: Permission, held: Held) -> bool:
     """Whether those parties consent whose roles ask for it."""
     if permission.holder is None or not held.parties:
         return True
-    given = {permission.holder, *permission.joined}
+    given = {permission.holder, *permission.joined} - held.gone
     needed = {holder for holder, consent in held.parties.items() if consent == "all"}
     if needed:
         return needed <= given

@@ -141,6 +141,41 @@ def test_after_the_first_partys_erasure_the_other_reads_its_own_fields(
     assert refused["reason"] == "not-held"
 
 
+def test_the_consent_of_an_owner_who_has_died_does_not_count(face: Face, issuer: Caller) -> None:
+    other = face.register(world.AUDITOR, "license:use")
+    made = issue(issuer, 15, 16)
+    granted = issuer.done("/v1/authorizations", grant_body(15, to=world.AUDITOR))
+    join = {**api_world.example("JoinBody"), "holder": person(16)}
+    issuer.done(f"/v1/authorizations/{granted['authorization_ref']}/join", join)
+    (one,) = other.done("/v1/uses", use_body(15))["uses"]
+    assert one["decision"] == "granted"
+    registrar = face.register(world.HALL, "holder:register")
+    end = {**api_world.example("EndBody"), "holder": person(16), "kind": "death"}
+    registrar.done("/v1/holders/end", end)
+    by_reference = {**use_body(15), "license_ref": made["license_ref"]}
+    del by_reference["holder"], by_reference["license_type"]
+    for body in (use_body(15), by_reference, api_world.by_code(granted["use_code"])):
+        answer = other.post("/v1/uses", body)
+        (proven,) = bundle.judge(answer.content, trusted=trust_of(face))
+        assert proven.reason == "consent-missing"
+
+
+def test_the_end_of_the_first_owner_stops_uses_under_the_other_ones_code(
+    face: Face, issuer: Caller, hall: Caller
+) -> None:
+    made = issue(issuer, 17, 18)
+    registrar = face.register(world.HALL, "holder:register")
+    registrar.done("/v1/holders/end", {**api_world.example("EndBody"), "holder": person(17), "kind": "death"})
+    for number in (17, 18):
+        (one,) = hall.done("/v1/uses", use_body(number))["uses"]
+        assert one["reason"] == "holder-ended"
+    other = face.register(world.AUDITOR, "license:use")
+    issuer.done("/v1/authorizations", grant_body(18, to=world.AUDITOR))
+    (one,) = other.done("/v1/uses", use_body(18))["uses"]
+    assert one["reason"] == "not-held"
+    assert issuer.get(f"/v1/licenses/{made['license_ref']}").json()["recorded_status"] == "active"
+
+
 def test_a_renewal_keeps_the_parties_and_an_amendment_names_them_again(
     face: Face, issuer: Caller, hall: Caller
 ) -> None:

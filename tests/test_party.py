@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ledger import consent, errors, holder, license, party, use
+from ledger import authorization, consent, errors, holder, license, party, use
 from ledger.state import AuthorizationRow, LicenseRow, PartyRow, StreamRow
 from signing import ids
 from tests.history import (
@@ -43,13 +44,18 @@ def row(history: History) -> LicenseRow:
     return history.row(LicenseRow, REF)
 
 
-def used(history: History, *names: str) -> use.LicenseUsed:
+def used(history: History, *names: str, consents: tuple[bytes, ...] | None = None) -> use.LicenseUsed:
+    allowed = history.row(AuthorizationRow, REF)
+    if consents is None:
+        home = history.row(StreamRow, row(history).stream_id)
+        consents = authorization.consenting(allowed, row(history), home)
     return use.LicenseUsed(
+        consents=consents,
         license_ref=REF,
         version=row(history).version,
         license_index=row(history).version_index,
         authorization_ref=REF,
-        mode=history.row(AuthorizationRow, REF).mode,
+        mode=allowed.mode,
         fields=names,
         status="effective",
     )
@@ -159,6 +165,9 @@ def test_a_refusal_for_want_of_consent_is_told_only_while_it_is_true() -> None:
             license_ref=REF,
             authorization_ref=REF,
             choices=(),
+            consents=authorization.consenting(
+                history.row(AuthorizationRow, REF), row(history), history.row(StreamRow, HOLDER)
+            ),
         )
 
     history = couple()
@@ -167,6 +176,26 @@ def test_a_refusal_for_want_of_consent_is_told_only_while_it_is_true() -> None:
     history.record(joined(), stream=STRANGER)
     with pytest.raises(errors.Forbidden):
         history.record(refused(), by=HALL)
+    end_of(history, STRANGER)
+    history.record(refused(), by=HALL)
+
+
+def end_of(history: History, stream: bytes) -> None:
+    """The holder of a stream has died."""
+    died = replace(history.row(StreamRow, stream), ended_at=NOON)
+    history.rows[StreamRow, stream] = died
+
+
+def test_the_consent_of_a_party_who_has_ended_does_not_count() -> None:
+    history = couple()
+    history.record(granted())
+    history.record(joined(), stream=STRANGER)
+    history.record(used(history, "@license_id"), by=HALL)
+    with pytest.raises(errors.Forbidden, match="consented"):
+        history.record(used(history, "@license_id", consents=(HOLDER,)), by=HALL)
+    end_of(history, STRANGER)
+    with pytest.raises(errors.Forbidden, match="consent-missing"):
+        history.record(used(history, "@license_id"), by=HALL)
 
 
 def test_who_consents_already_or_not_at_all_does_not_join() -> None:

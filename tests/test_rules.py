@@ -76,7 +76,7 @@ def license_row(item: Held) -> LicenseRow:
 
 def homes(licenses: Sequence[Held]) -> dict[bytes, StreamRow]:
     """The streams of the holders of some licenses."""
-    return {
+    found = {
         bytes.fromhex(item.holder): StreamRow(
             stream_id=bytes.fromhex(item.holder),
             kind="holder",
@@ -86,6 +86,13 @@ def homes(licenses: Sequence[Held]) -> dict[bytes, StreamRow]:
         )
         for item in licenses
     }
+    for item in licenses:
+        for name in item.parties.keys() - {item.holder}:
+            stream_id, is_gone = bytes.fromhex(name), name in item.gone
+            found[stream_id] = StreamRow(
+                stream_id=stream_id, kind="holder", is_erased=False, is_contested=is_gone
+            )
+    return found
 
 
 def authorization_row(item: Permission) -> AuthorizationRow:
@@ -173,6 +180,12 @@ def shared(number: int, own: str, other: str, *, home: bytes = HOLDER, status: s
     return made
 
 
+def gone(made: Held) -> Held:
+    """The license after the end of its further party."""
+    made.gone = {STRANGER.hex()}
+    return made
+
+
 LICENSES: dict[str, list[Held]] = {
     "none": [],
     "one of another type": [held(1, type_code=OTHER_TYPE)],
@@ -191,6 +204,7 @@ LICENSES: dict[str, list[Held]] = {
     "one with another who alone is asked": [shared(1, "none", "all")],
     "one of another's, any asked": [shared(1, "any", "any", home=STRANGER)],
     "an expired one with another": [shared(1, "all", "all", status="expired")],
+    "one with another who is gone": [gone(shared(1, "any", "all"))],
     "one of a contested code with another": [shared(1, "any", "any", status="holder-contested")],
     "one with another and one alone": [shared(1, "all", "all"), held(2)],
     "twenty": [held(number) for number in range(20)],
@@ -331,6 +345,12 @@ def test_the_consent_of_parties_is_asked_as_the_page_says(
     else:
         is_missing = other == "all" and not joined
         assert outcome == ("consent-missing" if is_missing else "granted")
+    left = shared(1, own, other)
+    if own != "none":
+        is_missing = other == "all"
+        assert agree([consent], [gone(left)], ASKED["everything"]) == (
+            "consent-missing" if is_missing else "granted"
+        )
     law = permission(2, "statutory")
     assert agree([law], [shared(1, own, other, home=home)], ASKED["everything"]) == "granted"
 
