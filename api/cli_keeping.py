@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console
+from api import cli_console, cli_holders
 from ledger import backup as backups
 from ledger import command, config, errors, identifiers, keeping, rebuilding, recovery
 from projections import db, registry
@@ -22,9 +22,10 @@ def add_to(app: typer.Typer) -> None:
     app.command()(recover)
     app.command()(backup)
     app.command()(restore)
-    holders = typer.Typer(no_args_is_help=True, help="Holders: erasure.")
+    holders = typer.Typer(no_args_is_help=True, help="Holders: codes, ends, erasure.")
     holders.callback()(_holders)
     holders.command("erase")(erase)
+    cli_holders.add_to(holders)
     app.add_typer(holders, name="holders")
     group = typer.Typer(no_args_is_help=True, help="Keys of the ledger: list, rotate, renew, trust file.")
     group.command("list")(list_keys)
@@ -37,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _holders() -> None:
-    """Holders: erasure."""
+    """Holders: codes, ends, erasure."""
 
 
 def rebuild(data: cli_console.Data = None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ledger import identifiers
+from signing import event, spelling
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, person, problem, use_body
 from tests.conftest import Cluster
@@ -82,10 +83,12 @@ def test_a_contested_code_is_used_again_when_its_licenses_have_their_right_holde
     assert problem(hall.post("/v1/holders/search", search))[:2] == (409, "holder-contested")
     assert problem(organ.post("/v1/holders/contest", about(2)))[:2] == (409, "holder-contested")
     body = {**issue_body(3), "reason": "重号更正"}
+    body["parties"] = [{**person(6), "name": "合成居民6", "role": "co-owner"}]
     del body["license_type"]
     path = f"/v1/licenses/{theirs['license_ref']}/correct-holder"
     fixed = issuer.done(path, body, key="correct-3")
     assert (fixed["license_ref"], fixed["version"]) == (theirs["license_ref"], 2)
+    assert len(event.parse_strictly(spelling.from_base64(fixed["event"])).fact["parties"]) == 2
     assert fixed["license_id"][:-5] == theirs["license_id"][:-5]
     assert issuer.done(path, body, key="correct-3")["index"] == fixed["index"]
     organ.done("/v1/holders/settle", about(2))

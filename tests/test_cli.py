@@ -242,6 +242,25 @@ def test_psql_passes_arguments_and_exit_status(kept: Kept) -> None:
     assert done.stdout == "3\n"
 
 
+def test_a_registering_organ_without_a_system_speaks_at_the_console(kept: Kept, holder: str) -> None:
+    who = ("--operator", "organ-1", "--operator-name", "登记员", "--reason", "登记机关核定")
+    said = ("--code-type", "111", "--evidence", "0" * 64, *who)
+    for verb in ("contest", "settle", "reverse-end"):
+        status = 1 if verb == "reverse-end" else 0
+        done = console.run("holders", verb, *said, "--data", kept.data, said=f"{holder}\n", status=status)
+        assert ("Recorded at index" in done.stdout) is (status == 0)
+        assert holder not in done.stdout + done.stderr
+    kept.call("holders", "end", "--kind", "death", *said, "--code", holder)
+    kept.call("holders", "reverse-end", *said, "--code", holder)
+    pair = ("--code", holder, "--other-type", "099", "--other", "ZZ3501020000000017")
+    for verb in ("link", "unlink"):
+        kept.call("holders", verb, *said, *pair)
+        kept.call("holders", verb, *said, *pair, status=1)
+    kept.call("holders", "end", "--kind", "sleep", *said, "--code", holder, status=2)
+    kept.call("holders", "contest", *said[:2], "--evidence", "x", *who, "--code", holder, status=2)
+    kept.call("check")
+
+
 def test_a_backup_is_restored_beside_and_the_erased_stay_erased(kept: Kept, holder: str) -> None:
     taken = kept.folder / "backup"
     assert "events" in kept.call("backup", taken)

@@ -1,0 +1,186 @@
+"""What a registering organ says of holders, from the ledger's console: the group `holders`.
+
+For organs without a system of their own. Codes are asked for, so that none stands in the list of processes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api import cli_console
+from ledger import command, ending_commands, errors, identifiers, linking_commands
+
+CodeType = Annotated[str, typer.Option(help="Holder code type, 111 or 001.")]
+Code = Annotated[str, typer.Option(prompt=True, hide_input=True, help="The code; asked for if not given.")]
+OtherType = Annotated[str, typer.Option(help="Code type of the other code.")]
+Other = Annotated[
+    str, typer.Option(prompt="Other code", hide_input=True, help="The other code; asked for if not given.")
+]
+Evidence = Annotated[str, typer.Option(help="SHA-256 of the proof that the organ keeps, in hexadecimal.")]
+Account = Annotated[str, typer.Option("--operator", help="Account of who says it.")]
+Name = Annotated[str, typer.Option("--operator-name", help="Name of who says it.")]
+Reason = Annotated[str, typer.Option(help="Why, sealed with the event.")]
+
+
+def add_to(group: typer.Typer) -> None:
+    """Add the commands to the group `holders`."""
+    for said in (link, unlink, contest, settle, end, reverse_end):
+        group.command(said.__name__.replace("_", "-"))(said)
+
+
+def link(
+    code_type: CodeType,
+    code: Code,
+    other_type: OtherType,
+    other: Other,
+    evidence: Evidence,
+    account: Account,
+    name: Name,
+    reason: Reason,
+    data: cli_console.Data = None,
+) -> None:
+    """Link two codes of one holder, or join their files.
+
+    Example: license-ledger holders link --code-type 001 --other-type 099 --evidence … --operator a …
+    """
+    _pair(
+        linking_commands.LinkHolderCodes,
+        (code_type, code, other_type, other),
+        evidence,
+        (account, name, reason),
+        data,
+    )
+
+
+def unlink(
+    code_type: CodeType,
+    code: Code,
+    other_type: OtherType,
+    other: Other,
+    evidence: Evidence,
+    account: Account,
+    name: Name,
+    reason: Reason,
+    data: cli_console.Data = None,
+) -> None:
+    """Reverse a link, or part files that were joined.
+
+    Example: license-ledger holders unlink --code-type 001 --other-type 099 --evidence … --operator a …
+    """
+    _pair(
+        linking_commands.UnlinkHolderCodes,
+        (code_type, code, other_type, other),
+        evidence,
+        (account, name, reason),
+        data,
+    )
+
+
+def contest(
+    code_type: CodeType,
+    code: Code,
+    evidence: Evidence,
+    account: Account,
+    name: Name,
+    reason: Reason,
+    data: cli_console.Data = None,
+) -> None:
+    """Contest a code that two persons share: nothing under it is used until it is settled.
+
+    Example: license-ledger holders contest --code-type 111 --evidence … --operator a --operator-name …
+    """
+    _one(linking_commands.ContestHolderCode, (code_type, code), evidence, (account, name, reason), data)
+
+
+def settle(
+    code_type: CodeType,
+    code: Code,
+    evidence: Evidence,
+    account: Account,
+    name: Name,
+    reason: Reason,
+    data: cli_console.Data = None,
+) -> None:
+    """Settle a contested code: its licenses have their right holders.
+
+    Example: license-ledger holders settle --code-type 111 --evidence … --operator a --operator-name …
+    """
+    _one(linking_commands.SettleHolderCode, (code_type, code), evidence, (account, name, reason), data)
+
+
+def end(
+    code_type: CodeType,
+    code: Code,
+    kind: Annotated[str, typer.Option(help="death, declared-death, deregistration or merger.")],
+    evidence: Evidence,
+    account: Account,
+    name: Name,
+    reason: Reason,
+    data: cli_console.Data = None,
+) -> None:
+    """Record the end of a holder: nothing of it is used any more, but kept licenses by law.
+
+    Example: license-ledger holders end --code-type 001 --kind deregistration --evidence … --operator a …
+    """
+    _one(ending_commands.EndHolder, (code_type, code), evidence, (account, name, reason), data, kind=kind)
+
+
+def reverse_end(
+    code_type: CodeType,
+    code: Code,
+    evidence: Evidence,
+    account: Account,
+    name: Name,
+    reason: Reason,
+    data: cli_console.Data = None,
+) -> None:
+    """Reverse an end that was reported wrongly.
+
+    Example: license-ledger holders reverse-end --code-type 111 --evidence … --operator a --operator-name …
+    """
+    _one(ending_commands.ReverseEnd, (code_type, code), evidence, (account, name, reason), data)
+
+
+def _pair(
+    cls: type[linking_commands.LinkHolderCodes | linking_commands.UnlinkHolderCodes],
+    codes: tuple[str, str, str, str],
+    evidence: str,
+    who: tuple[str, str, str],
+    data: Path | None,
+) -> None:
+    linked = _holder(codes[2], codes[3], field="other")
+    _one(cls, codes[:2], evidence, who, data, linked=linked)
+
+
+def _one(
+    cls: type[linking_commands.Registration],
+    code: tuple[str, str],
+    evidence: str,
+    who: tuple[str, str, str],
+    data: Path | None,
+    **members: object,
+) -> None:
+    if len(evidence) != 64 or not all(digit in "0123456789abcdef" for digit in evidence):
+        raise errors.Invalid("64 hexadecimal digits", field="evidence")
+    account, name, reason = who
+    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+        actor = command.Actor(
+            client_id=None,
+            organization=ledger.vault.ring.operator,
+            operator=command.Operator(account=account, name=name),
+            channel="console",
+            reason=reason,
+        )
+        asked = cls(actor=actor, holder=_holder(*code, field="code"), evidence=evidence, **members)  # type: ignore[arg-type]
+        result = appender.submit(asked).result()
+    cli_console.done(f"Recorded at index {result.indexes[0]}")
+
+
+def _holder(code_type: str, code: str, *, field: str) -> identifiers.HolderCode:
+    try:
+        return identifiers.holder_code(code_type, code)
+    except identifiers.IdentifierError as error:
+        raise errors.InvalidHolderCode(str(error), field=field) from error
