@@ -16,7 +16,7 @@ import rich.markup
 import rich.progress
 import typer
 
-from api import cli_console, cli_verdicts, demo, demo_people
+from api import cli_console, cli_verdicts, demo, demo_people, demo_refusals
 from ledger import catalog, config, errors, keeping, log, opening
 from ledger import check as checking
 from signing import note, qr, trust
@@ -51,6 +51,7 @@ def run(
     with _bars(hidden=as_json) as tell, demo.served(folder, tell) as world:
         (folder / MARKER).write_text(json.dumps({"origin": demo.ORIGIN}) + "\n")
         demo.play(world, tell)
+        demo.count(world, demo_refusals.Refusals(world).play())
         shown = _show_uses(world, out)
     report = _leave(folder, out)
     result = _result(world, report, out, seconds=time.monotonic() - begun, sample=shown["person"])

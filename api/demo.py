@@ -27,6 +27,7 @@ ORIGIN = "demo.license-ledger.example/fujian"
 OPERATOR = "11350000000000019H"
 SEED = 20261122
 CALLERS = 24
+SINGLE_USES, BATCHED_USES = 1_000, 5_600
 NATURAL_TYPES = (1, 4, 15, 16, 19, 20, 36, 44, 60, 68)
 LEGAL_TYPES = (0, 17, 31, 33, 41, 50, 51, 56, 58, 64)
 """Rows of the shipped catalog: twenty types in use."""
@@ -103,13 +104,13 @@ def purpose(number: int, item: str) -> dict[str, Any]:
 def _registered(ledger: opening.Ledger, folder: Path, base_url: str) -> World:
     """The client systems, registered at the ledger's console."""
     types = [fact.type_code for fact in catalog.national_catalog(OPERATOR)]
-    hall_codes = [demo_people.organization(number) for number in (1, 2, 3)]
+    hall_codes = [demo_people.organization(number) for number in (1, 2, 3, 4)]
     made: list[demo_client.Client] = []
     wanted = [
         (
             "颁证系统",
             OPERATOR,
-            ("license:issue", "authorization:grant", "consent:attest", "coverage:declare"),
+            ("license:issue", "authorization:grant", "consent:attest", "coverage:declare", "holder:register"),
             tuple(types),
         ),
         *(
@@ -134,14 +135,14 @@ def _registered(ledger: opening.Ledger, folder: Path, base_url: str) -> World:
             made.append(
                 demo_client.Client(base_url, client_id=ids.text(asked.client_id), private_key=private)
             )
-    holders = demo_people.people(220, seed=SEED) + demo_people.enterprises(100, seed=SEED)
+    holders = demo_people.people(700, seed=SEED) + demo_people.enterprises(300, seed=SEED)
     return World(
         folder=folder,
         base_url=base_url,
         issuer=made[0],
-        halls=made[1:4],
+        halls=made[1:5],
         hall_codes=hall_codes,
-        auditor=made[4],
+        auditor=made[5],
         holders=holders,
     )
 
@@ -249,23 +250,29 @@ def _change_some(world: World, chance: random.Random) -> None:
     for number, one in enumerate(chance.sample(world.licenses, 60)):
         verb = verbs[number % len(verbs)]
         world.issuer.post(f"/v1/licenses/{one['license_ref']}/{verb}", {**act(), **basis})
+        one["is_changed"] = True
 
 
 def _use_all(world: World, chance: random.Random, progress: Progress) -> None:
-    """Uses one by one, then in batches; refusals of every kind among them."""
-    jobs = [_use_job(world, chance, number) for number in range(1_400)]
+    """Uses one by one, then in batches; the common refusals among them."""
+    jobs = [_use_job(world, chance, number) for number in range(SINGLE_USES)]
     answers = _all(lambda job: world.halls[job[0]].post("/v1/uses", job[1]), jobs, "uses", progress)
-    for start in range(0, 1_600, 200):
-        items = [_use_job(world, chance, 1_400 + start + number)[1] for number in range(200)]
+    for start in range(0, BATCHED_USES, 400):
+        items = [_use_job(world, chance, SINGLE_USES + start + number)[1] for number in range(400)]
         keyed = [{**item, "idempotency_key": f"demo-{start + n}"} for n, item in enumerate(items)]
-        batch = world.halls[0].post("/v1/uses/batch", {"items": keyed})
-        answers += [item["answer"] for item in batch["items"] if item["answer"] is not None]
-    for answer in answers:
-        for use in answer["uses"]:
-            world.uses += use["decision"] == "granted"
-            world.refusals += use["decision"] == "refused"
-            if use["reason"]:
-                world.reasons[use["reason"]] = world.reasons.get(use["reason"], 0) + 1
+        # In turn, so that neither hall meets more refusals in a minute than a client may.
+        batch = world.halls[start // 400 % 2].post("/v1/uses/batch", {"items": keyed})
+        answers += [item["answer"] for item in batch["items"]]
+    count(world, [use for answer in answers for use in answer["uses"]])
+
+
+def count(world: World, uses: Sequence[dict[str, Any]]) -> None:
+    """Add some answers to what the world tells of itself."""
+    for use in uses:
+        world.uses += use["decision"] == "granted"
+        world.refusals += use["decision"] == "refused"
+        if use["reason"]:
+            world.reasons[use["reason"]] = world.reasons.get(use["reason"], 0) + 1
 
 
 def _use_job(world: World, chance: random.Random, number: int) -> tuple[int, dict[str, Any]]:

@@ -1,0 +1,144 @@
+"""The demonstration's refusals: a fourth hall that meets one of each kind, so that each is seen.
+
+For each kind there is a resident of its own, whose consent or license is made such that the hall's request
+is refused for this reason and no other. Everything goes over HTTP.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api import demo, demo_people
+
+ITEM = demo.ITEMS[0]
+HALL = 3
+"""The fourth hall: it has no authorization but the consents made here."""
+FIRST_RESIDENT = 40
+TOGETHER = 21
+"""Licenses of one type, of which one request uses 20 at most."""
+_EVIDENCE = "5a" * 32
+_CHANGE = {"reason": "示范变更", "legal_basis": "行政许可法"}
+
+Ask = Callable[[], list[dict[str, Any]]]
+
+
+class Refusals:
+    """Makes and meets them."""
+
+    def __init__(self, world: demo.World) -> None:
+        self._world = world
+        self._hall = world.hall_codes[HALL]
+        natural = [person for person in world.holders if person.code_type == "111"]
+        self._residents = iter(natural[FIRST_RESIDENT:])
+        self._numbers = iter(range(900_000, 999_999))
+
+    def play(self) -> list[dict[str, Any]]:
+        """The answers to the fourth hall, refused each for another reason."""
+        now = datetime.now(UTC)
+        later = (now + timedelta(days=3650)).isoformat(timespec="seconds")
+        ends_at = now + timedelta(seconds=2)
+        soon = ends_at.isoformat(timespec="milliseconds")
+        asks: list[Ask] = [
+            self._by_scope({"valid_until": soon}),
+            self._by_scope({"valid_from": later}),
+            self._by_scope({"case_numbers": ["DEMO-2026-000000"]}),
+            self._by_scope({"fields": ["@holder_name"]}, fields=["@holder_name", "name"]),
+            self._by_scope({"uses_per_day": 1}, times=2),
+            *(self._by_change(verb, {}) for verb in ("report-lost", "restrict", "void")),
+            self._by_change("freeze", {"document_number": "(2026)闽01执1号"}),
+            self._by_change("transfer-out", {"area_code": "440300"}),
+            self._by_registration("end", {"kind": "death"}),
+            self._by_registration("contest", {}),
+            self._ambiguous(),
+        ]
+        ended, *others = asks
+        answers = [answer for ask in others for answer in ask()]
+        time.sleep(max(0.0, (ends_at - datetime.now(UTC)).total_seconds() + 0.1))
+        return [use for answer in [*answers, *ended()] for use in answer["uses"]]
+
+    def _consent(self, person: demo_people.Person, type_code: str, scope: dict[str, Any]) -> None:
+        body = {
+            **demo.act("li02", "李窗口"),
+            "mode": "holder",
+            "requester": self._hall,
+            "holder": {"code_type": person.code_type, "code": person.code},
+            "evidence": _EVIDENCE,
+            "scope": {"license_types": [type_code], **scope},
+        }
+        self._world.issuer.post("/v1/authorizations", body)
+        self._world.authorizations += 1
+
+    def _by_scope(self, scope: dict[str, Any], *, times: int = 1, **asked: Any) -> Ask:
+        """A consent that does not reach as far as the request."""
+        person = next(self._residents)
+        held = self._held(person)
+        self._consent(person, held["type"], scope)
+        return lambda: [self._use({"license_ref": held["license_ref"]}, **asked) for _ in range(times)]
+
+    def _by_change(self, verb: str, members: dict[str, Any]) -> Ask:
+        """A license that something stands against."""
+        person = next(self._residents)
+        held = self._held(person)
+        self._consent(person, held["type"], {})
+        body = {**demo.act(), **_CHANGE, **members}
+        self._world.issuer.post(f"/v1/licenses/{held['license_ref']}/{verb}", body)
+        return lambda: [self._use({"license_ref": held["license_ref"]})]
+
+    def _by_registration(self, verb: str, members: dict[str, Any]) -> Ask:
+        """A holder of whom the registering organ says something."""
+        person = next(self._residents)
+        held = self._held(person)
+        self._consent(person, held["type"], {})
+        body = {
+            **demo.act(),
+            "reason": "登记机关通报",
+            "holder": {"code_type": person.code_type, "code": person.code},
+            "evidence": _EVIDENCE,
+            **members,
+        }
+        self._world.issuer.post(f"/v1/holders/{verb}", body)
+        return lambda: [self._use({"license_ref": held["license_ref"]})]
+
+    def _ambiguous(self) -> Ask:
+        """More licenses of one type than one request uses."""
+        person = next(self._residents)
+        held = self._held(person)
+        for _ in range(TOGETHER):
+            number = next(self._numbers)
+            body = {
+                **demo.act(),
+                "license_type": held["type"],
+                "holder": {"code_type": person.code_type, "code": person.code, "name": person.name},
+                "number": f"闽{number:08}",
+                "fields": {"name": person.name},
+                "valid_from": "2020-01-01",
+                "valid_to": "2099-12-31",
+                "issued_on": "2020-01-01",
+            }
+            answer = self._world.issuer.post("/v1/licenses", body)
+            self._world.licenses.append({"person": person, "type": held["type"], **answer})
+        self._consent(person, held["type"], {})
+        holder = {"code_type": person.code_type, "code": person.code}
+        return lambda: [self._use({"holder": holder, "license_type": held["type"]})]
+
+    def _held(self, person: demo_people.Person) -> dict[str, Any]:
+        """A license that is good for years."""
+        return next(
+            one
+            for number, one in enumerate(self._world.licenses)
+            if one["person"] is person and number % 21 and number % 40 and "is_changed" not in one
+        )
+
+    def _use(self, what: dict[str, Any], **asked: Any) -> dict[str, Any]:
+        number = next(self._numbers)
+        body = {
+            **what,
+            **asked,
+            "purpose": demo.purpose(number, ITEM),
+            "operator": {"account": "clerk21", "name": "陈受理"},
+        }
+        answer: dict[str, Any] = self._world.halls[HALL].post("/v1/uses", body)
+        return answer
