@@ -32,6 +32,7 @@ DRIVING, DISABILITY = (
     if fact.name_zh in ("机动车驾驶证", "残疾人证")
 )
 KEYS = itertools.count(1)
+_ELSEWHERE = "11100000MB0143028R001.11350000000000019H.2026000001.001.P"
 
 
 @contextlib.contextmanager
@@ -254,6 +255,39 @@ class Day:
         self.hall.done("/v1/verifications", {**self.act(), "license_ref": made[2]["license_ref"]})
         assert self.hall.get(f"/V/{token.rpartition('/')[2]}").status_code == 200
 
+    def go_on(self, holder: dict[str, str]) -> None:
+        """A license of two owners: drafted, frozen, lost, replaced, renewed, endorsed; one from elsewhere."""
+        fresh, owner = self.markers, {"code_type": "111", "code": self.markers.code()}
+        number = fresh.text("printed number")
+        asked = self.version(holder, world.CITIZEN_CARD, number, f"B{next(KEYS)}")
+        name = next(iter(asked["fields"]))
+        own = {"name": fresh.name(), "role": "co-owner", "fields": {name: asked["fields"].pop(name)}}
+        asked |= {"license_type": world.CITIZEN_CARD, "parties": [{**owner, **own}]}
+        draft = f"/v1/drafts/{self.issuer.done('/v1/drafts', asked)['draft_ref']}"
+        self.issuer.done(f"{draft}/review", {**self.act(), "decision": "approve"})
+        path = f"/v1/licenses/{self.issuer.done(f'{draft}/issue', self.act())['license_ref']}"
+        for verb in ("freeze", "release", "report-lost"):
+            change = {**self.act(), "legal_basis": fresh.text("legal basis")}
+            order = {} if verb == "report-lost" else {"document_number": fresh.text("court order")}
+            self.issuer.done(f"{path}/{verb}", {**change, **order})
+        printed = {"number": fresh.text("printed number"), "issued_on": "2026-01-01"}
+        self.issuer.done(f"{path}/replace", {**self.act(), **printed, "cause": "lost"})
+        self.issuer.done(f"{path}/renew", {**self.act(), **printed, "valid_from": "2026-01-01"})
+        endorsed = {"kind": "annual-review", "period": "2026", "result": "passed"}
+        self.issuer.done(f"{path}/endorse", {**self.act(), **endorsed})
+        consent = {"mode": "holder", "requester": world.HALL, "evidence": fresh.evidence()}
+        scope = {"license_types": [world.CITIZEN_CARD]}
+        granted = self.issuer.done(
+            "/v1/authorizations", {**self.act(), **consent, "holder": owner, "scope": scope}
+        )
+        join = {**self.act(), "holder": holder, "evidence": fresh.evidence()}
+        self.issuer.done(f"/v1/authorizations/{granted['authorization_ref']}/join", join)
+        (used,) = self.hall.done("/v1/uses", self.use_body(use_code=granted["use_code"]))["uses"]
+        self.disclosed += len(used["license"]["fields"])
+        origin = {"license_id": f"1.2.156.3005.2.{_ELSEWHERE}", "number": fresh.text("origin's number")}
+        moved = self.version(holder, DRIVING, fresh.text("printed number"), f"C{next(KEYS)}")
+        self.issuer.done("/v1/licenses/transfer-in", {"license_type": DRIVING, **moved, "origin": origin})
+
     def misplace(self, holder: dict[str, str]) -> None:
         """Requests that carry markers where they do not belong; each is refused with 4xx."""
         fresh = self.markers
@@ -344,6 +378,7 @@ class Day:
             use_code = self.authorize(holder)
             self.use(holder, made, use_code)
             self.look(holder, made)
+            self.go_on(holder)
             self.misplace(holder)
             self.malform()
             if number % 3 == 0:
