@@ -86,7 +86,8 @@ def _verdicts(
     if version is None:
         return {}
     values = {name: value for name, (_, value) in version.salted.items()}
-    return {index: comparison_commands.verdicts(values, asked.claims)}
+    names = served.disclosure.names(version.about.stream_id)
+    return {index: comparison_commands.verdicts(values, asked.claims, names=names)}
 
 
 def _answer(item: service.Recorded) -> answers.Json:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger import errors, joining, party, power, state
+from ledger.batch_state import BatchState
 from ledger.fact import Draft
 from ledger.state import (
     AuthorizationRow,
-    BatchState,
     ClientRow,
     EntrustmentRow,
     LedgerRow,

@@ -53,8 +53,8 @@ _CODE_FIELD = re.compile(r"@holder_code|@license_id|@license_number|([a-z0-9_]+_
 _DATE_FIELD = re.compile(r"([a-z0-9_]+_)?(date|on|day|birthday|valid_from|valid_to|valid_until)")
 
 
-def compare(field: str, *, claimed: str, held: Any, former_names: Iterable[str] = ()) -> str:
-    """The verdict on one field that the license has; `former_names` are the holder's, with this field."""
+def compare(field: str, *, claimed: str, held: Any, names: Iterable[str] = ()) -> str:
+    """The verdict on one field that the license has; `names` are those that its holder has and had."""
     own = _written(held)
     if own is None:
         return "needs-eyes"
@@ -62,7 +62,8 @@ def compare(field: str, *, claimed: str, held: Any, former_names: Iterable[str] 
     wanted, value = form(claimed), form(own)
     if wanted == value:
         return "match"
-    if form is name and wanted in {form(former) for former in former_names}:
+    # A license is never rewritten: it may print the former name while the present one is claimed.
+    if form is name and {wanted, value} <= {form(one) for one in names}:
         return "matches-former-name"
     if is_doubtful(wanted) or is_doubtful(value):
         return "needs-eyes"

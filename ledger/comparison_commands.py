@@ -7,7 +7,7 @@ that version it is recorded, unless the license was amended in between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,13 +22,16 @@ Verdicts = tuple[tuple[str, str], ...]
 
 
 def verdicts(
-    values: Mapping[str, Any], claims: Mapping[str, str], *, former_names: tuple[str, ...] = ()
+    values: Mapping[str, Any], claims: Mapping[str, str], *, names: Collection[str] = ()
 ) -> Verdicts:
-    """The verdict on every claim, sorted by field, over the values of one version."""
+    """The verdict on every claim, sorted by field, over the values of one version.
+
+    `names` are those that the holder has and had, where it changed its name.
+    """
     return tuple(
         (
             name,
-            comparison.compare(name, claimed=claims[name], held=values[name], former_names=former_names)
+            comparison.compare(name, claimed=claims[name], held=values[name], names=names)
             if name in values
             else "not-held",
         )

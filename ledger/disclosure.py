@@ -147,6 +147,13 @@ class Disclosure:
         key = self._reader.data_key(owner, number)
         return None if key is None else seal.unseal(part, key=key, place=about.place(name))
 
+    def names(self, stream_id: bytes) -> frozenset[str]:
+        """The names that a holder has and had, as far as its changes of name say and still open."""
+        row = self._reader.row(StreamRow, stream_id)
+        indexes = [] if row is None else [int(text) for text in row.name_changes]
+        abouts = [event.parse(data) for data in self._reader.events(indexes)]
+        return frozenset(name for about in abouts for name in self.part(about, "names") or ())
+
     def forget_erased(self, stream_id: bytes) -> bool:
         """Whether the stream's holder was erased; then nothing of it stays in memory."""
         row = self._reader.row(StreamRow, stream_id)

@@ -26,6 +26,7 @@ VERSIONS = (
     "migration_005",
     "migration_007",
     "migration_008",
+    "migration_009",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

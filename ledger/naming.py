@@ -6,11 +6,14 @@ name, are as valid as before, and are listed for their issuers (docs/tasks.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger import days, errors, holder, license
-from ledger.state import State
+from ledger.state import State, StreamRow
 from signing import event
+
+CHANGES_MAX = 20
+"""Changes of one holder's name that comparisons know of: the newest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,3 +26,8 @@ class HolderNameChanged(holder.Registered):
         super().allow(about, state)
         if not license.DAY_MIN <= self.changed_on <= days.of_instant(about.recorded_at):
             raise errors.Invalid("a day between 1900-01-01 and today", field="changed_on")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        row = state.need(StreamRow, about.stream_id)
+        changes = (*row.name_changes, str(index))[-CHANGES_MAX:]
+        state.put(replace(row, name_changes=changes))

@@ -52,6 +52,23 @@ def test_every_claim_gets_its_verdict_and_no_value_leaves(face: Face, issuer: Ca
     assert proven.index == said["index"]
 
 
+def test_a_name_that_was_changed_since_the_license_was_printed_matches_as_such(
+    face: Face, issuer: Caller, hall: Caller
+) -> None:
+    issuer.done("/v1/licenses", issue_body(18))
+    organ = face.register(world.AUDITOR, "holder:register")
+    body = api_world.example("NameBody")
+    holder = {"code_type": "111", "code": world.citizen(18).code}
+    renamed = {"holder": holder, "former_name": "合成居民18", "new_name": "合成新名"}
+    assert hall.done("/v1/comparisons", claim(18, name="合成新名"))["verdicts"] == {"name": "mismatch"}
+    organ.done("/v1/holders/names", {**body, **renamed})
+    told = [
+        hall.done("/v1/comparisons", claim(18, name=name))["verdicts"]["name"]
+        for name in ("合成新名", "合成居民18", "合成别名")
+    ]
+    assert told == ["matches-former-name", "match", "mismatch"]
+
+
 def test_both_lengths_of_the_holders_code_are_the_same_claim(issuer: Caller, hall: Caller) -> None:
     issuer.done("/v1/licenses", issue_body(2))
     long = world.citizen(2).code

@@ -68,9 +68,12 @@ def test_a_name_of_more_than_fifty_characters_is_compared_whole() -> None:
 
 
 def test_a_former_name_matches_as_such_and_only_for_names() -> None:
-    former = ("榕城旧名有限公司",)
-    said = {"held": "榕城示例有限公司", "former_names": former}
+    said: dict[str, Any] = {"held": "榕城示例有限公司", "names": ("榕城旧名有限公司", "榕城示例有限公司")}
     assert compare("unit_name", claimed="榕城旧名有限公司", **said) == "matches-former-name"
+    printed_before = said | {"held": "榕城旧名有限公司"}
+    assert compare("unit_name", claimed="榕城示例有限公司", **printed_before) == "matches-former-name"
+    of_another = said | {"held": "另一人"}
+    assert compare("unit_name", claimed="榕城示例有限公司", **of_another) == "mismatch"
     assert compare("unit_name", claimed="榕城另名有限公司", **said) == "mismatch"
     assert compare("domicile", claimed="榕城旧名有限公司", **said) == "mismatch"
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ledger import days, errors, license_commands, naming, naming_commands
-from tests.history import HALL, NOON, OTHER, begun, version
+from ledger.state import StreamRow
+from tests.history import HALL, HOLDER, NOON, OTHER, begun, version
 from tests.projecting import Projected, projected
 from tests.world import AUDITOR, BUSINESS_LICENSE, ISSUER, World, citizen
 
@@ -31,7 +32,11 @@ def test_a_registering_organ_records_a_change_that_has_happened(by: str, day: in
     before = dict(history.rows)
     made = naming.HolderNameChanged(changed_on=day, evidence_digest=bytes(32))
     if error is None:
+        index = history.size
         history.record(made, by=by)
+        row = history.row(StreamRow, HOLDER)
+        assert row.name_changes == (str(index),)
+        before[StreamRow, HOLDER] = row
     else:
         with pytest.raises(error):
             history.record(made, by=by)

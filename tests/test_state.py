@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.state import BatchState, NotLoaded, StreamRow
+from ledger.batch_state import BatchState
+from ledger.state import NotLoaded, StreamRow
 
 KEYS = [bytes([number]) * 16 for number in range(4)]
 
