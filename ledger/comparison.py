@@ -81,25 +81,24 @@ def form_of(field: str) -> Callable[[str], str]:
 
 def text(said: str) -> str:
     """Plain text: NFC, half width, known private code points mapped, blanks as one; numbers by value."""
-    plain = _INVISIBLE.sub("", unicodedata.normalize("NFC", _mapped(said)))
-    plain = unicodedata.normalize("NFC", plain.translate(_FULL_WIDTH))
-    plain = _SPACES.sub(" ", plain).strip()
+    plain = _plain(said)
     return _number(plain) if _DECIMAL.fullmatch(plain) else plain
 
 
 def name(said: str) -> str:
     """A name: text, Latin raised, the separator U+00B7, no blanks but between Latin words."""
-    plain = text(said).upper()
+    plain = _plain(said).upper()
     spelled = [
         SEPARATOR if _is_separator(plain, place) else character for place, character in enumerate(plain)
     ]
-    return _unspaced("".join(spelled))
+    # What is taken out may have stood between marks, whose order is then another.
+    return unicodedata.normalize("NFC", _unspaced("".join(spelled)))
 
 
 def code(said: str) -> str:
     """A code or number: half width, raised, without blanks; a 15-digit citizen ID in its 18 characters."""
     plain = _INVISIBLE.sub("", unicodedata.normalize("NFC", _mapped(said)).translate(_FULL_WIDTH))
-    plain = _SPACES.sub("", plain).upper()
+    plain = unicodedata.normalize("NFC", _SPACES.sub("", plain).upper())
     if len(plain) != 15:
         return plain
     try:
@@ -122,6 +121,12 @@ def is_doubtful(normal: str) -> bool:
         or (_is_han(character) and not _is_in_gb2312(character))
         for character in normal
     )
+
+
+def _plain(said: str) -> str:
+    plain = _INVISIBLE.sub("", unicodedata.normalize("NFC", _mapped(said)))
+    plain = unicodedata.normalize("NFC", plain.translate(_FULL_WIDTH))
+    return unicodedata.normalize("NFC", _SPACES.sub(" ", plain).strip())
 
 
 def _written(held: Any) -> str | None:

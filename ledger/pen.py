@@ -68,6 +68,8 @@ class Pen:
         """What the database said under the lock."""
         self._anchoring = anchoring.Anchoring(vault.anchor)
         self._tail = tiling.Tail()
+        self._newest: Head | None = None
+        """The head of our own last batch, as it was written."""
 
     def close(self) -> None:
         """Give session and lane back."""
@@ -142,6 +144,7 @@ class Pen:
             session.rollback()
         self._ring_version = look.ring_version
         self._require_anchored(mark, look)
+        self._require_sound(look.head)
         batch = Batch(vault=self._vault, at=self._at(look.clock, look.head), size=look.head.size)
         batch.unfit.update(unfit)
         self._load(session, batch, commands, look.found)
@@ -176,6 +179,16 @@ class Pen:
         require_anchored(self._vault, mark, look)
         if look.head.size > mark.size:
             require_own(self._vault, look.head)
+
+    def _require_sound(self, head: Head) -> None:
+        """Nothing when the head's frontier is that of its root; raises HistoryBroken.
+
+        The batch's root comes from the frontier, and would be signed.
+        """
+        if head == self._newest or not head.size:
+            return
+        if merkle.frontier_root(head.frontier, digest=self._vault.suite.digest) != head.root:
+            raise errors.HistoryBroken("the newest tree head does not fit together")
 
     def _at(self, clock: int, head: Head) -> int:
         """The moment of recording: the database's clock, never behind the head."""
@@ -257,6 +270,7 @@ class Pen:
         session.write(write)
         self._reached("inserted")
         self._tail.keep(new_head.size, new_head.root, row)
+        self._newest = new_head
         for key in effects.keys:
             self._vault.remember(key)
         return new_head, extension
@@ -322,8 +336,11 @@ class Pen:
 
     def _catch_up(self, session: Session) -> None:
         """Anchor what was committed while the anchor could not be written; no more facts before that."""
-        look = session.begin(anchor_size=0)
+        mark = self._vault.anchor.read()
+        look = session.begin(anchor_size=mark.size)
         session.rollback()
+        self._require_anchored(mark, look)
+        self._require_sound(look.head)
         self._advance(look.head, session)
 
     def _advance(self, head: Head, session: Session) -> None:

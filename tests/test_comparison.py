@@ -10,7 +10,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 
 from ledger import comparison, comparison_commands, comparison_dates, days, errors, identifiers
 from ledger.comparison import compare
@@ -193,6 +193,9 @@ written = st.text(
 
 
 @given(written)
+@example("\u0339\u200b\u0334")
+@example("\u0339 \u0334")
+@example("a\u0339 \u0334")
 def test_a_normal_form_is_its_own_normal_form(said: str) -> None:
     for form in FORMS:
         assert form(form(said)) == form(said)

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 import pytest
 
-from ledger import client, errors, opening, reading, registry_commands
+from ledger import client, opening, reading, registry_commands
 from ledger.state import ROWS
-from signing import event, merkle, receipt
+from signing import event, receipt
 from tests.conftest import Cluster
 from tests.tampering import Case, Stored, tell, with_fact
 from tests.world import World
@@ -374,50 +374,3 @@ def test_an_event_rewritten_in_a_tree_made_to_fit_is_found_by_the_anchor_and_by_
     assert case.told(with_keys=False) == [by_anchor]
     (first,) = case.sql("SELECT min(size) FROM checkpoints")[0]
     assert f"checkpoint of size {first}: it was not written by this ledger" in case.told(with_anchor=False)
-
-
-@pytest.mark.tampers
-def test_a_fitting_event_added_at_the_very_end_is_found_and_never_signed(world: World) -> None:
-    """Nothing but a key tells it from what a service leaves that crashed before the anchor."""
-    case = Case(world.ledger.config)
-    world.issue()
-    world.grant()
-    (last,) = world.use()
-    add_use(case, like=last.event)
-    told = f"checkpoint of size {case.size()}: it was not written by this ledger"
-    assert case.told() == [told]
-    assert case.told(facts_only=True) == [told]
-    anchored = world.ledger.vault.anchor.read()
-    for _ in range(2):
-        with pytest.raises(errors.HistoryBroken):
-            world.use()
-    assert world.ledger.vault.anchor.read() == anchored
-    assert case.size() == anchored.size + 1
-
-
-def add_use(case: Case, *, like: event.Event) -> None:
-    """Another use, with tree head and count, by somebody who has the database and no key."""
-    size = case.size()
-    added = replace(like, event_id=b"x" * 16)
-    data = event.encode(added)
-    frontier, at = case.sql("SELECT frontier, at FROM checkpoints WHERE size = %s", size)[0]
-    peaks = tuple(frontier[start : start + 32] for start in range(0, len(frontier), 32))
-    grown = merkle.Extension.of(peaks, size, [merkle.leaf_hash(data)])
-    case.sql(
-        "INSERT INTO events VALUES (0, %s, encode(%s, 'hex')::uuid, %s, %s, %s, %s)",
-        size + 1,
-        added.stream_id,
-        size + 1,
-        added.topic,
-        added.recorded_at,
-        data,
-    )
-    assert at == added.recorded_at
-    case.sql(
-        "INSERT INTO checkpoints VALUES (0, %s, 0, %s, %s, %s)",
-        size + 1,
-        grown.root,
-        b"".join(grown.frontier),
-        at,
-    )
-    case.sql("UPDATE authorizations SET uses = uses + 1")
