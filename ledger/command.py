@@ -260,9 +260,13 @@ class View:
         return self._batch.effects.ring or self.vault.ring
 
     def entry(self, lookup: Lookup) -> Entry | None:
-        """What the lookup names, under any pepper."""
-        if self._effects is not None and lookup in self._effects.dropped:
-            return None
+        """What the lookup names, under any pepper; what the command itself made or dropped counts."""
+        if self._effects is not None:
+            for made in self._effects.entries:
+                if made.lookup == lookup:
+                    return Entry(stream_id=made.stream_id, target=made.target)
+            if lookup in self._effects.dropped:
+                return None
         for digest in lookup.digests:
             if digest in self._batch.entries:
                 return self._batch.entries[digest]

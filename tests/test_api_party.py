@@ -74,6 +74,22 @@ def test_each_partys_fields_are_sealed_under_its_own_key_and_shown_in_its_file(
         assert held["fields"]["name"] == "合成居民2"
 
 
+def test_one_new_person_in_two_roles_has_one_file(face: Face, issuer: Caller) -> None:
+    made = issue(issuer, 40, 40)
+    (data,) = face.served.reader.events([made["index"]])
+    (_, first), (_, second) = event.parse(data).fact["parties"]
+    assert first == second
+    (held,) = file_of(face, issuer, 40, made["index"])
+    assert held["roles"] == ["holder", "co-owner"]
+    body = issue_body(41, fields={"address": "福州市示例路"})
+    named = {**person(42), "name": "合成居民42", "fields": {}}
+    body["parties"] = [{**named, "role": role} for role in ("co-owner", "guardian")]
+    made = issuer.done("/v1/licenses", body)
+    (data,) = face.served.reader.events([made["index"]])
+    (_, first), (_, second), (_, third) = event.parse(data).fact["parties"]
+    assert (first != second, second == third) == (True, True)
+
+
 def test_a_use_finds_the_license_under_the_code_of_each_and_proves_every_value(
     face: Face, issuer: Caller, hall: Caller
 ) -> None:
