@@ -7,7 +7,7 @@ moved to another stream does not open; one under another's lookup says another c
 
 from __future__ import annotations
 
-from ledger import check_source, keeping
+from ledger import check_source, directory
 from ledger.check_report import Findings
 from ledger.check_source import DirectoryColumns, Source
 from ledger.vault import Vault
@@ -45,7 +45,7 @@ def _lie(vault: Vault, row: DirectoryColumns) -> str | None:
     except (keys.SealBroken, IndexError, ValueError):
         return "it does not open under its stream's data key"
     try:
-        known = keeping.entry_lookup(vault, kind, content).digests  # type: ignore[arg-type]
+        known = directory.entry_lookup(vault, kind, content).digests  # type: ignore[arg-type]
     except (LookupError, TypeError, ValueError):
         return "its content says nothing of this kind"
     return None if lookup in known else "its content is of another lookup"

@@ -8,7 +8,7 @@ lock: later commands see what earlier ones did; what a failed command did is dro
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,6 +125,8 @@ class Reads:
     """Streams whose data key seals something."""
     shared: set[bytes] = field(default_factory=set)
     """Streams: licenses with several parties, of which this is one."""
+    naming: set[tuple[bytes, bytes]] = field(default_factory=set)
+    """(stream, target): directory rows of the stream that name the target."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +177,7 @@ class Batch:
         self.candidates: dict[tuple[bytes, str, str | None], list[bytes]] = {}
         self.data_keys: dict[bytes, seal.DataKey] = {}
         self.shared: dict[bytes, list[bytes]] = {}
+        self.naming: dict[tuple[bytes, bytes], list[tuple[str, bytes]]] = {}
         self.state = BatchState(self.rows)
         self.effects = Effects()
         self.unfit: dict[int, errors.LedgerError] = {}
@@ -271,6 +274,16 @@ class View:
             if digest in self._batch.entries:
                 return self._batch.entries[digest]
         return None
+
+    def naming(self, stream_id: bytes, target: bytes) -> list[tuple[str, Any]]:
+        """(kind, content) of the directory rows of a stream that name `target`; raises NotLoaded."""
+        pair = stream_id, target
+        if pair not in self._batch.naming:
+            raise NotLoaded("directory rows")
+        key, new = self.data_key(stream_id), self._batch.effects.entries
+        stored = self._batch.naming[pair]
+        rows = [(kind, self.vault.unseal_entry(key, kind=kind, sealed=sealed)) for kind, sealed in stored]
+        return rows + [(one.lookup.kind, one.content) for one in new if (one.stream_id, one.target) == pair]
 
     def by_use_code(self, digest: bytes) -> AuthorizationRow | None:
         """The authorization that a use code stands for."""
@@ -435,9 +448,3 @@ def require_current_client(actor: Actor, view: View) -> None:
         raise errors.ClientSuspended
     if row.organization != actor.organization and actor.organization not in row.acts_for:
         raise errors.Forbidden("the client acts for another organization")
-
-
-def absent(rows: Iterable[RowKey], batch_rows: dict[RowKey, Row | None]) -> None:
-    """Mark keys that were looked for and not found."""
-    for key in rows:
-        batch_rows.setdefault(key, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import correction, errors, number
+from ledger import correction, directory, errors, number
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
@@ -50,6 +50,8 @@ class CorrectHolder(VersionCommand):
                 (TypeRow, row.type_code),
                 (TypeRulesRow, row.type_code),
             }
+            reads.data_keys.add(row.stream_id)
+            reads.naming.add((row.stream_id, self.license_ref))
         if entry is not None:
             reads.rows.add((StreamRow, entry.stream_id))
             reads.data_keys.add(entry.stream_id)
@@ -79,16 +81,19 @@ class CorrectHolder(VersionCommand):
         return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
 
     def _move_entries(self, view: View, row: LicenseRow, stream_id: bytes, identifier: str) -> None:
-        """Serial and number stay taken when the wrong holder is erased, and go with the right one."""
+        """Every serial and number that the license ever had stays taken when the wrong holder is erased,
+        and goes with the right one.
+        """
         if (row.type_code, row.issuer) != self.type_and_issuer:
             raise errors.Conflict("the serial was not looked for")
         lookup = serial_lookup(view.vault, row.type_code, row.issuer, self.content.serial)
         entry = view.entry(lookup)
         if entry is None or entry.target != self.license_ref:
             raise errors.Invalid("a license keeps its serial", field="serial")
-        view.drop_entry(lookup)
-        content = [identifier, self.content.number]
-        view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
+        for kind, content in view.naming(row.stream_id, self.license_ref):
+            moved = directory.entry_lookup(view.vault, kind, content)
+            says = [identifier, self.content.number] if moved == lookup else content
+            view.drop_entry(moved)
+            view.add_entry(moved, stream_id=stream_id, target=self.license_ref, content=says)
         rules, printed = view.state.get(TypeRulesRow, row.type_code), self._number_of(*self.type_and_issuer)
-        number.release(view, rules, printed, license_ref=self.license_ref)
         number.claim(view, rules, printed, stream_id=stream_id, license_ref=self.license_ref)

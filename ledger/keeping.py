@@ -14,18 +14,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ledger import errors, license_commands, license_id, registry_commands, sql, tables
+from ledger import directory, errors, registry_commands, sql, tables
 from ledger.appender import Appender
 from ledger.command import Actor, Command, RowKey, View, Wants
 from ledger.fact import Draft, Fact
 from ledger.identifiers import HolderCode
 from ledger.log import SigningKeyRetired
-from ledger.number import KIND as UNIQUE_NUMBER
 from ledger.opening import Ledger, is_demonstration
 from ledger.pen import Result, require_anchored
 from ledger.state import GenerationRow, KeyRow, R, StreamRow
 from ledger.store import Look, Lost, Session, Unknown
-from ledger.vault import Lookup, Vault
+from ledger.vault import Vault
 from signing import keyring, keys, note, trust
 
 PARTITION = 0
@@ -276,21 +275,8 @@ def move_lookups(
         if stream_id not in data_keys:
             raise errors.HistoryBroken("a directory row's data key is missing or does not unwrap")
         content: Any = vault.unseal_entry(data_keys[stream_id], kind=kind, sealed=sealed)
-        moved.append(entry_lookup(vault, kind, content).digests[0])
+        moved.append(directory.entry_lookup(vault, kind, content).digests[0])
     return moved
-
-
-def entry_lookup(vault: Vault, kind: str, content: list[str]) -> Lookup:
-    """The lookup that leads to a directory row of `kind`, from the row's sealed content."""
-    if kind == "holder":
-        return vault.lookup("holder", content[0], content[1])
-    if kind == "license":
-        parts = license_id.parse(content[0])
-        return license_commands.serial_lookup(vault, parts.type_code, parts.issuer_code, parts.serial)
-    if kind == UNIQUE_NUMBER:
-        return vault.lookup(kind, *content)
-    assert kind == "operator", "a directory row is of a known kind"
-    return vault.lookup("operator", content[0], content[1])
 
 
 def read_wraps(run: Callable[..., list[Any]], stream_ids: set[bytes]) -> list[keyring.WrappedKey]:

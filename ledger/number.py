@@ -47,16 +47,6 @@ class Printed:
         return [scope, self.type_code, *within[scope], self.number]
 
 
-def release(view: View, rules: TypeRulesRow | None, printed: Printed, *, license_ref: bytes) -> None:
-    """The number is free, when this license claimed it: to be claimed in the stream to which it goes."""
-    if rules is None or rules.number_scope == "nowhere":
-        return
-    lookup = printed.lookup(view.vault, rules.number_scope)
-    entry = view.entry(lookup)
-    if entry is not None and entry.target == license_ref:
-        view.drop_entry(lookup)
-
-
 def claim(
     view: View, rules: TypeRulesRow | None, printed: Printed, *, stream_id: bytes, license_ref: bytes
 ) -> None:

@@ -214,6 +214,7 @@ class Pen:
                 reads.candidates |= further.candidates
                 reads.data_keys |= further.data_keys
                 reads.shared |= further.shared
+                reads.naming |= further.naming
         reads.rows -= batch.rows.keys()
         for stream_id in list(reads.data_keys):
             known = self._vault.cached(stream_id)
@@ -231,6 +232,7 @@ class Pen:
         batch.held.update(loaded.held)
         batch.candidates.update(loaded.candidates)
         batch.shared.update(loaded.shared)
+        batch.naming.update(loaded.naming)
         batch.data_keys.update(self._vault.unwrap(loaded.wraps))
         return loaded
 

@@ -121,6 +121,7 @@ class Loaded:
     candidates: dict[tuple[bytes, str, str | None], list[bytes]]
     wraps: list[keyring.WrappedKey]
     shared: dict[bytes, list[bytes]] = field(default_factory=dict)
+    naming: dict[tuple[bytes, bytes], list[tuple[str, bytes]]] = field(default_factory=dict)
 
 
 class EventRow(NamedTuple):
@@ -253,6 +254,8 @@ class Session:
         held_rows, others_rows, shared_rows = self._ask_held(held, list(reads.shared))
         candidate_rows = self._ask_candidates(candidates)
         wraps = self._ask("data_keys", self._partition, keys) if keys else None
+        pairs = list(reads.naming)
+        naming = self._ask("naming_entries", *_columns(pairs), self._partition) if pairs else None
         self._gather()
         self._finish_rows(rows, found)
         found.held = {pair: [] for pair in held}
@@ -276,6 +279,9 @@ class Session:
             for type_code in (None, *row.type_codes):
                 refs = found.candidates.get((row.stream_id, row.requester, type_code), [])
                 refs.append(row.authorization_ref)
+        found.naming = {pair: [] for pair in pairs}
+        for stream_id, target, kind, sealed in naming.rows if naming else ():
+            found.naming[stream_id, target].append((kind, sealed))
         found.wraps = [keyring.WrappedKey(**_named(row)) for row in (wraps.rows if wraps else ())]
         return found
 

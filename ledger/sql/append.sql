@@ -25,6 +25,12 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 -- What some lookups name.
 SELECT lookup, stream_id, target FROM directory WHERE partition = %b::integer AND lookup = ANY(%b::bytea[])
 
+-- naming_entries --
+-- Directory rows of some streams that name a target, such as a license.
+SELECT d.stream_id, d.target, d.kind, d.sealed
+FROM unnest(%b::bytea[], %b::bytea[]) AS asked (stream_id, target)
+JOIN directory d ON d.partition = %b::integer AND d.stream_id = asked.stream_id AND d.target = asked.target
+
 -- idempotency --
 -- What some keys of the last days led to.
 SELECT key, body_digest, first_index, events FROM idempotency

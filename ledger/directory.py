@@ -1,0 +1,25 @@
+"""Rows of the directory: which lookup leads to one, told from what is sealed in it.
+
+No code and no identifier stands in clear beside a lookup, so that a row is moved, under another pepper or
+to another stream, by opening its content and looking again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ledger import license_commands, license_id, number
+from ledger.vault import Lookup, Vault
+
+
+def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
+    """The lookup that leads to a directory row of `kind`, from the row's sealed content."""
+    if kind == "holder":
+        return vault.lookup("holder", content[0], content[1])
+    if kind == "license":
+        parts = license_id.parse(content[0])
+        return license_commands.serial_lookup(vault, parts.type_code, parts.issuer_code, parts.serial)
+    if kind == number.KIND:
+        return vault.lookup(kind, *content)
+    assert kind == "operator", "a directory row is of a known kind"
+    return vault.lookup("operator", content[0], content[1])
