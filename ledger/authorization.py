@@ -227,7 +227,7 @@ class AuthorizationGranted(Fact):
             raise errors.Invalid(f"a mode is one of {', '.join(MODES)}", field="mode")
         self.granted_scope().check()
         self._allow_requester(state)
-        _allow_entrusting(self, about)
+        _allow_entrusting(self, about, state)
         if self.mode == "holder":
             _allow_consent(self, about, state)
         else:
@@ -361,8 +361,8 @@ def _allow_standing(fact: AuthorizationGranted, about: event.Event) -> None:
         raise errors.Invalid("a use code stands for a holder's consent", field="mode")
 
 
-def _allow_entrusting(fact: AuthorizationGranted, about: event.Event) -> None:
-    """委托: an organization entrusts the use of licenses that it issued to another, itself."""
+def _allow_entrusting(fact: AuthorizationGranted, about: event.Event, state: State) -> None:
+    """委托: the issuer of licenses, or its successor, itself entrusts their use to another."""
     if (fact.mode == "entrusted") != (fact.entrusted_by is not None):
         raise errors.Invalid("named in mode `entrusted` and in no other", field="entrusted_by")
     if fact.entrusted_by is None:
@@ -370,7 +370,16 @@ def _allow_entrusting(fact: AuthorizationGranted, about: event.Event) -> None:
     client.check_organization(fact.entrusted_by, field="entrusted_by")
     if fact.entrusted_by == fact.requester:
         raise errors.Invalid("an organization entrusts another", field="entrusted_by")
-    if about.client is not None and about.organization != fact.entrusted_by:
+    if about.client is None:
+        return
+    if fact.requester == about.organization:
+        raise errors.Invalid("an organization entrusts another", field="entrusted_by")
+    own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
+    if power.handed_over(own, fact.type_codes, day=day):
+        raise errors.NotTheIssuer("another organization has taken a type over", field="entrusted_by")
+    if about.organization != fact.entrusted_by and not power.has_succeeded(
+        own, fact.entrusted_by, day=day, type_codes=fact.type_codes
+    ):
         raise errors.NotTheIssuer(field="entrusted_by")
 
 
@@ -395,11 +404,19 @@ def _own_authorization(authorization_ref: bytes, about: event.Event, state: Stat
         raise errors.Conflict("the authorization stands in another stream")
     if row.is_withdrawn:
         raise errors.AuthorizationWithdrawnConflict
-    if about.client is not None and row.mode != "holder" and row.grantor != about.organization:
-        own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
-        if not power.has_succeeded(own, row.grantor, day=day, type_codes=row.type_codes):
-            raise errors.AuthorizationNotFound
+    if about.client is not None and row.mode != "holder" and not _is_grantor(row, about, state):
+        raise errors.AuthorizationNotFound
     return row
+
+
+def _is_grantor(row: AuthorizationRow, about: event.Event, state: State) -> bool:
+    """Whether the actor granted it or succeeded who did, and has not handed all its types on."""
+    own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
+    if power.handed_over(own, row.type_codes, day=day) == {*row.type_codes}:
+        return False
+    return row.grantor == about.organization or power.has_succeeded(
+        own, row.grantor, day=day, type_codes=row.type_codes
+    )
 
 
 def _within(new: tuple[str, ...] | None, old: tuple[str, ...] | None) -> bool:

@@ -223,7 +223,7 @@ def require_in_use(type_code: str, state: State) -> TypeRow:
 def require_owner(type_code: str, about: event.Event, state: State) -> None:
     """Nothing when the actor defines the type (its code begins with theirs) or operates the ledger.
 
-    Raises NotTheIssuer.
+    A definer whom another has succeeded for the type defines it no more. Raises NotTheIssuer.
     """
     ledger = state.get(LedgerRow, 0)
     definer, own = type_code[:18], state.get(OrganizationRow, about.organization)
@@ -232,8 +232,12 @@ def require_owner(type_code: str, about: event.Event, state: State) -> None:
     is_definer = definer == about.organization or power.has_succeeded(
         own, definer, day=day, type_codes=(type_code,)
     )
-    if not is_operator and not is_definer:
+    if is_operator:
+        return
+    if not is_definer:
         raise errors.NotTheIssuer("the type is defined by another organization", field="type_code")
+    if power.handed_over(own, (type_code,), day=day):
+        raise errors.NotTheIssuer("another organization has taken the type over", field="type_code")
 
 
 def national_catalog(operator: str) -> Iterator[LicenseTypeRegistered]:

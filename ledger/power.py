@@ -111,6 +111,15 @@ def has_succeeded(
     return all(any(one.covers(type_code, day) for one in mine) for type_code in type_codes)
 
 
+def handed_over(row: OrganizationRow | None, type_codes: tuple[str, ...], *, day: int) -> set[str]:
+    """Of some types those for which another has succeeded the organization of `row` by a day.
+
+    Asked wherever powers over licenses and types are: its own, and those that it had taken over.
+    """
+    gone = list(handovers(() if row is None else row.handed_over))
+    return {type_code for type_code in type_codes if any(one.covers(type_code, day) for one in gone)}
+
+
 def require_delegate(state: State, *, organization: str, acting: str, at: int) -> None:
     """Nothing when `acting` has entrusted anything to `organization` now; raises NotTheIssuer.
 
@@ -145,7 +154,7 @@ def require_issuer(
         if not any(grant.covers(type_code, area_of(area_code, issuer), day) for grant in known):
             raise errors.NotTheIssuer("issuing is not entrusted for this type, area and day", field="issuer")
     row = state.get(OrganizationRow, acting)
-    if row is not None and any(gone.covers(type_code, day) for gone in handovers(row.handed_over)):
+    if handed_over(row, (type_code,), day=day):
         raise errors.NotTheIssuer("another organization has taken the type over", field="issuer")
     if issuer != acting and not has_succeeded(row, issuer, day=day, type_codes=(type_code,)):
         raise errors.NotTheIssuer

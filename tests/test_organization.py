@@ -22,14 +22,16 @@ from ledger import (
     use,
 )
 from ledger.pen import Result
-from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow
+from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, StreamRow
 from ledger.store import wall_clock
 from signing import note, receipt
 from tests import world as worlds
 from tests.history import (
+    CLIENTS,
     CONDITIONAL,
     FREE,
     HALL,
+    HOLDER,
     ISSUER,
     NOON,
     OTHER,
@@ -167,6 +169,106 @@ def test_the_successor_writes_the_types_and_changes_the_grants_of_its_predecesso
     history.record(succeeded(predecessor=HALL), stream=REGISTRY, by=None)
     history.record(revised, stream=REGISTRY, **acting)
     history.record(withdrawn, stream=STREAMS[ISSUER], **acting)
+
+
+def writers() -> History:
+    """A history in which everyone writes types and grants, and the issuer has a type of its own."""
+    history = begun()
+    for code in (ISSUER, HALL, OTHER):
+        scopes = ("authorization:grant", "catalog:write")
+        writer = registered_client(code, *scopes, client_id=CLIENTS[code][:1].lower() * 16)
+        history.record(writer, stream=REGISTRY, by=None)
+    history.record(registered_type(f"{HALL}901", "conditional"), stream=REGISTRY, by=None)
+    return history
+
+
+def writes(history: History, made: Any, *, by: str, stream: bytes = REGISTRY) -> None:
+    history.record(made, by=by, stream=stream, client=CLIENTS[by][:1].lower() * 16)
+
+
+def test_a_predecessor_writes_no_type_that_it_has_handed_over() -> None:
+    history = writers()
+    revised = catalog.LicenseTypeRevised(**vars(registered_type(f"{HALL}901", "unconditional")))
+    retired = catalog.LicenseTypeRetired(type_code=f"{HALL}901", successor=None)
+    writes(history, revised, by=HALL)
+    history.record(
+        succeeded(predecessor=HALL, type_codes=(f"{HALL}901",)),
+        stream=REGISTRY,
+        by=None,
+    )
+    for made in (revised, retired):
+        with pytest.raises(errors.NotTheIssuer):
+            writes(history, made, by=HALL)
+    writes(history, registered_type(f"{HALL}902", "none"), by=HALL)
+    writes(history, revised, by=OTHER)
+
+
+def test_an_heir_that_has_handed_on_writes_no_type_of_its_predecessor() -> None:
+    history = writers()
+    revised = catalog.LicenseTypeRevised(**vars(registered_type(f"{HALL}901", "unconditional")))
+    for former, heir in ((HALL, OTHER), (OTHER, ISSUER)):
+        history.record(succeeded(predecessor=former, successor=heir), stream=REGISTRY, by=None)
+    for code in (HALL, OTHER):
+        with pytest.raises(errors.NotTheIssuer):
+            writes(history, revised, by=code)
+    writes(history, revised, by=ISSUER)
+
+
+def entrusted(**members: Any) -> authorization.AuthorizationGranted:
+    return granted("entrusted", **{"entrusted_by": ISSUER, "authorization_ref": b"e" * 16} | members)
+
+
+def test_the_successor_entrusts_the_licenses_of_its_predecessor_and_the_predecessor_no_more() -> None:
+    history = writers()
+    history.record(version())
+    with pytest.raises(errors.NotTheIssuer):
+        writes(history, entrusted(), by=OTHER, stream=STREAMS[HALL])
+    history.record(succeeded(type_codes=(FREE,)), stream=REGISTRY, by=None)
+    for code, made in (
+        (ISSUER, entrusted()),
+        (ISSUER, entrusted(type_codes=(FREE, CONDITIONAL))),
+        (OTHER, entrusted(type_codes=(CONDITIONAL,))),
+        (OTHER, entrusted(type_codes=(FREE, CONDITIONAL))),
+    ):
+        with pytest.raises(errors.NotTheIssuer) as refused:
+            writes(history, made, by=code, stream=STREAMS[HALL])
+        assert refused.value.field == "entrusted_by"
+    own = entrusted(requester=OTHER, requester_stream=STREAMS[OTHER])
+    with pytest.raises(errors.Invalid, match="another"):
+        writes(history, own, by=OTHER, stream=STREAMS[OTHER])
+    writes(history, entrusted(), by=OTHER, stream=STREAMS[HALL])
+    row, home = history.row(AuthorizationRow, b"e" * 16), history.row(StreamRow, HOLDER)
+    assert authorization.covers(row, history.row(LicenseRow, REF), home)
+    writes(
+        history, entrusted(authorization_ref=REF, type_codes=(CONDITIONAL,)), by=ISSUER, stream=STREAMS[HALL]
+    )
+
+
+def test_an_heir_that_has_handed_on_entrusts_no_more() -> None:
+    history = writers()
+    for former, heir in ((ISSUER, OTHER), (OTHER, HALL)):
+        history.record(succeeded(predecessor=former, successor=heir), stream=REGISTRY, by=None)
+    third = {"requester": "91350100MA0000007A", "requester_stream": b"third".ljust(16)}
+    for code in (ISSUER, OTHER):
+        with pytest.raises(errors.NotTheIssuer):
+            writes(history, entrusted(**third), by=code, stream=b"third".ljust(16))
+    writes(history, entrusted(**third), by=HALL, stream=b"third".ljust(16))
+
+
+def test_who_has_handed_over_every_type_of_a_grant_changes_it_no_more() -> None:
+    history = writers()
+    given = granted("statutory", type_codes=(FREE, CONDITIONAL))
+    writes(history, given, by=ISSUER, stream=STREAMS[HALL])
+    scope = vars(given.granted_scope())
+    narrowed = authorization.AuthorizationNarrowed(authorization_ref=REF, **scope | {"uses_max": 5})
+    withdrawn = authorization.AuthorizationWithdrawn(authorization_ref=REF)
+    history.record(succeeded(type_codes=(FREE,)), stream=REGISTRY, by=None)
+    writes(history, narrowed, by=ISSUER, stream=STREAMS[HALL])
+    history.record(succeeded(type_codes=(CONDITIONAL,)), stream=REGISTRY, by=None)
+    for made in (replace(narrowed, uses_max=4), withdrawn):
+        with pytest.raises(errors.AuthorizationNotFound):
+            writes(history, made, by=ISSUER, stream=STREAMS[HALL])
+    writes(history, withdrawn, by=OTHER, stream=STREAMS[HALL])
 
 
 def passed(**members: Any) -> organization.AuthorizationPassedOn:
