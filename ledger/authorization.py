@@ -336,9 +336,8 @@ def _scope_of_mode(authorization_ref: bytes, state: State) -> str:
 
 
 def _allow_consent(fact: AuthorizationGranted, about: event.Event, state: State) -> None:
-    """Attested consent: of a holder, with evidence, by a named operator, never for one's own organization."""
-    if fact.requester == about.organization:
-        raise errors.OwnOrganization(field="requester")
+    """Attested consent: of a holder, with evidence, by a named operator, never for whom the client serves."""
+    client.refuse_own(fact.requester, about, state)
     stream = state.get(StreamRow, about.stream_id)
     if about.stream_id == fact.requester_stream or (stream is not None and stream.kind != "holder"):
         raise errors.Conflict("a holder's consent stands in the holder's stream")

@@ -161,6 +161,17 @@ def check_organization(code: str, *, field: str = "organization") -> None:
         raise errors.Invalid("a credit code is written in upper case, without blanks", field=field)
 
 
+def refuse_own(requester: str, about: event.Event, state: State) -> None:
+    """Nothing when consent for `requester` may be attested; raises OwnOrganization.
+
+    Never for the organization acted for, nor for another that the same client serves.
+    """
+    row = None if about.client is None else state.get(ClientRow, about.client)
+    served = () if row is None else (row.organization, *row.acts_for)
+    if requester in (about.organization, *served):
+        raise errors.OwnOrganization(field="requester")
+
+
 def _streams_touched(served: tuple[tuple[str, bytes], ...]) -> Touched:
     for organization, stream_id in served:
         yield OrganizationRow, organization

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import errors, holder
+from ledger import client, errors, holder
 from ledger.fact import Fact, Touched
 from ledger.state import AuthorizationRow, State, StreamRow, altered
 from signing import event, ids
@@ -40,8 +40,7 @@ class ConsentJoined(Fact):
         if stream is None or stream.kind != "holder":
             raise errors.NotFound("no such holder")
         holder.refuse_contested(stream)
-        if row.requester == about.organization:
-            raise errors.OwnOrganization(field="requester")
+        client.refuse_own(row.requester, about, state)
         if about.stream_id == row.stream_id or ids.text(about.stream_id) in row.joined:
             raise errors.Conflict("the holder consents already")
         if len(row.joined) >= JOINED_MAX:

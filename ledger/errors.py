@@ -113,7 +113,7 @@ class NotTheIssuer(Forbidden):
 
 
 class OwnOrganization(Forbidden):
-    """Consent attested by a client for its own organization."""
+    """Consent attested by a client for an organization that it serves."""
 
     type = "own-organization"
     title = "Consent cannot be attested for the attesting organization itself"

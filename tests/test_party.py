@@ -14,13 +14,17 @@ from tests.history import (
     FREE,
     HALL,
     HOLDER,
+    ISSUER,
     NOON,
+    OTHER,
     REF,
+    REGISTRY,
     STRANGER,
     STREAMS,
     History,
     begun,
     granted,
+    registered_client,
     version,
 )
 
@@ -63,6 +67,28 @@ def used(history: History, *names: str, consents: tuple[bytes, ...] | None = Non
 
 def joined() -> consent.ConsentJoined:
     return consent.ConsentJoined(authorization_ref=REF, evidence_digest=bytes(32))
+
+
+@pytest.mark.parametrize("acted_for", [ISSUER, OTHER])
+def test_a_client_attests_consent_for_no_organization_that_it_serves(acted_for: str) -> None:
+    history = couple()
+    both = registered_client(
+        ISSUER,
+        "consent:attest",
+        client_id=b"2" * 16,
+        further=((OTHER, STREAMS[OTHER]), (HALL, STREAMS[HALL])),
+    )
+    history.record(both, stream=REGISTRY, by=None)
+    acting = {"by": ISSUER, "client": b"2" * 16, "organization": acted_for, "issuer": acted_for}
+    for requester in (ISSUER, OTHER, HALL):
+        with pytest.raises(errors.OwnOrganization) as refused:
+            history.record(granted(requester=requester, requester_stream=STREAMS[requester]), **acting)
+        assert refused.value.field == "requester"
+    history.record(granted())
+    with pytest.raises(errors.OwnOrganization) as refused:
+        history.record(joined(), stream=STRANGER, **acting)
+    assert refused.value.field == "requester"
+    history.record(joined(), stream=STRANGER)
 
 
 def test_a_further_party_has_a_stream_and_is_found_by_it() -> None:
