@@ -165,14 +165,14 @@ def is_consent_missing(
 ) -> bool:
     """Whether parties of the license have yet to consent to what its holder's authorization allows.
 
-    The consent of a further party who has ended, or whose code is contested, does not count; of the first
-    party that is asked apart, since it stands in the way of every use.
+    The consent of a further party who has ended, or whose code is contested, does not count, and nobody's
+    does who joined it; of the first party that is asked apart, since it stands in the way of every use.
     """
     given = consenting(row, license_row, home)
     if row.mode != "holder" or not license_row.parties:
         return False
     able = {one for one in given if one == home.stream_id or _is_able(streams(one))}
-    return party.is_consent_missing(license_row, able)
+    return acting(row, home) not in able or party.is_consent_missing(license_row, able)
 
 
 def _is_able(row: StreamRow) -> bool:

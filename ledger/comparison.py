@@ -193,6 +193,11 @@ def miss_key(stream_id: bytes, requester: str) -> bytes:
     return stream_id + requester.encode()
 
 
+def requester_of(key: bytes) -> str:
+    """Whose misses a key of `miss_key` counts."""
+    return key[16:].decode()
+
+
 def misses_left(row: MissRow | None, *, at: int) -> int:
     """How many comparisons may still miss on the Beijing day of `at`."""
     today = days.of_instant(at)

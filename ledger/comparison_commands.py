@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ledger import authorization, comparison, days, errors
+from ledger import authorization, comparison, days, errors, use_choice
 from ledger.command import Reads, View, actor_stream
 from ledger.fact import Draft
 from ledger.state import LicenseRow, MissRow, StreamRow
@@ -59,7 +59,8 @@ class CompareLicense(UseLicense):
     def decide(self, view: View) -> list[Draft]:
         outcome, _ = self.outcome(view)
         if outcome.reason is None and len(outcome.licenses) > 1:
-            outcome = outcome._replace(reason="ambiguous")
+            assert outcome.authorization is not None, "a grant has an authorization"
+            outcome = use_choice.ambiguous(outcome.authorization, outcome.licenses)
         if outcome.reason is not None:
             return [self.refusal(outcome, view)]
         (row,) = outcome.licenses
@@ -82,7 +83,7 @@ class CompareLicense(UseLicense):
             authorization_ref=granted_by.authorization_ref,
             mode=granted_by.mode,
             verdicts=self.known[row.version_index],
-            kept_type=row.type_code if row.type_code in outcome.kept else None,
+            kept_type=row.type_code if row.license_ref in outcome.kept else None,
             consents=authorization.consenting(granted_by, row, view.state.need(StreamRow, row.stream_id)),
         )
         return Draft(fact=made, stream_id=row.stream_id, seals=(("claimed", own, dict(self.claims)),))

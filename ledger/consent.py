@@ -40,6 +40,7 @@ class ConsentJoined(Fact):
         if stream is None or stream.kind != "holder":
             raise errors.NotFound("no such holder")
         holder.refuse_contested(stream)
+        holder.refuse_ended(stream)
         client.refuse_own(row.requester, about, state)
         if about.stream_id == row.stream_id or ids.text(about.stream_id) in row.joined:
             raise errors.Conflict("the holder consents already")

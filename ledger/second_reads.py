@@ -2,30 +2,34 @@
 
 Of a license with several parties the stream in which it stands; of a holder with several files what was asked
 for of one, of the others too; of one who has ended, what the types of the licenses say, since some outlive
-their holders.
+their holders; of whom licenses are compared, how often that missed where they stand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ledger import joining, party
+from ledger import comparison, joining, party
 from ledger.command import Batch, Reads
-from ledger.state import LicenseRow, Row, RowKey, StreamRow, TypeRulesRow
+from ledger.state import LicenseRow, MissRow, Row, RowKey, StreamRow, TypeRulesRow
 
 
 def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None:
     """What follows from the rows that were just loaded; None: nothing more."""
-    reads = Reads()
+    reads, homes = Reads(), set[bytes]()
     for row in loaded.values():
         if isinstance(row, LicenseRow) and row.parties:
             # A license that a holder has with others may stand in another's stream, and asks the others too.
             reads.rows |= {(StreamRow, one.stream_id) for one in party.of(row)}
+            homes.add(row.stream_id)
         elif isinstance(row, StreamRow):
             if row.same_holder:
                 _read_others(batch, row, reads)
+                homes.update(joining.streams(row))
             if row.ended_at is not None:
                 reads.rows |= {(TypeRulesRow, code) for code in _types(batch, set(joining.streams(row)))}
+    if homes:
+        reads.rows |= _misses(batch, homes)
     reads.rows -= batch.rows.keys()
     if not (reads.rows or reads.held or reads.candidates or reads.shared):
         return None
@@ -47,6 +51,17 @@ def _read_others(batch: Batch, row: StreamRow, reads: Reads) -> None:
     reads.held -= batch.held.keys()
     reads.candidates -= batch.candidates.keys()
     reads.shared -= batch.shared.keys()
+
+
+def _misses(batch: Batch, homes: set[bytes]) -> set[RowKey]:
+    """What counts the misses in some streams by those for whom the batch asked for any."""
+    asked = {key for cls, key in batch.rows if cls is MissRow and isinstance(key, bytes)}
+    requesters = {comparison.requester_of(key) for key in asked}
+    return {
+        (MissRow, comparison.miss_key(stream_id, requester))
+        for stream_id in homes
+        for requester in requesters
+    }
 
 
 def _types(batch: Batch, streams: set[bytes]) -> set[str]:

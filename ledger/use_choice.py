@@ -36,8 +36,8 @@ class Outcome(NamedTuple):
     """Nothing found: the type that decides, and the declarations by which it is not held."""
     home: bytes | None = None
     """The stream of the holder who stands in the way."""
-    kept: frozenset[str] = frozenset()
-    """Types that outlive the holder, who has ended."""
+    kept: frozenset[bytes] = frozenset()
+    """Licenses, by reference, that outlive the holder in whose stream they stand, who has ended."""
 
     @property
     def stream_id(self) -> bytes | None:
@@ -57,14 +57,14 @@ def decide(
     type_code: str | None,
     types: Sequence[TypeRow] = (),
     homes: Mapping[bytes, StreamRow],
-    kept: frozenset[str] = frozenset(),
+    kept: frozenset[bytes] = frozenset(),
     at: int,
 ) -> Outcome:
     """The outcome of one request (docs/rules.md, rows in their order).
 
     `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
     type asked for, or the one license named; `types` are those that say what it means to find nothing,
-    `homes` the streams of the licenses' parties, `kept` those types that outlive a holder who has ended.
+    `homes` the streams of the licenses' parties, `kept` licenses that outlive their holder, who has ended.
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
@@ -82,12 +82,12 @@ def _try(
     asked: Asked,
     types: Sequence[TypeRow],
     homes: Mapping[bytes, StreamRow],
-    kept: frozenset[str],
+    kept: frozenset[bytes],
     *,
     at: int,
 ) -> Outcome:
     def of_holder(item: LicenseRow) -> str | None:
-        return judge_holder(homes[item.stream_id], mode=row.mode, is_kept=item.type_code in kept)
+        return judge_holder(homes[item.stream_id], mode=row.mode, is_kept=item.license_ref in kept)
 
     def hindrance(item: LicenseRow) -> str | None:
         return of_holder(item) or judge_license(item, at=at)
@@ -118,18 +118,25 @@ def _try(
             return Outcome(reason=stands_in_the_way, authorization=row, home=newest.stream_id)
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
     if is_ambiguous:
-        choices = [item for item in effective if item.stream_id == effective[0].stream_id]
-        return Outcome(reason="ambiguous", authorization=row, licenses=tuple(choices[:CHOICES_MAX]))
+        return ambiguous(row, effective)
     return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept)
+
+
+def ambiguous(row: AuthorizationRow, effective: Sequence[LicenseRow]) -> Outcome:
+    """The refusal of several licenses, of which one is to be named: those of one home, where it stands."""
+    choices = [item for item in effective if item.stream_id == effective[0].stream_id]
+    return Outcome(reason="ambiguous", authorization=row, licenses=tuple(choices[:CHOICES_MAX]))
 
 
 def _is_covered(row: AuthorizationRow, item: LicenseRow, homes: Mapping[bytes, StreamRow]) -> bool:
     """Whether the authorization covers a license; what hinders its home is no other party's business."""
     home = homes[item.stream_id]
-    is_anothers = row.mode == "holder" and authorization.acting(row, home) != item.stream_id
-    if is_anothers and judge_holder(home) is not None:
+    if not authorization.covers(row, item, home):
         return False
-    return authorization.covers(row, item, home)
+    is_anothers = (
+        bool(item.parties) and row.mode == "holder" and authorization.acting(row, home) != item.stream_id
+    )
+    return not is_anothers or judge_holder(home) is None
 
 
 def _concerns(
@@ -140,7 +147,7 @@ def _concerns(
 ) -> bool:
     if type_code is not None and type_code in row.type_codes:
         return True
-    return any(authorization.covers(row, item, homes[item.stream_id]) for item in licenses)
+    return any(_is_covered(row, item, homes) for item in licenses)
 
 
 def _preference(row: AuthorizationRow) -> tuple[int, bytes]:

@@ -275,11 +275,12 @@ def _consenting(granted_by: AuthorizationRow, row: LicenseRow, view: View) -> tu
     return authorization.consenting(granted_by, row, view.state.need(StreamRow, row.stream_id))
 
 
-def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow]) -> frozenset[str]:
-    """Types of licenses that outlive their holder, who has ended; nearly always none."""
+def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow]) -> frozenset[bytes]:
+    """Licenses that outlive the holder in whose stream they stand, who has ended; nearly always none."""
     ended = [row for row in licenses if homes[row.stream_id].ended_at is not None]
-    types = {row.type_code for row in ended}
-    return frozenset(code for code in types if use.outlives(view.state.get(TypeRulesRow, code)))
+    return frozenset(
+        row.license_ref for row in ended if use.outlives(view.state.get(TypeRulesRow, row.type_code))
+    )
 
 
 def _grant(row: LicenseRow, outcome: Outcome, asked: Asked, view: View) -> Draft:
@@ -293,7 +294,7 @@ def _grant(row: LicenseRow, outcome: Outcome, asked: Asked, view: View) -> Draft
         mode=granted_by.mode,
         fields=use.disclosed(granted_by, row, asked),
         status="effective",
-        kept_type=row.type_code if row.type_code in outcome.kept else None,
+        kept_type=row.type_code if row.license_ref in outcome.kept else None,
         public_type=row.type_code if granted_by.mode == authorization.PUBLIC else None,
         consents=_consenting(granted_by, row, view),
     )

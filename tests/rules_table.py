@@ -277,6 +277,8 @@ def has_consent(permission: Permission, held: Held) -> bool:
     """Whether those parties consent whose roles ask for it."""
     if permission.holder is None or not held.parties:
         return True
+    if permission.holder in held.gone:
+        return False
     given = {permission.holder, *permission.joined} - held.gone
     needed = {holder for holder, consent in held.parties.items() if consent == "all"}
     if needed:

@@ -224,6 +224,30 @@ def test_the_consent_of_a_party_who_has_ended_does_not_count() -> None:
         history.record(used(history, "@license_id"), by=HALL)
 
 
+def test_an_authorization_of_a_party_who_has_ended_carries_nobody_elses_consent() -> None:
+    history = couple()
+    any_of_both = tuple(party.Party(one, "any", ()).text for one in (HOLDER, STRANGER))
+    history.rows[LicenseRow, REF] = replace(row(history), parties=any_of_both)
+    history.record(granted(), stream=STRANGER)
+    history.record(joined(), stream=HOLDER)
+    history.record(used(history, "@license_id"), by=HALL)
+    end_of(history, STRANGER)
+    with pytest.raises(errors.Forbidden, match="consent-missing"):
+        history.record(used(history, "@license_id"), by=HALL)
+
+
+def test_who_has_ended_or_is_contested_joins_no_more() -> None:
+    history = couple()
+    history.record(granted())
+    alive = history.row(StreamRow, STRANGER)
+    end_of(history, STRANGER)
+    with pytest.raises(errors.HolderEndedConflict):
+        history.record(joined(), stream=STRANGER)
+    history.rows[StreamRow, STRANGER] = replace(alive, is_contested=True)
+    with pytest.raises(errors.HolderContestedConflict):
+        history.record(joined(), stream=STRANGER)
+
+
 def test_who_consents_already_or_not_at_all_does_not_join() -> None:
     history = couple()
     with pytest.raises(errors.AuthorizationNotFound):

@@ -1,0 +1,115 @@
+"""Uses and comparisons of licenses that stand in the streams of several holders, through the append path."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger import comparison, comparison_commands, ending_commands, errors, identifiers, linking_commands
+from ledger.pen import Recorded
+from tests.test_ending import kept_type
+from tests.world import AUDITOR, BUSINESS_LICENSE, World, citizen
+
+FIRST, OTHER = citizen(31), citizen(32)
+"""The first party of a license, in whose stream it stands, and a co-owner."""
+MISS = (("name", "mismatch"),)
+
+
+@pytest.fixture
+def registrar(world: World) -> Any:
+    return world.register(AUDITOR, "holder:register")
+
+
+def say(world: World, cls: Any, registrar: Any, **members: Any) -> None:
+    world.do(cls(actor=registrar, evidence="00" * 32, **members))
+
+
+def compare(
+    world: World,
+    holder: identifiers.HolderCode,
+    *,
+    type_code: str = BUSINESS_LICENSE,
+    verdicts: comparison_commands.Verdicts = MISS,
+) -> Recorded:
+    """A comparison by holder and type."""
+    names = tuple(name for name, _ in verdicts)
+    asked = comparison_commands.CompareLicense(
+        actor=world.hall,
+        holder=holder,
+        type_code=type_code,
+        field_names=names,
+        claims=dict.fromkeys(names, "另一值"),
+    )
+    try:
+        return world.do(asked).recorded[0]
+    except errors.VersionMoved as moved:
+        return world.do(replace(asked, known={moved.extra["version_index"]: verdicts})).recorded[0]
+
+
+def test_a_kept_license_of_the_dead_and_one_of_the_living_are_used_together(
+    world: World, registrar: Any
+) -> None:
+    code = kept_type()
+    shared = world.issue(FIRST, type_code=code, co_owner=OTHER)
+    own = world.issue(OTHER, type_code=code)
+    world.grant(type_codes=(code,))
+    say(world, ending_commands.EndHolder, registrar, holder=FIRST, kind="death")
+    recorded = world.use(holder=OTHER, type_code=code)
+    told = {item.event.fact["license_ref"]: item.event.fact.get("kept_type") for item in recorded}
+    assert told == {shared: code, own: None}
+
+
+def test_a_license_of_the_living_is_compared_though_a_kept_one_of_the_dead_has_expired(
+    world: World, registrar: Any
+) -> None:
+    code = kept_type()
+    world.issue(FIRST, type_code=code, co_owner=OTHER, valid_to="2020-12-31")
+    own = world.issue(OTHER, type_code=code)
+    world.grant(type_codes=(code,))
+    say(world, ending_commands.EndHolder, registrar, holder=FIRST, kind="death")
+    told = compare(world, OTHER, type_code=code).event.fact
+    assert (told["license_ref"], told.get("kept_type")) == (own, None)
+
+
+def test_the_end_of_the_first_party_is_no_error_under_the_consent_of_another(
+    world: World, registrar: Any
+) -> None:
+    ref = world.issue(FIRST, co_owner=OTHER)
+    world.grant(mode="holder", holder=OTHER)
+    say(world, ending_commands.EndHolder, registrar, holder=FIRST, kind="death")
+    (told,) = world.use(license_ref=ref)
+    assert told.event.fact["reason"] == "not-authorized"
+
+
+def test_a_license_is_compared_under_the_code_of_a_party_in_whose_stream_it_does_not_stand(
+    world: World,
+) -> None:
+    ref = world.issue(FIRST, co_owner=OTHER)
+    world.grant()
+    for holder in (OTHER, FIRST) * (comparison.MISSES_MAX // 2):
+        assert compare(world, holder).event.fact["license_ref"] == ref
+    for holder in (OTHER, FIRST):
+        with pytest.raises(errors.ComparisonLimit):
+            compare(world, holder)
+
+
+def test_a_license_is_compared_under_a_code_of_another_file_of_its_holder(
+    world: World, registrar: Any
+) -> None:
+    ref = world.issue(FIRST)
+    world.issue(OTHER, valid_to="2020-12-31")
+    world.grant()
+    say(world, linking_commands.LinkHolderCodes, registrar, holder=FIRST, linked=OTHER)
+    for holder in (FIRST, OTHER):
+        assert compare(world, holder).event.fact["license_ref"] == ref
+
+
+def test_a_comparison_with_licenses_of_several_homes_lists_those_of_one(world: World) -> None:
+    shared = world.issue(FIRST, co_owner=OTHER)
+    own = world.issue(OTHER)
+    world.grant()
+    told = compare(world, OTHER)
+    assert (told.event.topic, told.event.fact["reason"]) == ("UseRefused", "ambiguous")
+    assert told.event.fact["choices"] in ([shared], [own])
