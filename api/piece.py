@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models_answers_license, routes, service
+from api import acts, answers, examples, models_answers_license, routes, service, standing
 from ledger import errors, license_commands, piece_commands, state
 
 router = routes.router()
@@ -16,16 +16,20 @@ _CHANGES = (errors.LicenseNotFound, errors.StatusConflict, errors.NotTheIssuer, 
     "/v1/licenses/{license_ref}/pieces",
     summary="The printed pieces of a license",
     **routes.secured(
-        model=models_answers_license.PiecesNow, refusals=(errors.LicenseNotFound,), appends=False
+        *standing.SCOPES,
+        model=models_answers_license.PiecesNow,
+        refusals=(errors.ScopeMissing, errors.LicenseNotFound),
+        appends=False,
     ),
 )
 async def get_pieces(request: Request, license_ref: str) -> Response:
-    """The pieces of the present version from decision state; nothing sealed, no QR code."""
+    """The pieces of the present version, to who may know of the license; nothing sealed, no QR code."""
     served, asking = service.of(request), routes.asking(request)
+    ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
 
     def look() -> answers.Json:
         served.require_current(asking)
-        row = _row(served, acts.ref(license_ref, absent=errors.LicenseNotFound))
+        row = standing.visible(served, asking, ref, at=served.moment())
         printed = served.reader.pieces(row.license_ref, row.version)
         pieces = [{"piece": number, "is_cancelled": is_dead} for number, _, is_dead in printed]
         return {"license_ref": license_ref, "version": row.version, "pieces": pieces}
@@ -95,15 +99,10 @@ async def cancel_counterpart(
 
 def _find(served: service.Service, ref: bytes, piece: str) -> tuple[int, int]:
     """A piece's number and where it stands; raises LicenseNotFound or PieceNotFound."""
-    row = _row(served, ref)
+    row = served.reader.row(state.LicenseRow, ref)
+    if row is None or served.is_erased(row.stream_id):
+        raise errors.LicenseNotFound
     for number, piece_key, _ in served.reader.pieces(ref, row.version):
         if str(number) == piece:
             return number, piece_key
     raise errors.PieceNotFound
-
-
-def _row(served: service.Service, ref: bytes) -> state.LicenseRow:
-    row = served.reader.row(state.LicenseRow, ref)
-    if row is None or served.is_erased(row.stream_id):
-        raise errors.LicenseNotFound
-    return row

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import api_world, world
-from tests.api_world import Caller, Face, issue_body, problem
+from tests.api_world import Caller, Face, grant_body, issue_body, problem
 from tests.conftest import Cluster
 
 MORE = api_world.example("IssueCounterpartsBody")
@@ -74,6 +74,20 @@ def test_a_repeat_of_printing_prints_nothing_more(face: Face, issuer: Caller) ->
     again = issuer.done(f"/v1/licenses/{ref}/counterparts", MORE, key="print-3")
     assert face.events() == before
     assert first["counterparts"] == again["counterparts"]
+
+
+def test_who_may_not_know_a_license_is_told_nothing_of_its_pieces(face: Face, issuer: Caller) -> None:
+    ref = issuer.done("/v1/licenses", issue_body(5, counterparts=1))["license_ref"]
+    user = face.register(world.HALL, "license:use")
+    path, nothing = f"/v1/licenses/{ref}/pieces", f"/v1/licenses/{'a' * 26}/pieces"
+    assert problem(user.get(path)) == problem(user.get(nothing)) == (404, "license-not-found", None)
+    granting = face.register(world.ISSUER, "authorization:grant")
+    granting.done("/v1/authorizations", grant_body(to=world.HALL))
+    assert len(user.get(path).json()["pieces"]) == 2
+    assert len(face.register(world.AUDITOR, "audit:read").get(path).json()["pieces"]) == 2
+    for scope in ("consent:attest", "catalog:write"):
+        asking = face.register(world.HALL, scope)
+        assert problem(asking.get(path)) == problem(asking.get(nothing)) == (403, "scope-missing", None)
 
 
 def test_the_original_and_strangers_pieces_are_not_cancelled(face: Face, issuer: Caller) -> None:
