@@ -8,8 +8,8 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, models_tasks, routes, service
-from ledger import days, errors, license, state
+from api import access, acts, answers, models_tasks, routes, service
+from ledger import days, errors, license, power, state
 from projections import tasks
 from signing import ids
 
@@ -31,15 +31,16 @@ Cursor = Annotated[str | None, Query(pattern=r"^[a-z2-7]{1,400}$", description="
 async def endings(
     request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
 ) -> Response:
-    """Of the caller's organization, in the order of their issue; no code and no name."""
+    """Of the caller's organization and those it succeeded, in the order of their issue; no code, no name."""
     served, asking = service.of(request), routes.asking(request)
     wanted = acts.at_least(at_least)
 
     def look() -> answers.Json:
         served.require_current(asking)
         served.views.wait_for(wanted, name="tasks")
-        page = served.views.tasks.endings(asking.organization, limit=limit, cursor=cursor)
         at = served.moment()
+        reach = _reach(served, asking, at)
+        page = served.views.tasks.endings(asking.organization, reach=reach, limit=limit, cursor=cursor)
         shown = [_ending(served, row, at) for row in page.rows]
         return {"through": page.through, "endings": shown, "cursor": page.cursor}
 
@@ -59,19 +60,26 @@ async def endings(
 async def stale_names(
     request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
 ) -> Response:
-    """Of the caller's organization, in the order of their issue; no code and no name."""
+    """Of the caller's organization and those it succeeded, in the order of their issue; no code, no name."""
     served, asking = service.of(request), routes.asking(request)
     wanted = acts.at_least(at_least)
 
     def look() -> answers.Json:
         served.require_current(asking)
         served.views.wait_for(wanted, name="tasks")
-        page = served.views.tasks.stale_names(asking.organization, limit=limit, cursor=cursor)
         at = served.moment()
+        reach = _reach(served, asking, at)
+        page = served.views.tasks.stale_names(asking.organization, reach=reach, limit=limit, cursor=cursor)
         shown = [{**_license(served, row, at), "changed_index": row.stale_index} for row in page.rows]
         return {"through": page.through, "stale_names": shown, "cursor": page.cursor}
 
     return routes.answer(await served.read(look))
+
+
+def _reach(served: service.Service, asking: access.Access, at: int) -> power.Reach:
+    """Whose licenses the caller's organization answers for beside its own, and for which no more."""
+    row = served.reader.row(state.OrganizationRow, asking.organization)
+    return power.reach(row, day=days.of_instant(at))
 
 
 def _license(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:

@@ -63,6 +63,15 @@ class Handover(NamedTuple):
         return self.since <= day and (not self.type_codes or type_code in self.type_codes)
 
 
+class Reach(NamedTuple):
+    """Which licenses an organization answers for beside, and instead of, those that it issued."""
+
+    taken_over: tuple[Handover, ...] = ()
+    """Of whom it succeeded."""
+    handed_over: tuple[Handover, ...] = ()
+    """To whom it has handed on: of these types it answers for none, whoever issued them."""
+
+
 def grants(row: EntrustmentRow | None) -> Iterator[Grant]:
     """The entrustments of a pair of organizations that did not end."""
     for text in () if row is None else row.grants:
@@ -118,6 +127,17 @@ def handed_over(row: OrganizationRow | None, type_codes: tuple[str, ...], *, day
     """
     gone = list(handovers(() if row is None else row.handed_over))
     return {type_code for type_code in type_codes if any(one.covers(type_code, day) for one in gone)}
+
+
+def reach(row: OrganizationRow | None, *, day: int) -> Reach:
+    """What has passed to and from the organization of `row` by a day."""
+    if row is None:
+        return Reach()
+    taken, gone = (
+        tuple(one for one in handovers(texts) if one.since <= day)
+        for texts in (row.took_over, row.handed_over)
+    )
+    return Reach(taken, gone)
 
 
 def require_delegate(state: State, *, organization: str, acting: str, at: int) -> None:

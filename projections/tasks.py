@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import correction, ending, fact, holder, license, naming, state, tables
+from ledger import correction, ending, fact, holder, license, naming, power, state, tables
 from projections import db, paging, sql
 from projections.projection import Happened
 
+_ALONE = power.Reach()
 _FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
 
 
@@ -141,19 +142,27 @@ class Lists:
         self._database = database
         self._cursors = paging.Cursors(cursor_key)
 
-    def endings(self, issuer: str, *, limit: int = 100, cursor: str | None = None) -> paging.Page[LicenseRow]:
-        """Licenses of an issuer that have not ended, of holders who have, in the order of their issue."""
-        return self._page("endings", issuer, limit, cursor)
+    def endings(
+        self, issuer: str, *, reach: power.Reach = _ALONE, limit: int = 100, cursor: str | None = None
+    ) -> paging.Page[LicenseRow]:
+        """Licenses of an issuer that have not ended, of holders who have, in the order of their issue.
+
+        `reach` says whose licenses it answers for beside its own, and for which no more.
+        """
+        return self._page("endings", issuer, reach, limit, cursor)
 
     def stale_names(
-        self, issuer: str, *, limit: int = 100, cursor: str | None = None
+        self, issuer: str, *, reach: power.Reach = _ALONE, limit: int = 100, cursor: str | None = None
     ) -> paging.Page[LicenseRow]:
-        """Licenses of an issuer that have not ended and print a former name, in the order of their issue."""
-        return self._page("stale_names", issuer, limit, cursor)
+        """As `endings`: licenses that have not ended and print a former name."""
+        return self._page("stale_names", issuer, reach, limit, cursor)
 
-    def _page(self, name: str, issuer: str, limit: int, cursor: str | None) -> paging.Page[LicenseRow]:
+    def _page(
+        self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None
+    ) -> paging.Page[LicenseRow]:
         columns = ", ".join(f"t.{column}" for column in LicenseRow.columns())
         text = sql.load("tasks")[name].format(columns=columns)
+        answered_for = _answered_for(issuer, reach)
         table = tables.table(LicenseRow)
 
         def read(values: Sequence[Any]) -> LicenseRow:
@@ -164,7 +173,7 @@ class Lists:
         def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[LicenseRow]:
             params = {
                 "partition": self._database.partition,
-                "value": issuer,
+                **answered_for,
                 "since": bounds.since,
                 "until": bounds.until,
                 "limit": count,
@@ -174,3 +183,17 @@ class Lists:
 
         of = ["tasks", name, issuer]
         return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
+
+
+def _answered_for(issuer: str, reach: power.Reach) -> dict[str, list[str]]:
+    """The parameters of a list that say which licenses an organization answers for."""
+    whole = [issuer, *(one.organization for one in reach.taken_over if not one.type_codes)]
+    parts = [(one.organization, type_code) for one in reach.taken_over for type_code in one.type_codes]
+    has_nothing = any(not one.type_codes for one in reach.handed_over)
+    issuers = dict.fromkeys([*whole, *(organization for organization, _ in parts)])
+    return {
+        "issuers": [] if has_nothing else list(issuers),
+        "whole": whole,
+        "parts": [f"{organization} {type_code}" for organization, type_code in parts],
+        "gone": [type_code for one in reach.handed_over for type_code in one.type_codes],
+    }

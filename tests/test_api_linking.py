@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger import identifiers
+from ledger import days, identifiers, organization_commands
+from ledger.store import wall_clock
 from signing import event, spelling
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, person, problem, use_body
@@ -201,3 +202,34 @@ def test_an_issuer_finds_licenses_that_print_a_former_name(
     same = organ.post("/v1/holders/names", {**said, "new_name": "旧名"})
     assert problem(same) == (422, "invalid-value", "new_name")
     assert problem(issuer.post("/v1/holders/names", said))[:2] == (403, "scope-missing")
+
+
+def test_a_successor_finds_what_remains_of_its_predecessors_licenses(face: Face, organ: Caller) -> None:
+    former, heir = (
+        face.register(code, "license:issue") for code in (api_world.examples.REQUESTER, world.HALL)
+    )
+    cards = [former.done("/v1/licenses", issue_body(6))["license_ref"] for _ in range(2)]
+    ended = organ.done("/v1/holders/end", {**about(6), "kind": "death"})
+    said = {**about(6), "former_name": "旧名", "new_name": "新名", "changed_on": "2026-01-31"}
+    renamed = organ.done("/v1/holders/names", said)
+    behind = {"Ledger-At-Least": str(max(ended["index"], renamed["index"]))}
+    succession = organization_commands.SucceedOrganization(
+        actor=face.served.ledger.console,
+        predecessor=api_world.examples.REQUESTER,
+        successor=world.HALL,
+        authorizations="keep",
+        type_codes=(world.CITIZEN_CARD,),
+        since=days.of_instant(wall_clock()),
+    )
+    for name in ("endings", "stale-names"):
+        listed = former.get(f"/v1/tasks/{name}", **behind).json()[name.replace("-", "_")]
+        assert [one["license_ref"] for one in listed] == cards
+    face.console(succession)
+    for name in ("endings", "stale-names"):
+        asked, member = f"/v1/tasks/{name}", name.replace("-", "_")
+        assert former.get(asked, **behind).json()[member] == []
+        assert [one["license_ref"] for one in heir.get(asked, **behind).json()[member]] == cards
+    cancelled = heir.done(f"/v1/licenses/{cards[0]}/cancel", api_world.example("ChangeBody"))
+    later = {"Ledger-At-Least": str(cancelled["index"])}
+    listed = heir.get("/v1/tasks/endings", **later).json()["endings"]
+    assert [one["license_ref"] for one in listed] == cards[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +11,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from ledger import days, ending_commands, errors, keeping
+from ledger import days, ending_commands, errors, keeping, organization_commands, power, reading
+from ledger.state import OrganizationRow
+from ledger.store import wall_clock
 from tests.projecting import Projected, Teller, projected, seed
-from tests.world import AUDITOR, CITIZEN_CARD, HALL, ISSUER, World, citizen
+from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
 
 
 @pytest.fixture
@@ -73,6 +76,63 @@ def test_a_license_leaves_the_list_when_it_ends_and_all_do_when_the_end_is_rever
     assert refs(here) == [two]
     keeping.erase_holder(here.world.ledger, here.world.appender, citizen(1), here.world.ledger.console)
     assert refs(here) == []
+
+
+def heard(here: Projected, organization: str) -> list[bytes]:
+    """What the list says for an organization, whose successions are as decision state has them."""
+    here.follow()
+    with contextlib.closing(
+        reading.Reader(here.world.ledger.ways.service, here.world.ledger.vault)
+    ) as reader:
+        row = reader.row(OrganizationRow, organization)
+    reach = power.reach(row, day=days.of_instant(wall_clock()))
+    shown: list[bytes] = []
+    cursor = None
+    while True:
+        page = here.tasks.endings(organization, reach=reach, limit=1, cursor=cursor)
+        shown += [row.license_ref for row in page.rows]
+        cursor = page.cursor
+        if cursor is None:
+            return shown
+
+
+def succeed(here: Projected, predecessor: str, successor: str, *type_codes: str) -> None:
+    asked = organization_commands.SucceedOrganization(
+        actor=here.world.ledger.console,
+        predecessor=predecessor,
+        successor=successor,
+        authorizations="keep",
+        type_codes=type_codes,
+        since=days.of_instant(wall_clock()),
+    )
+    here.world.do(asked)
+
+
+def test_what_an_organization_has_taken_over_is_in_its_list_and_no_more_in_the_predecessors(
+    here: Projected, organ: Any
+) -> None:
+    cards = [here.world.issue(citizen(1), type_code=CITIZEN_CARD) for _ in range(2)]
+    paper = here.world.issue(citizen(1))
+    here.world.issuer = here.world.register(HALL, "license:issue")
+    own = here.world.issue(citizen(1), type_code=CITIZEN_CARD)
+    last = here.world.issue(citizen(1))
+    end(here, organ, 1)
+    assert (heard(here, ISSUER), heard(here, HALL)) == ([*cards, paper], [own, last])
+    succeed(here, ISSUER, HALL, CITIZEN_CARD)
+    assert (heard(here, ISSUER), heard(here, HALL)) == ([paper], [*cards, own, last])
+    succeed(here, HALL, AUDITOR, CITIZEN_CARD)
+    assert (heard(here, HALL), heard(here, AUDITOR)) == ([last], [*cards, own])
+    succeed(here, ISSUER, HALL, BUSINESS_LICENSE)
+    succeed(here, HALL, AUDITOR, BUSINESS_LICENSE)
+    assert heard(here, ISSUER) == heard(here, HALL) == []
+    assert heard(here, AUDITOR) == [*cards, paper, own, last]
+
+
+def test_a_succession_for_all_types_moves_the_whole_list(here: Projected, organ: Any) -> None:
+    made = [here.world.issue(citizen(1)), here.world.issue(citizen(1), type_code=CITIZEN_CARD)]
+    end(here, organ, 1)
+    succeed(here, ISSUER, HALL)
+    assert (heard(here, ISSUER), heard(here, HALL)) == ([], made)
 
 
 def test_pages_of_the_list_are_whole(here: Projected, organ: Any) -> None:
