@@ -7,16 +7,18 @@ and its receipts verify as before.
 
 from __future__ import annotations
 
+import heapq
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger import fact, reading, sql, use
+from ledger import correction, fact, reading, sql, use
 from signing import event
 
 LISTED_MAX = 100
 SCANNED_MAX = 20_000
-"""Uses of the holder that are looked at; beyond them the count is of the first ones."""
+"""Uses of the holder, and of those whose license it was by mistake, that are looked at; beyond them the
+count is of the first ones."""
 _PAGE = 1_000
 
 
@@ -40,7 +42,8 @@ def uses_between(
         return Between(through=index - 1, count=0, is_complete=True, uses=())
     listed: list[tuple[int, event.Event]] = []
     count, through = 0, index - 1
-    for scanned, (found, data) in enumerate(_used(reader, about, before=index, partition=partition)):
+    used = _used(reader, about, license_ref=license_ref, before=index, partition=partition)
+    for scanned, (found, data) in enumerate(used):
         if scanned == SCANNED_MAX:
             return Between(through=through, count=count, is_complete=False, uses=tuple(listed))
         one = event.parse(data)
@@ -55,12 +58,42 @@ def uses_between(
 
 
 def _used(
-    reader: reading.Reader, about: event.Event, *, before: int, partition: int
+    reader: reading.Reader, about: event.Event, *, license_ref: bytes, before: int, partition: int
 ) -> Iterator[tuple[int, bytes]]:
-    """(leaf index, stored bytes) of the granted uses in the home stream, in their order."""
-    text, first = sql.load("reading")["uses_in_stream"], 0
+    """(leaf index, stored bytes) of the granted uses in the license's home streams, in their order."""
+    homes = _homes(reader, about, license_ref=license_ref, before=before, partition=partition)
+    used = use.LicenseUsed.__name__
+    return heapq.merge(*(_of_topic(reader, about, used, one, before, partition) for one in sorted(homes)))
+
+
+def _homes(
+    reader: reading.Reader, about: event.Event, *, license_ref: bytes, before: int, partition: int
+) -> set[bytes]:
+    """The streams in which the license stood since the effect of `about`, which stands in the last."""
+    corrected = correction.LicenseHolderCorrected
+    homes: set[bytes] = set()
+    found = [about.stream_id]
+    while found:
+        home = found.pop()
+        if home in homes:
+            continue
+        homes.add(home)
+        # The fact itself may be a correction.
+        for _, data in _of_topic(reader, about, corrected.__name__, home, before + 1, partition):
+            made = fact.from_event(event.parse(data))
+            assert isinstance(made, corrected), "the topic says so"
+            if made.license_ref == license_ref:
+                found.append(made.former_stream)
+    return homes
+
+
+def _of_topic(
+    reader: reading.Reader, about: event.Event, topic: str, stream_id: bytes, before: int, partition: int
+) -> Iterator[tuple[int, bytes]]:
+    """(leaf index, stored bytes) of a stream's events of a topic since the effect, in their order."""
+    text, first = sql.load("reading")["topic_in_stream"], 0
     while True:
-        params = (partition, uuid.UUID(bytes=about.stream_id), first, before, about.effective_at, _PAGE)
+        params = (partition, uuid.UUID(bytes=stream_id), first, before, topic, about.effective_at, _PAGE)
         rows = reader.run(text, params)
         yield from rows
         if len(rows) < _PAGE:

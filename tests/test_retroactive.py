@@ -91,6 +91,33 @@ def test_an_amendment_and_a_loss_of_earlier_effect_list_them_too_and_a_repeat_th
     assert first["uses_between"]["count"] == 1
 
 
+def correct(issuer: Caller, ref: str, number: int, **members: Any) -> dict[str, Any]:
+    """The license is synthetic citizen `number`'s."""
+    body = {**issue_body(number), "reason": "更正", **members}
+    del body["license_type"]
+    made: dict[str, Any] = issuer.done(f"/v1/licenses/{ref}/correct-holder", body)
+    return made
+
+
+def test_uses_from_before_the_holder_was_corrected_are_listed_with_those_after(
+    issuer: Caller, hall: Caller
+) -> None:
+    since = {"effective_at": "2026-01-01T00:00:00Z"}
+    ref = issuer.done("/v1/licenses", issue_body(6))["license_ref"]
+    used = [use(hall, 6)["index"]]
+    made = correct(issuer, ref, 7, **since)
+    assert [one["index"] for one in made["uses_between"]["uses"]] == used
+    used.append(use(hall, 7)["index"])
+    correct(issuer, ref, 6)
+    used.append(use(hall, 6)["index"])
+    made = correct(issuer, ref, 8)
+    assert made["uses_between"]["count"] == 0
+    used.append(use(hall, 8)["index"])
+    told = issuer.done(f"/v1/licenses/{ref}/annul", {**CHANGE, **since})["uses_between"]
+    assert (told["count"], told["is_complete"]) == (4, True)
+    assert [one["index"] for one in told["uses"]] == used
+
+
 def test_a_list_that_is_too_long_says_so(
     issuer: Caller, hall: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:

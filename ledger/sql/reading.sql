@@ -7,9 +7,9 @@ SELECT root, generation, frontier FROM checkpoints WHERE partition = %b AND size
 SELECT piece, piece_key, is_cancelled FROM pieces
 WHERE partition = %b AND license_ref = %b AND version = %b ORDER BY piece LIMIT %b
 
--- uses_in_stream --
--- Granted uses of a stream after one index and before another, recorded at an instant or later.
+-- topic_in_stream --
+-- Events of a topic in a stream after one index and before another, recorded at an instant or later.
 SELECT position - 1, state FROM events
 WHERE partition = %b AND stream_id = %b AND version BETWEEN %b AND %b
-  AND topic = 'LicenseUsed' AND recorded_at >= %b
+  AND topic = %b AND recorded_at >= %b
 ORDER BY version LIMIT %b
