@@ -149,9 +149,13 @@ class EraseStream(Command):
     def wants(self, vault: Vault) -> Wants:
         return Wants(rows={(StreamRow, self.stream_id)})
 
+    def reads(self, view: View) -> Reads:
+        return Reads(shared={self.stream_id})
+
     def decide(self, view: View) -> list[Draft]:
         view.effects.forgotten.append(self.stream_id)
-        return [Draft(fact=holder.HolderErased(), stream_id=self.stream_id)]
+        shared = tuple(sorted(row.license_ref for row in view.shared(self.stream_id)))
+        return [Draft(fact=holder.HolderErased(shared=shared), stream_id=self.stream_id)]
 
 
 def is_contained(vault: Vault, mark: Mark, look: Look) -> bool:

@@ -18,6 +18,7 @@ from psycopg import conninfo as conninfos
 from ledger import check, command, config, embedded, errors, keeping, opening, recovery, registry_commands
 from ledger.pen import Pen, Recorded, Stage
 from ledger.reading import Reader
+from ledger.state import LicenseRow
 from signing import note, receipt
 from tests.conftest import Cluster
 from tests.world import CITIZEN_CARD, OPERATOR, ORIGIN, World, citizen
@@ -150,6 +151,30 @@ def test_yesterdays_backup_gets_no_facts_until_its_loss_is_declared(
         require_refused(ledger)
     for copy in copies:
         cluster.drop(copy)
+
+
+def test_an_erasure_that_was_lost_takes_the_partys_fields_along_again(
+    cluster: Cluster, configured: config.Config
+) -> None:
+    with opened(configured) as (_, world):
+        shared = [world.issue(citizen(one), co_owner=citizen(other)) for one, other in ((1, 2), (3, 4))]
+    copy = cluster.clone(configured)
+    with opened(configured) as (ledger, world):
+        for number in (2, 3):
+            keeping.erase_holder(ledger, world.appender, citizen(number), ledger.console)
+        with reading(ledger) as reader:
+            before = [reader.row(LicenseRow, ref) for ref in shared]
+    with opening.opened(in_place_of(configured, copy), migrate=False) as ledger:
+        recovery.recover(ledger, declare_loss=True)
+        with reading(ledger) as reader:
+            after = [reader.row(LicenseRow, ref) for ref in shared]
+        require_sound(ledger)
+    assert after == before
+    assert after[0] is not None
+    assert "@party_1_name" not in after[0].field_names
+    assert after[1] is not None
+    assert after[1].is_orphaned
+    cluster.drop(copy)
 
 
 def test_a_recovery_cut_short_before_the_anchor_moves_is_done_again(
