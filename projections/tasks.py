@@ -92,6 +92,8 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
             "end_kind": None if ended is None else ended.end_kind,
             "stale_index": None,
         }
+        if isinstance(made, license.LicenseRenewed | license.LicenseReplaced):
+            continue  # the name is printed again as it stood
         if isinstance(made, license.NextVersion):
             if not isinstance(made, correction.LicenseHolderCorrected):
                 columns = {"stale_index": None}

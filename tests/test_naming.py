@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import days, errors, license_commands, naming, naming_commands
+from ledger import days, errors, license_commands, naming, naming_commands, renewal_commands
 from ledger.state import StreamRow
 from tests.history import HALL, HOLDER, NOON, OTHER, begun, version
 from tests.projecting import Projected, projected
@@ -61,6 +61,18 @@ def stale(here: Projected) -> list[bytes]:
     return [row.license_ref for row in here.tasks.stale_names(ISSUER).rows]
 
 
+def printed(name: str, serial: str) -> license_commands.Content:
+    return license_commands.Content(
+        serial=serial,
+        number="NO-1",
+        holder_name=name,
+        values={"name": name},
+        valid_from=DAY,
+        valid_to=None,
+        issued_on=DAY,
+    )
+
+
 def test_names_are_sealed_and_licenses_are_used_as_before(here: Projected) -> None:
     ref = here.world.issue(citizen(1))
     here.world.grant()
@@ -76,7 +88,7 @@ def test_names_are_sealed_and_licenses_are_used_as_before(here: Projected) -> No
         rename(here, 2)
 
 
-def test_what_prints_a_former_name_is_listed_until_its_next_version_or_its_end(here: Projected) -> None:
+def test_what_prints_a_former_name_is_listed_until_its_amendment_or_its_end(here: Projected) -> None:
     one, two = (here.world.issue(citizen(1)) for _ in range(2))
     here.world.issue(citizen(2))
     made = rename(here, 1)
@@ -84,15 +96,7 @@ def test_what_prints_a_former_name_is_listed_until_its_next_version_or_its_end(h
     assert stale(here) == [one, two]
     assert {row.stale_index for row in here.tasks.stale_names(ISSUER).rows} == {made.index}
     assert here.tasks.stale_names(HALL).rows == ()
-    content = license_commands.Content(
-        serial=license_commands.draw_serial(),
-        number="NO-1",
-        holder_name=NEW,
-        values={"name": NEW},
-        valid_from=DAY,
-        valid_to=None,
-        issued_on=DAY,
-    )
+    content = printed(NEW, license_commands.draw_serial())
     here.world.do(
         license_commands.AmendLicense(
             actor=here.world.issuer, license_ref=one, holder=citizen(1), content=content
@@ -100,4 +104,44 @@ def test_what_prints_a_former_name_is_listed_until_its_next_version_or_its_end(h
     )
     assert stale(here) == [two]
     here.world.status(two, "cancel")
+    assert stale(here) == []
+
+
+def test_a_renewal_and_a_replacement_print_the_former_name_again_and_an_amendment_the_new_one(
+    here: Projected,
+) -> None:
+    issued = license_commands.IssueLicense(
+        actor=here.world.issuer,
+        type_code=BUSINESS_LICENSE,
+        holder=citizen(1),
+        content=printed(FORMER, "SERIAL1"),
+    )
+    (made,) = here.world.do(issued).recorded
+    rename(here, 1)
+    follows = {
+        "actor": here.world.issuer,
+        "license_ref": issued.license_ref,
+        "holder": (citizen(1).code_type, citizen(1).code),
+        "type_code": BUSINESS_LICENSE,
+        "issuer": ISSUER,
+        "content": printed(FORMER, "SERIAL2"),
+    }
+    previous = license_commands.build_id(BUSINESS_LICENSE, ISSUER, "SERIAL1", 1).text
+    renew = renewal_commands.RenewLicense(previous=previous, follows=made.index, **follows)
+    (made,) = here.world.do(renew).recorded
+    assert stale(here) == [issued.license_ref]
+    previous = license_commands.build_id(BUSINESS_LICENSE, ISSUER, "SERIAL2", 1).text
+    replace = renewal_commands.ReplaceLicense(
+        cause="damaged", previous=previous, follows=made.index, **follows
+    )
+    here.world.do(replace)
+    assert stale(here) == [issued.license_ref]
+    here.world.do(
+        license_commands.AmendLicense(
+            actor=here.world.issuer,
+            license_ref=issued.license_ref,
+            holder=citizen(1),
+            content=printed(NEW, "SERIAL2"),
+        )
+    )
     assert stale(here) == []
