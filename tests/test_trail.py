@@ -283,6 +283,10 @@ def test_a_limit_is_within_bounds(here: Projected, limit: int) -> None:
         here.trail.page(query(), limit=limit)
 
 
+DEEPER = 8
+"""Blocks that a page may cost more because an index of a hundred times the rows is a level deeper."""
+
+
 @pytest.mark.slow("a million events are forged, and taken away again")
 def test_a_page_costs_no_more_when_the_trail_is_long(here: Projected) -> None:
     """Blocks of pages of 100 over a million events, against those over ten thousand."""
@@ -311,7 +315,8 @@ def test_a_page_costs_no_more_when_the_trail_is_long(here: Projected) -> None:
     finally:
         here.run("DELETE FROM events WHERE position > %s", begun + 1)
     for name in asked:
-        assert costs[1_000_000][name] <= 1.2 * costs[10_000][name], (name, str(costs))
+        most = 1.2 * costs[10_000][name] + DEEPER
+        assert costs[1_000_000][name] <= most, (name, str(costs))
 
 
 def lengthen(here: Projected, *, until: int) -> None:
