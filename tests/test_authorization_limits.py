@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from ledger import authorization, days, errors
+from ledger import authorization, authorization_commands, days, errors, organization_commands
 from ledger.state import AuthorizationRow, LicenseRow
+from ledger.store import wall_clock
+from tests import world as worlds
 from tests.history import HALL, ISSUER, NOON, OTHER, REF, STREAMS, UNSHARED, begun, granted, version
 from tests.test_authorization import WIDE, narrowed, used, with_grant
-from tests.world import citizen
+from tests.world import World, citizen
 
 
 def test_a_cap_a_day_counts_one_beijing_day() -> None:
@@ -107,3 +109,43 @@ def test_only_the_entrusting_organization_or_the_console_entrusts() -> None:
         assert refused.value.field == "entrusted_by"
     with pytest.raises(errors.SharingClassForbids):
         begun().record(entrusted(type_codes=(UNSHARED,)), stream=STREAMS[HALL])
+
+
+OPEN = authorization.Scope(
+    license_refs=(),
+    type_codes=(),
+    field_names=None,
+    service_items=None,
+    valid_from=0,
+    valid_until=None,
+    uses_max=None,
+)
+
+
+def test_what_a_successor_entrusts_of_its_predecessors_licenses_is_used(world: World) -> None:
+    heir = world.register(worlds.AUDITOR, "authorization:grant")
+    world.issue()
+    asked = authorization_commands.GrantAuthorization(
+        actor=world.issuer,
+        mode="entrusted",
+        requester=worlds.HALL,
+        entrusted_by=worlds.ISSUER,
+        scope=replace(OPEN, type_codes=(worlds.BUSINESS_LICENSE,)),
+    )
+    with pytest.raises(errors.NotTheIssuer):
+        world.do(replace(asked, actor=heir))
+    world.do(
+        organization_commands.SucceedOrganization(
+            actor=world.ledger.console,
+            predecessor=worlds.ISSUER,
+            successor=worlds.AUDITOR,
+            authorizations="keep",
+            type_codes=(),
+            since=days.of_instant(wall_clock()),
+        )
+    )
+    with pytest.raises(errors.NotTheIssuer):
+        world.do(asked)
+    assert [one.event.topic for one in world.use()] == ["UseRefused"]
+    world.do(replace(asked, actor=heir))
+    assert [one.event.topic for one in world.use()] == ["LicenseUsed"]
