@@ -58,6 +58,7 @@ def decide(
     types: Sequence[TypeRow] = (),
     homes: Mapping[bytes, StreamRow],
     kept: frozenset[bytes] = frozenset(),
+    contested: bytes | None = None,
     at: int,
 ) -> Outcome:
     """The outcome of one request (docs/rules.md, rows in their order).
@@ -65,11 +66,12 @@ def decide(
     `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
     type asked for, or the one license named; `types` are those that say what it means to find nothing,
     `homes` the streams of the licenses' parties, `kept` licenses that outlive their holder, who has ended.
+    `contested` is the stream to which the code asked by leads, where two persons share it.
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
         if row.requester == asked.requester and _concerns(row, licenses, homes, type_code):
-            outcome = _try(row, licenses, asked, types, homes, kept, at=at)
+            outcome = _try(row, licenses, asked, types, homes, kept, contested, at=at)
             if outcome.reason is None:
                 return outcome
             nearest = max(nearest, outcome, key=_progress)
@@ -83,10 +85,13 @@ def _try(
     types: Sequence[TypeRow],
     homes: Mapping[bytes, StreamRow],
     kept: frozenset[bytes],
+    contested: bytes | None,
     *,
     at: int,
 ) -> Outcome:
     def of_holder(item: LicenseRow) -> str | None:
+        if contested is not None:
+            return "holder-contested"
         return judge_holder(homes[item.stream_id], mode=row.mode, is_kept=item.license_ref in kept)
 
     def hindrance(item: LicenseRow) -> str | None:
@@ -115,7 +120,7 @@ def _try(
         newest = max(consented, key=lambda item: (item.valid_from, item.license_ref))
         stands_in_the_way = of_holder(newest)
         if stands_in_the_way is not None:
-            return Outcome(reason=stands_in_the_way, authorization=row, home=newest.stream_id)
+            return Outcome(reason=stands_in_the_way, authorization=row, home=contested or newest.stream_id)
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
     if is_ambiguous:
         return ambiguous(row, effective)

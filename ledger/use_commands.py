@@ -151,7 +151,8 @@ class UseLicense(Command):
     ) -> Outcome:
         """The outcome under `candidates`; None: under all that may concern the request."""
         stream_id, types, refs = self._target(view)
-        if stream_id is not None and view.state.need(StreamRow, stream_id).is_erased:
+        found_by = None if stream_id is None else view.state.need(StreamRow, stream_id)
+        if found_by is not None and found_by.is_erased:
             # An erased holder is as one whom the ledger never knew.
             stream_id, types, refs = None, self._asked_types(), ()
         licenses = self._licenses(view, stream_id, types, refs)
@@ -166,6 +167,7 @@ class UseLicense(Command):
             types=self._type_rows(view, types),
             homes=homes,
             kept=_kept(view, licenses, homes),
+            contested=found_by.stream_id if found_by is not None and found_by.is_contested else None,
             at=view.at,
         )
 

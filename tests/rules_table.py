@@ -10,7 +10,7 @@ import datetime as dt
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "rules.md"
@@ -104,6 +104,8 @@ class Request:
     case: str | None = None
     finding_nothing: dict[str, str] = field(default_factory=dict, compare=False)
     """Type to the word for finding nothing of it: `unreachable`, `uncovered` or `none`."""
+    is_contested: bool = False
+    """Whether it is asked under a code that two persons share."""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ class Rules:
 
     def _judge_one(self, permission: Permission, covered: list[Held], asked: Request, *, at: int) -> Verdict:
         mode = permission.mode
+        if asked.is_contested:
+            covered = [replace(item, standing="holder-contested") for item in covered]
         consented = [item for item in covered if has_consent(permission, item)]
         effective = [item for item in consented if status_word(item, at, mode) == "effective"]
         newest = max(consented or covered, key=lambda item: (item.first_day, item.ref), default=None)

@@ -83,6 +83,23 @@ def test_the_end_of_the_first_party_is_no_error_under_the_consent_of_another(
     assert told.event.fact["reason"] == "not-authorized"
 
 
+def test_a_license_is_not_used_under_the_contested_code_of_one_of_its_parties(
+    world: World, registrar: Any
+) -> None:
+    ref = world.issue(FIRST, co_owner=OTHER)
+    world.grant()
+    say(world, linking_commands.ContestHolderCode, registrar, holder=OTHER)
+    (told,) = world.use(holder=OTHER, type_code=BUSINESS_LICENSE)
+    assert (told.event.topic, told.event.fact["reason"]) == ("UseRefused", "holder-contested")
+    assert compare(world, OTHER).event.fact["reason"] == "holder-contested"
+    for way in ({"holder": FIRST, "type_code": BUSINESS_LICENSE}, {"license_ref": ref}):
+        (told,) = world.use(**way)
+        assert told.event.topic == "LicenseUsed"
+    say(world, linking_commands.SettleHolderCode, registrar, holder=OTHER)
+    (told,) = world.use(holder=OTHER, type_code=BUSINESS_LICENSE)
+    assert told.event.fact["license_ref"] == ref
+
+
 def test_a_license_is_compared_under_the_code_of_a_party_in_whose_stream_it_does_not_stand(
     world: World,
 ) -> None:

@@ -155,6 +155,7 @@ def agree(permissions: Sequence[Permission], licenses: Sequence[Held], asked: Re
         type_code=asked.type,
         types=[type_row(*item) for item in asked.finding_nothing.items()],
         homes=homes(licenses),
+        contested=HOLDER if asked.is_contested else None,
         kept=frozenset(item.ref for item in licenses if item.is_kept and item.standing == "holder-ended"),
         at=AT,
     )
