@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ledger import comparison_dates, days, errors, identifiers, license, use
+from ledger import comparison_dates, days, errors, identifiers, joining, license, use
 from ledger.fact import Fact, Touched
 from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, StreamRow, TypeRulesRow
 from signing import event
@@ -193,6 +193,11 @@ def miss_key(stream_id: bytes, requester: str) -> bytes:
     return stream_id + requester.encode()
 
 
+def counted_in(home: StreamRow) -> bytes:
+    """The stream by which the misses of a holder are counted: of several files, the first."""
+    return min(joining.streams(home)) if home.same_holder else home.stream_id
+
+
 def requester_of(key: bytes) -> str:
     """Whose misses a key of `miss_key` counts."""
     return key[16:].decode()
@@ -222,11 +227,13 @@ class LicenseCompared(Fact):
     """The license's type, where the holder has ended and the type outlives its holders."""
     consents: tuple[bytes, ...] = ()
     """Of a license with several parties in mode `holder`: streams of those who consented."""
+    counted_in: bytes | None = None
+    """The stream by which misses of a holder with several files are counted; None: the license's home."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
         yield AuthorizationRow, self.authorization_ref
-        yield MissRow, miss_key(about.stream_id, about.organization)
+        yield MissRow, self._miss_key(about)
         if self.kept_type is not None:
             yield TypeRulesRow, self.kept_type
         for stream_id in self.consents:
@@ -255,13 +262,14 @@ class LicenseCompared(Fact):
         if (self.version, self.license_index) != (license_row.version, license_row.version_index):
             raise errors.Forbidden("not the version that stood")
         self._allow_verdicts(license_row)
-        if (
-            misses_left(
-                state.get(MissRow, miss_key(about.stream_id, about.organization)), at=about.recorded_at
-            )
-            < 1
-        ):
+        home = state.need(StreamRow, about.stream_id)
+        if (self.counted_in or about.stream_id) != counted_in(home):
+            raise errors.Forbidden("misses are counted in another stream")
+        if misses_left(state.get(MissRow, self._miss_key(about)), at=about.recorded_at) < 1:
             raise errors.ComparisonLimit
+
+    def _miss_key(self, about: event.Event) -> bytes:
+        return miss_key(self.counted_in or about.stream_id, about.organization)
 
     def _allow_verdicts(self, license_row: LicenseRow) -> None:
         names = tuple(field for field, _ in self.verdicts)
@@ -278,7 +286,7 @@ class LicenseCompared(Fact):
         row = state.need(AuthorizationRow, self.authorization_ref)
         state.put(use.spent(row, at=about.recorded_at))
         if self.is_miss:
-            key, today = miss_key(about.stream_id, about.organization), days.of_instant(about.recorded_at)
+            key, today = self._miss_key(about), days.of_instant(about.recorded_at)
             before = state.get(MissRow, key)
             count = before.misses if before is not None and before.day == today else 0
             state.put(MissRow(miss_key=key, day=today, misses=count + 1))

@@ -70,7 +70,9 @@ class CompareLicense(UseLicense):
         granted_by, own = outcome.authorization, actor_stream(self.actor, view)
         assert granted_by is not None, "a grant has an authorization"
         assert own is not None, "a client's organization has a stream"
-        missed = view.state.get(MissRow, comparison.miss_key(row.stream_id, self.actor.organization))
+        home = view.state.need(StreamRow, row.stream_id)
+        counted_in = comparison.counted_in(home)
+        missed = view.state.get(MissRow, comparison.miss_key(counted_in, self.actor.organization))
         if comparison.misses_left(missed, at=view.at) < 1:
             tomorrow = days.start(days.of_instant(view.at) + 1)
             raise errors.ComparisonLimit(retry_after_s=(tomorrow - view.at) // 1_000_000 + 1)
@@ -84,6 +86,7 @@ class CompareLicense(UseLicense):
             mode=granted_by.mode,
             verdicts=self.known[row.version_index],
             kept_type=row.type_code if row.license_ref in outcome.kept else None,
-            consents=authorization.consenting(granted_by, row, view.state.need(StreamRow, row.stream_id)),
+            consents=authorization.consenting(granted_by, row, home),
+            counted_in=None if counted_in == row.stream_id else counted_in,
         )
         return Draft(fact=made, stream_id=row.stream_id, seals=(("claimed", own, dict(self.claims)),))

@@ -2,7 +2,7 @@
 
 Of a license with several parties the stream in which it stands; of a holder with several files what was asked
 for of one, of the others too; of one who has ended, what the types of the licenses say, since some outlive
-their holders; of whom licenses are compared, how often that missed where they stand.
+their holders; of whom licenses are compared, how often that missed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None
         elif isinstance(row, StreamRow):
             if row.same_holder:
                 _read_others(batch, row, reads)
-                homes.update(joining.streams(row))
+                homes.add(comparison.counted_in(row))
             if row.ended_at is not None:
                 reads.rows |= {(TypeRulesRow, code) for code in _types(batch, set(joining.streams(row)))}
     if homes:

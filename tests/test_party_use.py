@@ -112,15 +112,36 @@ def test_a_license_is_compared_under_the_code_of_a_party_in_whose_stream_it_does
             compare(world, holder)
 
 
-def test_a_license_is_compared_under_a_code_of_another_file_of_its_holder(
-    world: World, registrar: Any
+@pytest.mark.parametrize("end", [None, "2020-12-31"])
+def test_the_files_of_one_holder_have_one_limit_of_comparisons(
+    world: World, registrar: Any, end: str | None
 ) -> None:
-    ref = world.issue(FIRST)
-    world.issue(OTHER, valid_to="2020-12-31")
+    """`end`: of the second file's license; with both effective, each is compared by reference."""
+    refs = [world.issue(FIRST), world.issue(OTHER, valid_to=end)]
     world.grant()
     say(world, linking_commands.LinkHolderCodes, registrar, holder=FIRST, linked=OTHER)
-    for holder in (FIRST, OTHER):
-        assert compare(world, holder).event.fact["license_ref"] == ref
+    for at in range(comparison.MISSES_MAX):
+        if end is None:
+            told = world.compare(refs[at % 2], verdicts=MISS)
+            assert told.event.fact["license_ref"] == refs[at % 2]
+        else:
+            assert compare(world, (FIRST, OTHER)[at % 2]).event.fact["license_ref"] == refs[0]
+    with pytest.raises(errors.ComparisonLimit):
+        world.compare(refs[0], verdicts=MISS)
+    if end is None:
+        with pytest.raises(errors.ComparisonLimit):
+            world.compare(refs[1], verdicts=MISS)
+
+
+def test_a_license_is_compared_under_a_partys_code_though_its_home_is_one_of_several_files(
+    world: World, registrar: Any
+) -> None:
+    ref = world.issue(FIRST, co_owner=OTHER)
+    for number in (33, 34):
+        world.issue(citizen(number), valid_to="2020-12-31")
+        say(world, linking_commands.LinkHolderCodes, registrar, holder=FIRST, linked=citizen(number))
+    world.grant()
+    assert compare(world, OTHER).event.fact["license_ref"] == ref
 
 
 def test_a_comparison_with_licenses_of_several_homes_lists_those_of_one(world: World) -> None:
