@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from ledger import comparison, comparison_commands, ending_commands, errors, identifiers, linking_commands
+from ledger import (
+    comparison,
+    comparison_commands,
+    days,
+    ending_commands,
+    errors,
+    identifiers,
+    license_commands,
+    linking_commands,
+)
 from ledger.pen import Recorded
+from tests.test_catalog_life import content, issue
 from tests.test_ending import kept_type
 from tests.world import AUDITOR, BUSINESS_LICENSE, World, citizen
 
@@ -151,3 +161,37 @@ def test_a_comparison_with_licenses_of_several_homes_lists_those_of_one(world: W
     told = compare(world, OTHER)
     assert (told.event.topic, told.event.fact["reason"]) == ("UseRefused", "ambiguous")
     assert told.event.fact["choices"] in ([shared], [own])
+
+
+def test_of_more_shared_licenses_than_are_looked_at_the_effective_one_is_found(world: World) -> None:
+    """As of a holder's own: effective ones first, whatever their reference."""
+    expired = content(valid_from=days.parse("2019-01-01"), valid_to=days.parse("2019-12-31"))
+    parties = (
+        license_commands.Party(
+            role="co-owner",
+            code_type=OTHER.code_type,
+            code=OTHER.code,
+            name="合成共有人",
+            field_names=(),
+            holder=OTHER,
+        ),
+    )
+    first = issue(world, content(serial="EFFECTIVE"), holder=FIRST, parties=parties, license_ref=bytes(16))
+    world.do(first)
+    pending = [
+        world.appender.submit(
+            replace(
+                first,
+                content=replace(expired, serial=f"EXPIRED{number}"),
+                license_ref=bytes([255, number]).ljust(16),
+                places=license_commands.draw_places(),
+            )
+        )
+        for number in range(200)
+    ]
+    for future in pending:
+        future.result(timeout=60)
+    world.grant()
+    recorded = world.use(holder=OTHER, type_code=BUSINESS_LICENSE)
+    assert [item.event.fact["license_ref"] for item in recorded] == [first.license_ref]
+    assert recorded[0].event.topic == "LicenseUsed"

@@ -58,16 +58,20 @@ CROSS JOIN LATERAL (
 ) AS l
 
 -- held_with_others --
--- Of each holder and type, the licenses that stand in another party's stream.
+-- Of each holder and type, the licenses that stand in another party's stream, in the order of `held`.
 SELECT l.* FROM unnest(%b::bytea[], %b::text[]) AS asked (stream_id, type_code)
 CROSS JOIN LATERAL (
-    SELECT license_ref, partition FROM license_parties
-    WHERE partition = %b::integer AND stream_id = asked.stream_id AND type_code = asked.type_code AND is_current
-    ORDER BY license_ref DESC
+    SELECT one.* FROM license_parties p
+    CROSS JOIN LATERAL (
+        SELECT {columns} FROM licenses WHERE partition = p.partition AND license_ref = p.license_ref LIMIT 1
+    ) AS one
+    WHERE p.partition = %b::integer AND p.stream_id = asked.stream_id AND p.type_code = asked.type_code
+      AND p.is_current
+    ORDER BY (one.status = 'active'
+              AND (statement_timestamp() AT TIME ZONE 'UTC' + interval '8 hours')::date - date '1970-01-01'
+                  BETWEEN one.valid_from AND coalesce(one.valid_to, one.valid_from + 1000000)) DESC,
+             one.valid_from DESC, one.license_ref DESC
     LIMIT 200
-) AS p
-CROSS JOIN LATERAL (
-    SELECT {columns} FROM licenses WHERE partition = p.partition AND license_ref = p.license_ref LIMIT 1
 ) AS l
 
 -- shared --
