@@ -3,7 +3,7 @@
 Gives `faults_of` over a schema's text, `parse`, and `Schema.faults` over the fields of a license, all
 faults at once. There are no references, no combinators and no backtracking patterns, so that judging
 takes time in proportion to schema and value. Numbers in license fields are decimal text exactly as
-written; `number` and `integer` are asked of that text (decision 0016). Messages repeat no value. Pure.
+written; `number` and `integer` are asked of that text (decision 0015). Messages repeat no value. Pure.
 """
 
 from __future__ import annotations
