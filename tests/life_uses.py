@@ -56,9 +56,14 @@ class Uses(Life):
             self.agreed(permissions, licenses, asked)
 
     @precondition(lambda self: self.model.permissions)
-    @rule(data=st.data(), is_comparison=st.sampled_from((False, False, True)), times=st.integers(1, 3))
-    def use_what_is_permitted(self, data: st.DataObject, is_comparison: bool, times: int) -> None:
-        """Closer to a grant than chance comes: a requester, one of its types, within its scope."""
+    @rule(
+        data=st.data(),
+        is_comparison=st.sampled_from((False, False, True)),
+        times=st.integers(1, 3),
+        case=st.sampled_from(("case-1", "case-1", "case-2")),
+    )
+    def use_what_is_permitted(self, data: st.DataObject, is_comparison: bool, times: int, case: str) -> None:
+        """Closer to a grant than chance comes: a requester, one of its types, its scope but for a case."""
         made = data.draw(st.sampled_from(self.model.permissions))
         owner = data.draw(holders) if made.holder is None else bytes.fromhex(made.holder)
         for _ in range(times):
@@ -68,7 +73,7 @@ class Uses(Life):
                 type_code=min(made.types),
                 requester=made.requester,
                 item="item-1",
-                case="case-1",
+                case=case,
                 fields=None,
             )
 

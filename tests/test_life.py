@@ -61,7 +61,6 @@ def test_ten_thousand_steps_of_lives_go_as_the_page_says() -> None:
         "authorization-ended",
         "authorization-exhausted",
         "authorization-exhausted-today",
-        "case-not-covered",
         "holder-ended",
         "license-expired",
         "license-suspended",
