@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from ledger import errors, use_commands
@@ -283,8 +284,9 @@ def test_a_limit_is_within_bounds(here: Projected, limit: int) -> None:
         here.trail.page(query(), limit=limit)
 
 
-DEEPER = 8
-"""Blocks that a page may cost more because an index of a hundred times the rows is a level deeper."""
+DEEPER, DEEPER_EACH = 8, 100
+"""Blocks that a page may cost more because an index of a hundred times the rows is a level deeper: once a
+look-up, and before PostgreSQL 17, which looks up many keys in one go, once for each of its hundred events."""
 
 
 @pytest.mark.slow("a million events are forged, and taken away again")
@@ -307,6 +309,8 @@ def test_a_page_costs_no_more_when_the_trail_is_long(here: Projected) -> None:
         "oldest first": query("item", "item-1", is_newest_first=False, since_index=begun + 1),
     }
     costs = {}
+    with psycopg.connect(str(here.world.ledger.ways.owner)) as conn:
+        deeper = DEEPER + (DEEPER_EACH if conn.info.server_version < 170000 else 0)
     try:
         for size in (10_000, 1_000_000):
             lengthen(here, until=size)
@@ -315,7 +319,7 @@ def test_a_page_costs_no_more_when_the_trail_is_long(here: Projected) -> None:
     finally:
         here.run("DELETE FROM events WHERE position > %s", begun + 1)
     for name in asked:
-        most = 1.2 * costs[10_000][name] + DEEPER
+        most = 1.2 * costs[10_000][name] + deeper
         assert costs[1_000_000][name] <= most, (name, str(costs))
 
 
