@@ -27,7 +27,7 @@ ORIGIN = "demo.license-ledger.example/fujian"
 OPERATOR = "11350000000000019H"
 SEED = 20261122
 CALLERS = 24
-SINGLE_USES, BATCHED_USES = 200, 6_400
+SINGLE_USES, BATCHED_USES = 1_000, 5_600
 NATURAL_TYPES = (1, 4, 15, 16, 19, 20, 36, 44, 60, 68)
 LEGAL_TYPES = (0, 17, 31, 33, 41, 50, 51, 56, 58, 64)
 """Rows of the shipped catalog: twenty types in use."""
