@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import audit, days, errors, fact, use_commands
+from ledger import audit, audit_commands, days, errors, fact
 from projections import paging, trail, trail_pages
 from signing import ids
 
@@ -47,7 +47,7 @@ async def read_trail(
         return _page(served, body, None)
 
     until, page = await served.read(find)
-    asked = use_commands.ReadTrail(
+    asked = audit_commands.ReadTrail(
         actor=actor,
         repeat=repeat,
         subject=_subject(_query(served, body.filter)),

@@ -16,11 +16,11 @@ from ledger import (
     command,
     errors,
     fact,
+    holder_commands,
     identifiers,
     license,
     standing,
     state,
-    use_commands,
 )
 from ledger import holder as holders
 from projections import holder as files
@@ -81,9 +81,9 @@ def _command(
     code: identifiers.HolderCode,
     evidence: str,
     page: paging.Page[files.Held] | None,
-) -> use_commands.ReadHolderFile:
+) -> holder_commands.ReadHolderFile:
     shown = () if page is None else page.rows
-    return use_commands.ReadHolderFile(
+    return holder_commands.ReadHolderFile(
         actor=actor,
         repeat=repeat,
         holder=code,

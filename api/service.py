@@ -19,6 +19,7 @@ from starlette.requests import Request
 from api import access, limits, quota, views
 from ledger import (
     appender,
+    audit_commands,
     command,
     disclosure,
     errors,
@@ -29,7 +30,6 @@ from ledger import (
     sql,
     state,
     store,
-    use_commands,
 )
 from signing import event, ids, keyring, keys
 
@@ -214,7 +214,7 @@ class Service:
             actor = command.Actor(
                 client_id=due.client_id, organization=due.organization, generation=due.generation
             )
-            asked = use_commands.CountRefusals(actor=actor, count=due.count, minute=due.minute)
+            asked = audit_commands.CountRefusals(actor=actor, count=due.count, minute=due.minute)
             # A client suspended since is counted no more; a busy ledger is not made busier.
             with contextlib.suppress(errors.Forbidden, errors.TooManyRequests, errors.Unavailable):
                 await self.do(asked)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import disclosure, errors, state, use_commands, verification
+from ledger import disclosure, errors, state, verification, verification_commands
 from ledger import place as places
 from signing import ids, token
 
@@ -36,7 +36,7 @@ async def verify(request: Request, body: examples.VerifyBody, key: acts.Idempote
     if body.token is not None:
         # Another process may have introduced a token key.
         await served.read(served.moment)
-    asked = use_commands.VerifyLicense(
+    asked = verification_commands.VerifyLicense(
         actor=acts.actor(asking, body),
         repeat=await acts.repeat(request, asking, operation="verify", key=key),
         **_named(served, body),

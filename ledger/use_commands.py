@@ -1,4 +1,4 @@
-"""The command behind a use, and those behind a verification, a holder's file and a trail page.
+"""The command behind a use.
 
 A use names a use code, a license or a holder with a type. Until an authorization of the requester is
 found, every refusal looks alike and stands in the requester's own stream, naming no holder; a license
@@ -11,23 +11,20 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ledger import (
-    audit,
     authorization,
     authorization_commands,
     coverage,
     errors,
-    holder,
     party,
     use,
     use_choice,
-    verification,
 )
-from ledger.command import Command, Reads, RowKey, View, Wants, actor_stream
+from ledger.command import Command, Reads, View, Wants, actor_stream
 from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup
-from ledger.state import AuthorizationRow, LicenseRow, PieceRow, StreamRow, TypeRow, TypeRulesRow
+from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.use import Asked
 from ledger.use_choice import Outcome
 from ledger.vault import Vault
@@ -301,127 +298,3 @@ def _grant(row: LicenseRow, outcome: Outcome, asked: Asked, view: View) -> Draft
         consents=_consenting(granted_by, row, view),
     )
     return Draft(fact=made, stream_id=row.stream_id)
-
-
-@dataclass(frozen=True, kw_only=True)
-class VerifyLicense(Command):
-    """核验, by reference or with what a verified token says."""
-
-    license_ref: bytes
-    version: int | None = None
-    piece: int | None = None
-    piece_key: int | None = None
-
-    def wants(self, vault: Vault) -> Wants:
-        wants = Wants(rows={(LicenseRow, self.license_ref)})
-        if self.piece_key is not None:
-            wants.rows.add((PieceRow, self.piece_key))
-        return wants
-
-    def reads(self, view: View) -> Reads:
-        row = view.state.get(LicenseRow, self.license_ref)
-        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
-
-    def decide(self, view: View) -> list[Draft]:
-        row = view.state.get(LicenseRow, self.license_ref)
-        if row is None or view.state.need(StreamRow, row.stream_id).is_erased or not self._known(view, row):
-            own = actor_stream(self.actor, view)
-            assert own is not None, "a client's organization has a stream"
-            made = verification.LicenseVerified(license_ref=None, version=None, piece=None, result="unknown")
-            return [Draft(fact=made, stream_id=own)]
-        version = row.version if self.version is None else self.version
-        made = verification.LicenseVerified(
-            license_ref=row.license_ref,
-            version=version,
-            piece=self.piece,
-            piece_key=self.piece_key,
-            result=verification.result(row, version=version, at=view.at, place=self._place(view)),
-        )
-        return [Draft(fact=made, stream_id=row.stream_id)]
-
-    def _place(self, view: View) -> PieceRow | None:
-        return None if self.piece_key is None else view.state.get(PieceRow, self.piece_key)
-
-    def _known(self, view: View, row: LicenseRow) -> bool:
-        if self.piece_key is None:
-            return True
-        assert self.version is not None, "a token names its version"
-        assert self.piece is not None, "a token names its piece"
-        return verification.piece_is_known(
-            self._place(view),
-            license_ref=row.license_ref,
-            version=self.version,
-            piece=self.piece,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadHolderFile(Command):
-    """一人一档: record that a page of the file is shown."""
-
-    holder: HolderCode
-    evidence: str
-    license_refs: tuple[bytes, ...]
-    salt: bytes
-    through: int
-    """The index that the file had come to."""
-
-    def wants(self, vault: Vault) -> Wants:
-        rows: set[RowKey] = {(LicenseRow, ref) for ref in self.license_refs}
-        return Wants(rows=rows, lookups=[holder_lookup(vault, self.holder)])
-
-    def reads(self, view: View) -> Reads:
-        entry = view.entry(holder_lookup(view.vault, self.holder))
-        if entry is None:
-            return Reads()
-        return Reads(rows={(StreamRow, entry.stream_id)}, data_keys={entry.stream_id})
-
-    def decide(self, view: View) -> list[Draft]:
-        entry = view.entry(holder_lookup(view.vault, self.holder))
-        if entry is None:
-            return [self._refusal(view)]
-        digest = authorization_commands.evidence_digest(
-            self.salt, evidence=self.evidence, suite=view.vault.suite
-        )
-        made = holder.HolderFileRead(
-            license_refs=self.license_refs, evidence_digest=digest, through=self.through
-        )
-        seals = (("evidence", entry.stream_id, [self.salt, self.evidence]),)
-        return [Draft(fact=made, stream_id=entry.stream_id, seals=seals)]
-
-    def _refusal(self, view: View) -> Draft:
-        """Nobody has this code: who asks at random leaves a trail."""
-        own = actor_stream(self.actor, view)
-        assert own is not None, "a client's organization has a stream"
-        seals = (("asked", own, [self.holder.code_type, self.holder.code, None]),)
-        return Draft(fact=holder.HolderFileRefused(reason="unknown-holder"), stream_id=own, seals=seals)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReadTrail(Command):
-    """Record that a page of the trail is shown."""
-
-    subject: str
-    about: str
-    """Whom or what the auditor asked about; sealed under the auditor's own key."""
-    events: int
-    through: int
-
-    def decide(self, view: View) -> list[Draft]:
-        own = actor_stream(self.actor, view)
-        assert own is not None, "a client's organization has a stream"
-        made = audit.TrailRead(subject=self.subject, events=self.events, through=self.through)
-        return [Draft(fact=made, stream_id=own, seals=(("asked", own, self.about),))]
-
-
-@dataclass(frozen=True, kw_only=True)
-class CountRefusals(Command):
-    """Record how many requests of a client were turned away beyond its refusal quota in a minute."""
-
-    count: int
-    minute: int
-
-    def decide(self, view: View) -> list[Draft]:
-        own = actor_stream(self.actor, view)
-        assert own is not None, "a client's organization has a stream"
-        return [Draft(fact=audit.RefusalsCounted(count=self.count, minute=self.minute), stream_id=own)]

@@ -13,13 +13,15 @@ from typing import Any
 import psycopg
 
 from ledger import (
+    audit_commands,
     authorization_commands,
     days,
     ending_commands,
     errors,
+    holder_commands,
     license_commands,
     naming_commands,
-    use_commands,
+    verification_commands,
 )
 from projections import db, follower, holder, registry, statistics, tasks, trail_pages
 from projections.projection import Projection
@@ -210,10 +212,10 @@ class Teller:
 
     def _verify(self) -> None:
         ref = self._rng.choice([*self.licenses, bytes(16)])
-        self._world.do(use_commands.VerifyLicense(actor=self._world.hall, license_ref=ref))
+        self._world.do(verification_commands.VerifyLicense(actor=self._world.hall, license_ref=ref))
 
     def _read_file(self) -> None:
-        asked = use_commands.ReadHolderFile(
+        asked = holder_commands.ReadHolderFile(
             actor=self._world.hall,
             holder=self._rng.choice(self.holders),
             evidence="00" * 32,
@@ -224,7 +226,7 @@ class Teller:
         self._world.do(asked)
 
     def _read_trail(self) -> None:
-        asked = use_commands.ReadTrail(
+        asked = audit_commands.ReadTrail(
             actor=self._world.auditor, subject="all", about="", events=1, through=0
         )
         self._world.do(asked)

@@ -25,6 +25,7 @@ from ledger import (
     registry_commands,
     status_commands,
     use_commands,
+    verification_commands,
 )
 from ledger.appender import Appender
 from ledger.command import Command, Reads, Repeat, View, Wants
@@ -122,8 +123,8 @@ def issue(world: World, holder: identifiers.HolderCode = ENTERPRISE, **members: 
     return replace(made, **members)
 
 
-def verify(world: World) -> use_commands.VerifyLicense:
-    return use_commands.VerifyLicense(actor=world.hall, license_ref=bytes(16))
+def verify(world: World) -> verification_commands.VerifyLicense:
+    return verification_commands.VerifyLicense(actor=world.hall, license_ref=bytes(16))
 
 
 def counts(ledger: opening.Ledger) -> dict[str, int]:

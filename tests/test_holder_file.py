@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from ledger import authorization_commands, errors, use_commands
+from ledger import authorization_commands, errors, holder_commands
 from projections import authorization as authorizations
 from projections import holder, paging, registry
 from projections.projection import Happened
@@ -165,7 +165,7 @@ def test_reading_a_file_changes_nothing_in_it(here: Projected) -> None:
     here.follow()
     before = here.tables(holder.Holder())
     here.world.do(
-        use_commands.ReadHolderFile(
+        holder_commands.ReadHolderFile(
             actor=here.world.hall,
             holder=citizen(1),
             evidence="00" * 32,

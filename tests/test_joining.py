@@ -11,6 +11,7 @@ import pytest
 from ledger import (
     ending_commands,
     errors,
+    holder_commands,
     identifiers,
     joining,
     keeping,
@@ -245,7 +246,7 @@ def test_a_standing_authorization_finds_the_licenses_of_all_files(world: World, 
 
 def test_a_file_of_several_streams_is_read_and_recorded(world: World, registrar: Any) -> None:
     refs = tuple(world.issue(citizen(number)) for number in (1, 2))
-    read = use_commands.ReadHolderFile(
+    read = holder_commands.ReadHolderFile(
         actor=world.hall,
         holder=citizen(1),
         evidence="00" * 32,

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from ledger import errors, use_commands
+from ledger import errors, verification_commands
 from projections import paging, postings, sql, trail, trail_pages
 from tests.projecting import CURSOR_KEY, Costing, Projected, Teller, projected, seed
 from tests.world import BUSINESS_LICENSE, HALL, ISSUER, World, citizen
@@ -167,7 +167,7 @@ def test_a_search_that_finds_little_gives_up_and_says_where_to_go_on(
     for number in range(12):
         here.world.issue(citizen(number))
     here.world.status(ref, "suspend")
-    here.world.do(use_commands.VerifyLicense(actor=here.world.hall, license_ref=ref))
+    here.world.do(verification_commands.VerifyLicense(actor=here.world.hall, license_ref=ref))
     here.follow()
     seldom = both(requester=HALL, issuer=ISSUER)
     (row,) = listed(here, seldom)
