@@ -84,7 +84,7 @@ def _encode(draft: Draft, about: event.Event, request: tuple[Part, ...], view: V
     for name, owner, content in parts:
         about.sealed[name] = _seal(about, name, owner, content, view)
     try:
-        return Encoded(event=about, data=event.encode(about, is_ordered=True))
+        return Encoded(event=about, data=event.encode_ordered(about))
     except event.EventInvalid as error:
         raise errors.TooLarge(str(error)) from error
 

@@ -1,9 +1,9 @@
 """Deterministic CBOR (RFC 8949 §4.2.1), the only encoding of anything that is hashed or signed.
 
-Gives `encode`, `encode_ordered`, `decode` `decode_strictly` and `name`. What can be written is a closed list:
-null, booleans, integers of 64 bits and a sign, bytes, text, arrays and maps. Maps have keys of one kind
-only, unsigned integers or text, so that the length-first and the bytewise order of the RFC are the same.
-No floats, no tags. Never knows what the bytes mean. The only door to `cbor2`.
+Gives `encode`, `encode_ordered`, `decode`, `decode_strictly`, and the pieces `name`, `text`, `blob`. What
+can be written is a closed list: null, booleans, integers of 64 bits and a sign, bytes, text, arrays and
+maps. Maps have keys of one kind only, unsigned integers or text, so that the length-first and the bytewise
+order of the RFC are the same. No floats, no tags. Never knows what the bytes mean. The only door to `cbor2`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,12 @@ import cbor2
 DEPTH_MAX = 32
 """Containers within containers, when writing and when reading; our own formats need fewer than ten."""
 _INTEGER_END = 1 << 64
+_SHORT = 256
+_TEXT, _BLOB = (
+    tuple(bytes((major + n,)) if n < 24 else bytes((major + 24, n)) for n in range(_SHORT))
+    for major in (0x60, 0x40)
+)
+"""Heads of texts and of byte strings by their length (RFC 8949 §3)."""
 _ATOMS = frozenset({bytes, str, bool, type(None)})
 
 
@@ -52,6 +58,17 @@ def encode_ordered(item: Any) -> bytes:
 def name(item: str) -> bytes:
     """The encoding of a text that many items have, remembered; for items put together by hand."""
     return encode_ordered(item)
+
+
+def text(item: str) -> bytes:
+    """The encoding of a text that few items have; for items put together by hand."""
+    data = item.encode()
+    return _TEXT[len(data)] + data if len(data) < _SHORT else encode_ordered(item)
+
+
+def blob(item: bytes) -> bytes:
+    """The encoding of bytes; for items put together by hand."""
+    return _BLOB[len(item)] + item if len(item) < _SHORT else encode_ordered(item)
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from signing import cbor, keys, suites
 
-_ARRAY_OF_3, _ARRAY_OF_6, _ID = b"\x83", b"\x86", b"\x50"
+_ARRAY_OF_3, _ARRAY_OF_5, _ARRAY_OF_6, _ID = b"\x83", b"\x85", b"\x86", b"\x50"
 """CBOR heads: an array of so many items, a byte string of 16 bytes (RFC 8949 §3)."""
 _SMALL = 24
 """Numbers below it are their own encoding."""
@@ -73,6 +73,15 @@ def seal(
     plaintext = cbor.encode_ordered(content) if is_ordered else cbor.encode(content)
     ciphertext = keys.seal(_part_key(key, place), nonce=nonce, plaintext=plaintext, context=place.context())
     return [suite.name, key.owner, key.number, nonce, ciphertext]
+
+
+def encode_part(part: list[Any]) -> bytes:
+    """The encoding of a sealed part as `seal` makes it, put together by hand."""
+    suite_name, owner_id, number, nonce, ciphertext = part
+    if number >= _SMALL:
+        return cbor.encode_ordered(part)
+    head = _ARRAY_OF_5 + cbor.name(suite_name) + _ID + owner_id + bytes((number,))
+    return head + cbor.blob(nonce) + cbor.blob(ciphertext)
 
 
 def unseal(part: Any, *, key: DataKey, place: Place) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -74,6 +74,12 @@ BAD_BYTES = {
     "a regular expression": b"\xd8\x23\x65(a+)+",
 }
 
+
+def _in_canonical_order(item: dict[str, Any]) -> dict[str, Any]:
+    """A map as the append path makes it, those within it too."""
+    return cast(dict[str, Any], cbor.decode(cbor.encode(item)))
+
+
 _id = st.binary(min_size=16, max_size=16)
 _short = st.text(max_size=40)
 _time = st.integers(-(1 << 60), 1 << 60)
@@ -115,6 +121,19 @@ def test_an_event_is_read_back(original: event.Event) -> None:
     assert event.encode(event.parse_strictly(data)) == data
 
 
+_part = st.tuples(_short, _id, st.integers(0, 300), st.binary(max_size=16), st.binary(max_size=400)).map(list)
+_ordered = st.dictionaries(_short, _value, max_size=5).map(_in_canonical_order)
+_parts = st.dictionaries(st.text(max_size=30), _part, max_size=30).map(_in_canonical_order)
+
+
+@given(events, _ordered, _parts, st.text(max_size=400))
+def test_an_event_put_together_by_hand_has_the_same_bytes(
+    drawn: event.Event, fact: dict[str, Any], parts: dict[str, Any], case_number: str
+) -> None:
+    original = replace(drawn, fact=fact, sealed=parts, case_number=case_number)
+    assert event.encode_ordered(original) == event.encode(original)
+
+
 @pytest.mark.parametrize("content", BAD_CONTENT.values(), ids=BAD_CONTENT)
 def test_another_shape_is_refused(content: Any) -> None:
     data = cbor.encode(content)
@@ -150,6 +169,24 @@ def test_another_encoding_is_refused(data: bytes) -> None:
 def test_what_could_not_be_read_back_is_not_written(change: dict[str, Any]) -> None:
     with pytest.raises(event.EventInvalid):
         event.encode(replace(EVENT, **change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"event_id": bytes(15)},
+        {"client": b""},
+        {"effective_at": 1 << 64},
+        {"effective_at": -(1 << 70)},
+        {"topic": "\ud800"},
+        {"case_number": "\ud800"},
+        {"channel": "x" * event.EVENT_BYTES_MAX},
+    ],
+    ids=lambda change: str(change)[:40],
+)
+def test_nor_when_it_is_put_together_by_hand(change: dict[str, Any]) -> None:
+    with pytest.raises(event.EventInvalid):
+        event.encode_ordered(replace(EVENT, **change))
 
 
 def test_an_event_of_the_largest_size_is_written_and_read() -> None:
