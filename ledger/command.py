@@ -8,7 +8,7 @@ lock: later commands see what earlier ones did; what a failed command did is dro
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -292,13 +292,12 @@ class View:
 
     def held(self, stream_id: bytes, type_code: str) -> list[LicenseRow]:
         """Licenses of a holder and type."""
-        refs = self._batch.held.get((stream_id, type_code))
-        rows = [self.state.need(LicenseRow, ref) for ref in self._loaded(refs, stream_id)]
+        refs = self._loaded(self._batch.held.get((stream_id, type_code)), stream_id)
         new = self._batch.new_licenses.get(stream_id)
         if new is not None:
-            rows += [self.state.need(LicenseRow, ref) for ref in new]
-        known = {row.license_ref: row for row in rows if row.type_code == type_code}
-        return [row for row in known.values() if party.holds(row, stream_id)]
+            refs = dict.fromkeys((*refs, *new))
+        rows = [self.state.need(LicenseRow, ref) for ref in refs]
+        return [row for row in rows if row.type_code == type_code and party.holds(row, stream_id)]
 
     def shared(self, stream_id: bytes) -> list[LicenseRow]:
         """Licenses with several parties, of which the holder of a stream is one."""
@@ -308,14 +307,14 @@ class View:
 
     def candidates(self, stream_id: bytes, requester: str, type_code: str | None) -> list[AuthorizationRow]:
         """Authorizations of a stream for a requester."""
-        refs = self._batch.candidates.get((stream_id, requester, type_code))
-        rows = [self.state.need(AuthorizationRow, ref) for ref in self._loaded(refs, stream_id)]
+        refs = self._loaded(self._batch.candidates.get((stream_id, requester, type_code)), stream_id)
         new = self._batch.new_authorizations.get(stream_id)
         if new is not None:
-            rows += [self.state.need(AuthorizationRow, ref) for ref in new]
+            refs = (*refs, *new)
+        rows = [self.state.need(AuthorizationRow, ref) for ref in refs] if refs else []
         return [row for row in rows if row.requester == requester]
 
-    def _loaded(self, refs: list[bytes] | None, stream_id: bytes) -> Sequence[bytes]:
+    def _loaded(self, refs: list[bytes] | None, stream_id: bytes) -> Collection[bytes]:
         """What was loaded of a stream; raises NotLoaded when a command before led to it, unasked for."""
         if refs is not None:
             return refs

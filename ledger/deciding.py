@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from ledger import drafting, errors
 from ledger.command import Batch, Command, View, require_current_client
@@ -20,7 +21,7 @@ from signing import event, merkle, receipt
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True)
 class Recorded:
     """One fact as it was recorded."""
 
@@ -28,9 +29,9 @@ class Recorded:
     event: event.Event
     data: bytes
     """The stored bytes."""
-    tree: merkle.Extension = field(repr=False)
+    tree: merkle.Extension
     """The tree that the batch made; it proves each of the batch's events without reads."""
-    checkpoint: str = field(repr=False)
+    checkpoint: str
     """The signed checkpoint of that tree."""
 
     @property
@@ -39,8 +40,7 @@ class Recorded:
         return receipt.write(index=self.index, proof=self.tree.proof(self.index), checkpoint=self.checkpoint)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(NamedTuple):
     """What became of a command."""
 
     indexes: tuple[int, ...]
@@ -144,7 +144,7 @@ def _require_same_body(one: bytes, other: bytes) -> None:
 def recorded(events: Sequence[Encoded], extension: merkle.Extension, checkpoint: str) -> list[Recorded]:
     first = extension.old_size
     return [
-        Recorded(index=index, event=item.event, data=item.data, tree=extension, checkpoint=checkpoint)
+        Recorded(index, item.event, item.data, extension, checkpoint)
         for index, item in enumerate(events, start=first)
     ]
 
@@ -159,7 +159,7 @@ def outcomes(decided: Decided, facts: list[Recorded]) -> list[Result | errors.Le
         elif isinstance(outcome, list):
             own = tuple(facts[offset : offset + len(outcome)])
             offset += len(outcome)
-            told.append(Result(indexes=tuple(item.index for item in own), recorded=own))
+            told.append(Result(tuple([item.index for item in own]), own))
         else:
             told.append(outcome)
     return told

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import MISSING, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from ledger import errors, power
 from ledger.state import ClientRow, EntrustmentRow, Key, LedgerRow, OrganizationRow, Row, State, StreamRow
@@ -19,6 +19,7 @@ _TOPICS: dict[str, type[Fact]] = {}
 _MEMBERS: dict[type[Fact], tuple[str, ...]] = {}
 _LATER: dict[type[Fact], dict[str, Any]] = {}
 
+F = TypeVar("F", bound="Fact")
 Touched = Iterable[tuple[type[Row], Key]]
 
 
@@ -171,6 +172,13 @@ def _frozen(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     return tuple([_frozen(item) if type(item) is list else item for item in value])
+
+
+def drafted(cls: type[F], /, **members: Any) -> F:
+    """A fact of all its members, made without the checks of a frozen class: the path of a use."""
+    made = object.__new__(cls)
+    made.__dict__.update(members)
+    return made
 
 
 class Draft(NamedTuple):

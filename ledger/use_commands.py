@@ -21,7 +21,7 @@ from ledger import (
 )
 from ledger.command import Command, Reads, View, Wants, actor_stream
 from ledger.coverage import NO_HINTS, Expected
-from ledger.fact import Draft
+from ledger.fact import Draft, drafted
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup
 from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow, TypeRulesRow
@@ -192,7 +192,10 @@ class UseLicense(Command):
         requester = self.actor.organization
         candidates = [row for code in types for row in view.candidates(own, requester, code)]
         if stream_id is not None:
-            for one in sorted(self._askable(view, stream_id) | set(view.streams(stream_id))):
+            streams = view.streams(stream_id)
+            if self.license_ref is not None:
+                streams = (*self._askable(view, stream_id).union(streams),)
+            for one in sorted(streams):
                 candidates += view.candidates(one, requester, None)
         return candidates
 
@@ -285,7 +288,8 @@ def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow])
 def _grant(row: LicenseRow, outcome: Outcome, asked: Asked, view: View) -> Draft:
     granted_by = outcome.authorization
     assert granted_by is not None, "a grant has an authorization"
-    made = use.LicenseUsed(
+    made = drafted(
+        use.LicenseUsed,
         license_ref=row.license_ref,
         version=row.version,
         license_index=row.version_index,

@@ -80,8 +80,8 @@ def encode_part(part: list[Any]) -> bytes:
     suite_name, owner_id, number, nonce, ciphertext = part
     if number >= _SMALL:
         return cbor.encode_ordered(part)
-    head = _ARRAY_OF_5 + cbor.name(suite_name) + _ID + owner_id + bytes((number,))
-    return head + cbor.blob(nonce) + cbor.blob(ciphertext)
+    pieces = (_ARRAY_OF_5, cbor.name(suite_name), _ID, owner_id, bytes((number,)))
+    return b"".join((*pieces, cbor.blob(nonce), cbor.blob(ciphertext)))
 
 
 def unseal(part: Any, *, key: DataKey, place: Place) -> Any:
