@@ -8,42 +8,38 @@ leaves, and a test holds the two together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
 
+from ledger.errors_tree import (
+    Conflict,
+    Fault,
+    Forbidden,
+    Invalid,
+    LedgerError,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    TooLarge,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+)
 
-class Fault(NamedTuple):
-    """One of several things wrong with a request."""
-
-    field: str
-    """Path of the member at fault."""
-    message: str
-    """Without the value."""
-
-
-class LedgerError(Exception):
-    """The root; never raised itself."""
-
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "internal"
-    title: ClassVar[str] = "The ledger failed"
-    title_zh: ClassVar[str] = "系统内部错误"
-
-    def __init__(self, detail: str = "", *, field: str | None = None, **extra: Any) -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail or self.title
-        self.field = field
-        """Path of the request member at fault, `holder.code`."""
-        self.extra = extra
-        """Further members of the problem document; no personal data."""
-
-
-class Malformed(LedgerError):
-    """400: the request cannot be read."""
-
-    status = 400
-    type = "malformed-request"
-    title = "The request cannot be read"
-    title_zh = "请求无法解析"
+__all__ = [
+    "Conflict",
+    "Fault",
+    "Forbidden",
+    "Invalid",
+    "LedgerError",
+    "Malformed",
+    "MethodNotAllowed",
+    "NotFound",
+    "TooLarge",
+    "TooManyRequests",
+    "Unauthenticated",
+    "Unavailable",
+    "UnsupportedMediaType",
+]
 
 
 class JsonInvalid(Malformed):
@@ -62,30 +58,12 @@ class IdempotencyKeyMissing(Malformed):
     title_zh = "缺少或不合规的 Idempotency-Key"
 
 
-class Unauthenticated(LedgerError):
-    """401: the caller has not shown who it is."""
-
-    status = 401
-    type = "unauthenticated"
-    title = "No valid access token"
-    title_zh = "未通过身份验证"
-
-
 class ClientAssertionInvalid(Unauthenticated):
     """RFC 7523: the client's signed assertion is not acceptable."""
 
     type = "invalid-client"
     title = "The client assertion is not acceptable"
     title_zh = "客户端断言无效"
-
-
-class Forbidden(LedgerError):
-    """403: known, but not allowed."""
-
-    status = 403
-    type = "forbidden"
-    title = "This client may not do that"
-    title_zh = "无权执行此操作"
 
 
 class ScopeMissing(Forbidden):
@@ -120,15 +98,6 @@ class OwnOrganization(Forbidden):
     title_zh = "不得为本机构代为确认授权"
 
 
-class NotFound(LedgerError):
-    """404: nothing there, or nothing this caller may know of."""
-
-    status = 404
-    type = "not-found"
-    title = "Nothing found"
-    title_zh = "未找到"
-
-
 class LicenseNotFound(NotFound):
     """No such license_ref."""
 
@@ -159,24 +128,6 @@ class EventNotFound(NotFound):
     type = "event-not-found"
     title = "No event at this index"
     title_zh = "事件不存在"
-
-
-class MethodNotAllowed(LedgerError):
-    """405: the path is there, the method is not; `Allow` names those that are."""
-
-    status = 405
-    type = "method-not-allowed"
-    title = "This path does not answer to this method"
-    title_zh = "不支持该请求方法"
-
-
-class Conflict(LedgerError):
-    """409: well-formed, but the ledger's state does not allow it."""
-
-    status = 409
-    type = "conflict"
-    title = "The state of the ledger does not allow this"
-    title_zh = "当前状态不允许此操作"
 
 
 class StatusConflict(Conflict):
@@ -251,33 +202,6 @@ class AuthorizationWithdrawnConflict(Conflict):
     title_zh = "授权已撤回"
 
 
-class TooLarge(LedgerError):
-    """413: more than a request may bring."""
-
-    status = 413
-    type = "too-large"
-    title = "The request is too large"
-    title_zh = "请求过大"
-
-
-class UnsupportedMediaType(LedgerError):
-    """415: a body that does not say it is plain JSON."""
-
-    status = 415
-    type = "unsupported-media-type"
-    title = "A body is sent as application/json, without Content-Encoding"
-    title_zh = "请求体须为未压缩的 application/json"
-
-
-class Invalid(LedgerError):
-    """422: readable, but a value breaks a rule; `field` names it."""
-
-    status = 422
-    type = "invalid-value"
-    title = "A value breaks a rule"
-    title_zh = "字段值不合规"
-
-
 class InvalidHolderCode(Invalid):
     """facts of GB 11643, GB 32100 and GB/T 36903 Annex A."""
 
@@ -350,19 +274,6 @@ class IdempotencyKeyReused(Invalid):
     title_zh = "该 Idempotency-Key 已用于不同请求"
 
 
-class TooManyRequests(LedgerError):
-    """429: come back later; nothing was done."""
-
-    status = 429
-    type = "too-many-requests"
-    title = "Too many requests; nothing was done"
-    title_zh = "请求过多，未受理"
-
-    def __init__(self, detail: str = "", *, retry_after_s: int = 1, **extra: Any) -> None:
-        super().__init__(detail, **extra)
-        self.retry_after_s = retry_after_s
-
-
 class QueueFull(TooManyRequests):
     """The appender's queue is full."""
 
@@ -385,15 +296,6 @@ class ComparisonLimit(TooManyRequests):
     type = "comparison-limit"
     title = "Too many comparisons of this holder did not match today"
     title_zh = "今日对该持证主体的比对不一致次数过多"
-
-
-class Unavailable(LedgerError):
-    """503: the ledger cannot do this now; nothing was done unless said otherwise."""
-
-    status = 503
-    type = "unavailable"
-    title = "The ledger cannot answer now"
-    title_zh = "服务暂不可用"
 
 
 class HistoryBehindAnchor(Unavailable):

@@ -15,7 +15,7 @@ PAGE = (Path(__file__).resolve().parent.parent / "docs" / "errors.md").read_text
 
 
 def tree(error: type[errors.LedgerError] = errors.LedgerError) -> Iterator[type[errors.LedgerError]]:
-    if error.__module__ == errors.__name__:
+    if error.__module__.startswith(errors.__name__):
         yield error
     for below in error.__subclasses__():
         yield from tree(below)
