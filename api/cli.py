@@ -11,6 +11,7 @@ import sys
 import typer
 
 from api import (
+    cli_cases,
     cli_console,
     cli_demo,
     cli_identifiers,
@@ -40,6 +41,7 @@ for module in (
     cli_types,
     cli_organizations,
     cli_identifiers,
+    cli_cases,
 ):
     module.add_to(app)
 

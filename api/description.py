@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api import models, models_license, problems
+from api import models, models_case, models_license, problems
 
 TITLE = "License Ledger 电子证照账本"
 SUMMARY = "Issue licenses, authorize and use them, and prove every answer."
@@ -28,9 +28,12 @@ SCOPES = {
     "holder:register": "Register what becomes of holders and their codes, as their registering organ",
     "catalog:write": "Write license types of the client's organization; the operator's: any",
     "issuing:entrust": "Entrust issuing of the client's types to other organizations, and end that",
+    "case:upload": "Say which cases of the client's organization were opened and closed",
     "audit:read": "Read the trail, and statistics to the last figure",
     "statistics:read": "Read statistics without small figures",
 }
+_ROWS = (models.BatchItem, models_license.EndorseItem, models_case.OpenedCase, models_case.ClosedCase)
+"""Rows of lists, which are read one by one."""
 _KEY = {"type": "string", "pattern": "^[!-~]{1,255}$"}
 _REF = {"type": "string", "pattern": "^[a-z2-7]{25}[aeimquy4]$"}
 _TYPE = {"type": "string", "pattern": "^[0-9A-Z]{18}[0-9]{3}$"}
@@ -62,7 +65,12 @@ def describe(app: FastAPI) -> dict[str, Any]:
         title=TITLE, version=app.version, summary=SUMMARY, routes=app.routes, openapi_version="3.1.0"
     )
     schemas = said["components"]["schemas"]
-    for model in (models.BatchItem, models_license.EndorseItem):
+    for model in (
+        models.BatchItem,
+        models_license.EndorseItem,
+        models_case.OpenedCase,
+        models_case.ClosedCase,
+    ):
         item = model.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= {**item.pop("$defs", {}), model.__name__: item}
     schemas["Problem"] = problems.Problem.model_json_schema()

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from api import (
     audit,
     authorization,
+    case,
     catalog,
     client,
     comparison,
@@ -77,6 +78,8 @@ _ROUTERS = (
     ending.router,
     naming.router,
     tasks.router,
+    case.router,
+    case.batch_router,
     audit.router,
     catalog.router,
     issuing.router,

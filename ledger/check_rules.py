@@ -14,6 +14,7 @@ from typing import Any
 from ledger import (
     audit,
     authorization,
+    case,
     catalog,
     check_source,
     client,
@@ -46,7 +47,7 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, catalog, client, comparison, consent, correction, draft, ending),
+    *(audit, authorization, case, catalog, client, comparison, consent, correction, draft, ending),
     *(endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, use, verification),
 )

@@ -24,6 +24,7 @@ SCOPES = (
     "catalog:write",
     "issuing:entrust",
     "coverage:declare",
+    "case:upload",
     "audit:read",
     "statistics:read",
 )

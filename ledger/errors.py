@@ -194,6 +194,14 @@ class HolderEndedConflict(Conflict):
     title_zh = "持证主体已消亡或注销"
 
 
+class CaseConflict(Conflict):
+    """An opening or a closing that does not follow from what is known of the case."""
+
+    type = "case-conflict"
+    title = "What is known of the case does not allow this"
+    title_zh = "办件状态与此不符"
+
+
 class AuthorizationWithdrawnConflict(Conflict):
     """A withdrawn authorization changes no more."""
 

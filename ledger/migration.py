@@ -27,6 +27,7 @@ VERSIONS = (
     "migration_007",
     "migration_008",
     "migration_009",
+    "migration_010",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

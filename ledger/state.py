@@ -321,6 +321,19 @@ class DraftRow(Row):
     """As recorded: `drafted`, `approved`, `returned` or `issued`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class CaseRow(Row):
+    """A case 办件 of an organization, as its feed says."""
+
+    table = "cases"
+    case_key: bytes
+    """`ledger.case.key` of organization and number."""
+    organization: str
+    case_number: str
+    spans: tuple[str, ...]
+    """From an opening to a closing, each as `ledger.case.Span.text`."""
+
+
 ROWS: tuple[type[Row], ...] = (
     LedgerRow,
     GenerationRow,
@@ -338,6 +351,7 @@ ROWS: tuple[type[Row], ...] = (
     MissRow,
     PartyRow,
     DraftRow,
+    CaseRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

@@ -129,7 +129,7 @@ class Day:
         self.url, self.data, self.markers = url, data, markers
         rights = ("license:issue", "authorization:grant", "consent:attest")
         self.issuer = Caller(url, data, folder / "issuer.jwk", world.ISSUER, *rights)
-        uses = ("license:use", "license:verify", "file:attest")
+        uses = ("license:use", "license:verify", "file:attest", "case:upload")
         self.hall = Caller(url, data, folder / "hall.jwk", world.HALL, *uses)
         self.auditor = Caller(url, data, folder / "auditor.jwk", world.AUDITOR, "audit:read")
         self.disclosed, self.refusals = 0, b""
@@ -224,6 +224,10 @@ class Day:
         claims = {"name": self.markers.name(), "gender": self.markers.text("claim")}
         for named in wanted:
             self.hall.done("/v1/comparisons", {**self.use_body(**named), "claims": claims})
+        parties = [{"role": "applicant", **holder}, {"role": "agent", **stranger}]
+        opened = {**self.act(), "case_number": f"CASE-{next(KEYS)}", "service_item_code": ITEM}
+        opened["opened_at"] = "2026-01-02T00:00:00+08:00"
+        self.hall.done("/v1/cases/open", {**opened, "parties": parties})
         decided = [self.hall.done("/v1/uses", self.use_body(**named)) for named in wanted]
         items = [{**self.use_body(**named), "idempotency_key": f"item-{next(KEYS)}"} for named in wanted[:2]]
         broken = {**self.use_body(**wanted[0]), "idempotency_key": "x", self.markers.account("member"): 1}

@@ -14,6 +14,7 @@ from typing import Any, cast
 import psycopg
 
 from ledger import (
+    case_commands,
     check,
     config,
     draft_commands,
@@ -46,6 +47,9 @@ def tell(world: World) -> None:
             evidence="00" * 32,
         )
     )
+    hall = world.register(HALL, "case:upload")
+    parties = (("applicant", citizen(1)), ("agent", citizen(500)))
+    world.do(case_commands.OpenCase(actor=hall, at=0, parties=parties))
     entrusted = issuing.IssuingEntrusted(
         entrustment_ref=b"e" * 16,
         delegator=ISSUER,

@@ -51,6 +51,7 @@ ORDER = (
         "withdraw_coverage",
         "declare_source",
     ),
+    *("open_case", "close_case", "find_case", "upload_cases"),
     *("entrust_issuing", "list_entrustments", "end_entrustment"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),
@@ -59,7 +60,10 @@ ORDER = (
 """In which the steps make sense: what changes a license comes after what uses it."""
 MAKING = ("issue", "draft", "grant", "declare_coverage", "register_license_type", "entrust_issuing")
 """What is named by the steps after it."""
-RECORDS_NOTHING = ("use_batch", "endorse_batch", "search_authorizations", "search_licenses")
+RECORDS_NOTHING = (
+    *("use_batch", "endorse_batch", "search_authorizations", "search_licenses"),
+    *("upload_cases", "find_case"),
+)
 """A batch has a key an item; a search records nothing."""
 ENDINGS = ("annul", "recall", "revoke", "void")
 
