@@ -79,15 +79,20 @@ def from_event(about: event.Event) -> Fact:
     cls = _TOPICS.get(about.topic)
     if cls is None:
         raise errors.HistoryBroken("an event has an unknown topic")
-    named, shape = about.fact.keys(), _shape(cls)
+    shape = _shape(cls)
+    named = about.fact.keys()
     if not (named >= shape.needed and named <= shape.known):
         raise errors.HistoryBroken("a fact does not have the members of its topic")
-    values = {name: _frozen(value) if type(value) is list else value for name, value in about.fact.items()}
-    if any(name in values and values[name] == value for name, value in shape.later.items()):
-        raise errors.HistoryBroken("a fact writes a member that has its default")
     # As `cls(**values)`, whose checks the shape has answered: every follower does this for every event.
     made = object.__new__(cls)
-    made.__dict__.update(shape.later, **values)
+    values = made.__dict__
+    values.update(about.fact)
+    for name, value in about.fact.items():
+        if type(value) is list:
+            values[name] = _frozen(value)
+    for name, default in shape.later.items():
+        if values.setdefault(name, default) == default and name in named:
+            raise errors.HistoryBroken("a fact writes a member that has its default")
     return made
 
 
@@ -168,9 +173,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if type(value) is tuple else value
 
 
-def _frozen(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
+def _frozen(value: list[Any]) -> tuple[Any, ...]:
     return tuple([_frozen(item) if type(item) is list else item for item in value])
 
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from eventsourcing import persistence, postgres, utils
@@ -29,8 +28,7 @@ RECONNECT_S = 2.0
 """The pool doubles its pause between attempts until then, and begins anew with the next who asks."""
 
 
-@dataclass(frozen=True)
-class StoredFact:
+class StoredFact(NamedTuple):
     """One event in the shape that the library's mapper and projections work with."""
 
     originator_id: UUID

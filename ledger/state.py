@@ -412,4 +412,4 @@ def altered(row: R, **changes: Any) -> R:
 
 def row_values(row: Row) -> tuple[Any, ...]:
     """The row's values in column order."""
-    return tuple(getattr(row, name) for name in row.columns())
+    return tuple(map(row.__dict__.__getitem__, row.columns()))

@@ -152,6 +152,11 @@ class Pipeline:
         return pgconn.get_result()
 
 
+def packed(kind: str, value: Any) -> bytes:
+    """PostgreSQL's binary form of a value or, for `bigint[]` and the like, of a column of them."""
+    return _ENCODERS[kind](value)
+
+
 @functools.cache
 def _packed(text: str) -> tuple[bytes, tuple[Encoder, ...]]:
     """The statement as the server takes it, and how its parameters are packed."""

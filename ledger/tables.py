@@ -29,7 +29,11 @@ class Table:
         names = cls.columns()
         kinds = [str(cls.__annotations__[name]).removesuffix(" | None") for name in names]
         self._is_json = [kind.startswith("tuple") for kind in kinds]
+        self._listed = [name for name, is_json in zip(names, self._is_json, strict=True) if is_json]
+        self._listed = [name for name, is_json in zip(names, self._is_json, strict=True) if is_json]
         texts = sql.load("append")
+        self._names = names
+        self._names = names
         self.columns = ", ".join(names)
         self.rows = texts["rows"].format(
             columns=self.columns, table=cls.table, key=names[0], key_type=_TYPES[kinds[0]]
@@ -53,20 +57,22 @@ class Table:
 
     def row(self, values: Sequence[Any]) -> Row:
         """The row that a result holds, columns in order."""
-        plain = (
-            tuple(value) if is_json and value is not None else value
-            for value, is_json in zip(values, self._is_json, strict=True)
-        )
-        return self.cls(**dict(zip(self.cls.columns(), plain, strict=True)))
+        made = object.__new__(self.cls)
+        members = made.__dict__
+        members.update(zip(self._names, values, strict=True))
+        for name in self._listed:
+            if members[name] is not None:
+                members[name] = tuple(members[name])
+        return made
 
     def arrays(self, rows: Iterable[Row]) -> list[list[Any]]:
         """The rows as one array a column, for `save`."""
-        return [list(column) for column in zip(*(self._written(row) for row in rows), strict=True)]
-
-    def _written(self, row: Row) -> list[Any]:
+        columns = [list(column) for column in zip(*map(row_values, rows), strict=True)]
         return [
-            json.dumps(value, ensure_ascii=False) if is_json and value is not None else value
-            for value, is_json in zip(row_values(row), self._is_json, strict=True)
+            [None if value is None else json.dumps(value, ensure_ascii=False) for value in column]
+            if is_json
+            else column
+            for column, is_json in zip(columns, self._is_json, strict=True)
         ]
 
 

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ledger import errors, fact, recorder
-from projections import db
+from projections import db, postings
 from projections.projection import Happened, Projection
 
 BATCH_MAX = 500
-REBUILD_BATCH_MAX = 2_000
-"""Nobody waits for a projection that is being rebuilt."""
+REBUILD_BATCH_MAX = 4 * postings.BLOCK
+"""Nobody waits for a projection that is being rebuilt; whole blocks of postings are written once."""
 IDLE_S = 0.05
 POLL_S = 0.01
 FAILURES_MAX = 3

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ledger import authorization, comparison, license, mark, organization, state, tables, use
+from ledger import authorization, comparison, fact, license, mark, organization, state, tables, use
 from projections import db, paging, sql
 from projections.projection import Happened
 from signing import event
@@ -119,25 +119,36 @@ class Holder:
         changes.save()
 
 
+_COUNTED: frozenset[type[fact.Fact]] = frozenset({use.LicenseUsed, comparison.LicenseCompared})
+"""Facts that add to counts and change nothing else: the rows they name need not be read."""
+
+
 class _Changes:
     """The rows that some facts change."""
 
     def __init__(self, work: db.Work, happened: Sequence[Happened]) -> None:
         self._work = work
-        refs = {ref for item in happened if (ref := getattr(item.fact, "license_ref", None)) is not None}
-        grants = {
-            ref for item in happened if (ref := getattr(item.fact, "authorization_ref", None)) is not None
-        }
+        changing = [item.fact for item in happened if type(item.fact) not in _COUNTED]
+        refs = {ref for made in changing if (ref := getattr(made, "license_ref", None)) is not None}
+        grants = {ref for made in changing if (ref := getattr(made, "authorization_ref", None)) is not None}
         self._licenses = work.rows(LicenseRow, refs)
         self._authorizations = work.rows(AuthorizationRow, grants)
         self._parties: dict[bytes, tuple[tuple[str, bytes], ...]] = {}
-        self._uses: dict[tuple[bytes, bytes], UsesRow] = {}
+        self._uses: dict[tuple[bytes, bytes], tuple[str, str, int, int, int]] = {}
+        """License and authorization: requester, mode, uses, and the first and the last index."""
+        self._compared: dict[bytes, tuple[int, int]] = {}
+        """Authorization: comparisons and the last index."""
         self._loaded = {**self._licenses, **self._authorizations}
 
     def take(self, item: Happened) -> None:
         """Change rows by one fact."""
         made = item.fact
-        if isinstance(made, license.VersionFact):
+        if isinstance(made, use.LicenseUsed):
+            self._use(made, item)
+        elif isinstance(made, comparison.LicenseCompared):
+            times, _ = self._compared.get(made.authorization_ref, (0, 0))
+            self._compared[made.authorization_ref] = (times + 1, item.index)
+        elif isinstance(made, license.VersionFact):
             self._version(made, item.about, item.index)
         elif isinstance(made, license.StatusChange):
             self._licenses[made.license_ref] = state.altered(
@@ -168,13 +179,6 @@ class _Changes:
             self._authorizations[made.authorization_ref] = state.altered(
                 self._authorizations[made.authorization_ref], changed_index=item.index, is_withdrawn=True
             )
-        elif isinstance(made, use.LicenseUsed):
-            self._use(made, item)
-        elif isinstance(made, comparison.LicenseCompared):
-            spent = self._authorizations[made.authorization_ref]
-            self._authorizations[made.authorization_ref] = state.altered(
-                spent, uses=spent.uses + 1, used_index=item.index
-            )
 
     def save(self) -> None:
         """Store what changed."""
@@ -190,8 +194,23 @@ class _Changes:
             ]
             work.run(texts["set_parties"], (work.partition, *_columns(parties)))
         if self._uses:
-            counted = [state.row_values(row) for row in self._uses.values()]
+            counted = [(*key, *told) for key, told in sorted(self._uses.items())]
             work.run(texts["count_uses"], (work.partition, *_columns(counted)))
+        self._count()
+
+    def _count(self) -> None:
+        """Add what was counted to licenses and authorizations, whose rows are saved by now."""
+        licenses: dict[bytes, tuple[int, int]] = {}
+        authorizations = self._compared
+        for (license_ref, authorization_ref), (requester, _, uses, _, last) in self._uses.items():
+            _add(licenses, license_ref, uses, last)
+            if requester != ANYONE:
+                _add(authorizations, authorization_ref, uses, last)
+        for name, counts in (("count_licenses", licenses), ("count_authorizations", authorizations)):
+            if counts:
+                columns = _columns([(ref, *told) for ref, told in sorted(counts.items())])
+                changed = self._work.change(sql.load("holder")[name], (self._work.partition, *columns))
+                assert changed == len(counts), "what is used was issued and granted before"
 
     def _version(self, made: license.VersionFact, about: event.Event, index: int) -> None:
         shown = enumerate(made.parties)
@@ -224,28 +243,19 @@ class _Changes:
         )
 
     def _use(self, made: use.LicenseUsed, item: Happened) -> None:
-        held = self._licenses[made.license_ref]
-        self._licenses[made.license_ref] = state.altered(held, uses=held.uses + 1, used_index=item.index)
-        is_public = made.public_type is not None
-        if not is_public:
-            granted = self._authorizations[made.authorization_ref]
-            self._authorizations[made.authorization_ref] = state.altered(
-                granted, uses=granted.uses + 1, used_index=item.index
-            )
         key = (made.license_ref, made.authorization_ref)
         before = self._uses.get(key)
         if before is not None:
-            self._uses[key] = state.altered(before, uses=before.uses + 1, last_index=item.index)
-            return
-        self._uses[key] = UsesRow(
-            license_ref=made.license_ref,
-            authorization_ref=made.authorization_ref,
-            requester=ANYONE if is_public else item.about.organization,
-            mode=made.mode,
-            uses=1,
-            first_index=item.index,
-            last_index=item.index,
-        )
+            requester, mode, uses, first, _ = before
+            self._uses[key] = (requester, mode, uses + 1, first, item.index)
+        else:
+            requester = item.about.organization if made.public_type is None else ANYONE
+            self._uses[key] = (requester, made.mode, 1, item.index, item.index)
+
+
+def _add(counts: dict[bytes, tuple[int, int]], ref: bytes, times: int, last: int) -> None:
+    before, latest = counts.get(ref, (0, 0))
+    counts[ref] = (before + times, max(latest, last))
 
 
 class Files:

@@ -9,7 +9,7 @@ batches in which the facts came. Does no I/O.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 
 from signing import suites
@@ -25,10 +25,8 @@ def subject(kind: int, value: bytes) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def pack(indexes: Iterable[int]) -> bytes:
-    """Where some indexes of one block lie in it, 2 bytes each, in their order."""
-    offsets = [index % BLOCK for index in indexes]
-    return struct.pack(f">{len(offsets)}H", *offsets)
+_OFFSETS = tuple(offset.to_bytes(2, "big") for offset in range(BLOCK))
+"""Each place in a block, as it is stored."""
 
 
 def unpack(block: int, offsets: bytes) -> list[int]:
@@ -41,16 +39,24 @@ class Postings:
     """The postings of some events, gathered to be stored."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[int, int], list[int]] = {}
+        self._blocks: dict[int, dict[int, bytes]] = {}
 
     def add(self, index: int, subjects: Iterable[int]) -> None:
         """The event at `index`, which comes after those added before, is found under `subjects`."""
-        block = index // BLOCK
+        block, offset = divmod(index, BLOCK)
+        found = self._blocks.setdefault(block, {})
+        packed = _OFFSETS[offset]
         for one in subjects:
-            self._found.setdefault((one, block), []).append(index)
+            found[one] = found[one] + packed if one in found else packed
 
-    def columns(self) -> tuple[Sequence[int], Sequence[int], Sequence[bytes]]:
-        """Subjects, blocks and offsets, a row each, in the order of their key."""
-        keys = sorted(self._found)
-        packed = [pack(self._found[key]) for key in keys]
-        return [one for one, _ in keys], [block for _, block in keys], packed
+    def columns(self) -> tuple[list[int], list[int], list[bytes]]:
+        """Subjects, blocks and offsets, a row each: block after block, each in the order of its subjects."""
+        subjects: list[int] = []
+        blocks: list[int] = []
+        offsets: list[bytes] = []
+        for block, found in self._blocks.items():
+            keys = sorted(found)
+            subjects += keys
+            blocks += [block] * len(keys)
+            offsets += map(found.__getitem__, keys)
+        return subjects, blocks, offsets

@@ -6,7 +6,7 @@ the little that an event does not say itself. Sealed parts are not here; whoever
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,6 +36,21 @@ KINDS: dict[str, int] = {
     "item": 7,
 }
 """Subject to its number; a holder's events are found by the store's own index of streams."""
+
+
+_ASKING: frozenset[type[fact.Fact]] = frozenset(
+    {
+        use.LicenseUsed,
+        use.UseRefused,
+        comparison.LicenseCompared,
+        verification.LicenseVerified,
+        holder.HolderFileRead,
+        holder.HolderFileRefused,
+        audit.TrailRead,
+        audit.RefusalsCounted,
+    }
+)
+"""Facts of those who ask: the organization acted for is the requester."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,15 +126,11 @@ class Trail:
                 **learned.authorizations,
             },
         )
-        found = postings.Postings()
-        subject = postings.subject
-        for item in happened:
-            found.add(item.index, {subject(kind, value) for kind, value in _posted(item, known)})
-        work.run(sql.load("trail")["add_postings"], (work.partition, *found.columns()))
+        _post(work, happened, known)
         changes = [(made, item.index) for item in happened if (made := _changed(item)) is not None]
         if changes:
-            refs, indexes = zip(*changes, strict=True)
-            work.run(sql.load("trail")["add_changes"], (work.partition, list(refs), list(indexes)))
+            refs, indexes = map(list, zip(*changes, strict=True))
+            work.run(sql.load("trail")["add_changes"], (work.partition, refs, indexes))
         begun = [item for item in happened if item.index % postings.BLOCK == 0]
         if begun:
             times = [item.about.recorded_at for item in begun]
@@ -127,23 +138,37 @@ class Trail:
             work.run(sql.load("trail")["add_blocks"], (work.partition, times, blocks))
 
 
+def _post(work: db.Work, happened: Sequence[Happened], known: Known) -> None:
+    """Blocks that begin with these facts have no rows yet; one that began before has some."""
+    begins = -(-happened[0].index // postings.BLOCK)
+    before, begun = postings.Postings(), postings.Postings()
+    subject = postings.subject
+    for item in happened:
+        found = begun if item.index // postings.BLOCK >= begins else before
+        found.add(item.index, {subject(kind, value) for kind, value in _posted(item, known)})
+    for name, found in (("add_postings", before), ("begin_postings", begun)):
+        subjects, blocks, offsets = found.columns()
+        if subjects:
+            work.run(sql.load("trail")[name], (work.partition, subjects, blocks, offsets))
+
+
 def named(happened: Iterable[Happened]) -> tuple[set[bytes], set[bytes]]:
     """The licenses and the authorizations that some facts name, as far as rows need them."""
     licenses, authorizations = set(), set()
     for item in happened:
-        refs = licenses_of(item.fact)
-        if len(refs) == 1:
-            licenses.add(refs[0])
-        if not isinstance(item.fact, _ASKING) and (ref := _authorization(item.fact)) is not None:
-            authorizations.add(ref)
+        made = item.fact
+        ref = _license(made)
+        if ref is not None:
+            licenses.add(ref)
+        if type(made) not in _ASKING and (grant := _authorization(made)) is not None:
+            authorizations.add(grant)
     return licenses, authorizations
 
 
 def row(item: Happened, known: Known) -> TrailRow:
     """What an event says in clear."""
     made = item.fact
-    refs = licenses_of(made)
-    license_ref = refs[0] if len(refs) == 1 else None
+    license_ref = _license(made)
     held = known.licenses.get(license_ref) if license_ref is not None else None
     outcome, reason = _outcome(made)
     return TrailRow(
@@ -159,10 +184,9 @@ def row(item: Happened, known: Known) -> TrailRow:
     )
 
 
-def subjects(item: Happened, known: Known) -> Iterator[tuple[int, bytes]]:
+def subjects(item: Happened, known: Known) -> list[tuple[int, bytes]]:
     """(kind, value) of everything an event is found under."""
-    yield KINDS["holder"], item.about.stream_id
-    yield from _posted(item, known)
+    return [(KINDS["holder"], item.about.stream_id), *_posted(item, known)]
 
 
 def licenses_of(made: fact.Fact) -> list[bytes]:
@@ -173,27 +197,41 @@ def licenses_of(made: fact.Fact) -> list[bytes]:
     return [ref if isinstance(ref, bytes) else ids.parse(ref) for ref in getattr(made, "license_refs", ())]
 
 
+def _license(made: fact.Fact) -> bytes | None:
+    """The one license that a fact names; None when it names none or several."""
+    ref: bytes | None = getattr(made, "license_ref", None)
+    if ref is None and hasattr(made, "license_refs"):
+        refs = licenses_of(made)
+        return refs[0] if len(refs) == 1 else None
+    return ref
+
+
 def _changed(item: Happened) -> bytes | None:
     """The license that an event made or changed: its responsible issuer recorded it."""
     ref: bytes | None = getattr(item.fact, "license_ref", None)
     return None if item.about.issuer is None else ref
 
 
-def _posted(item: Happened, known: Known) -> Iterator[tuple[int, bytes]]:
+_LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM = (
+    KINDS[name] for name in ("license", "requester", "case", "operator", "issuer", "item")
+)
+
+
+def _posted(item: Happened, known: Known) -> list[tuple[int, bytes]]:
+    """Of every event of a ledger: no step of its own that it can do without."""
     about = item.about
-    for ref in licenses_of(item.fact):
-        yield KINDS["license"], ref
+    found = [(_LICENSE, ref) for ref in licenses_of(item.fact)]
     if about.operator_ref is not None:
-        yield KINDS["operator"], about.operator_ref
-    texts = (
-        (KINDS["requester"], _requester(about, item.fact, known)),
-        (KINDS["case"], about.case_number),
-        (KINDS["issuer"], _issuer(item, known)),
-        (KINDS["item"], about.service_item),
-    )
-    for kind, text in texts:
-        if text is not None:
-            yield kind, text.encode()
+        found.append((_OPERATOR, about.operator_ref))
+    if (requester := _requester(about, item.fact, known)) is not None:
+        found.append((_REQUESTER, requester.encode()))
+    if about.case_number is not None:
+        found.append((_CASE, about.case_number.encode()))
+    if (issuer := _issuer(item, known)) is not None:
+        found.append((_ISSUER, issuer.encode()))
+    if about.service_item is not None:
+        found.append((_ITEM, about.service_item.encode()))
+    return found
 
 
 def _learned(happened: Iterable[Happened]) -> Known:
@@ -217,8 +255,8 @@ def _learned(happened: Iterable[Happened]) -> Known:
 def _issuer(item: Happened, known: Known) -> str | None:
     if item.about.issuer is not None:
         return item.about.issuer
-    refs = licenses_of(item.fact)
-    held = known.licenses.get(refs[0]) if len(refs) == 1 else None
+    ref = _license(item.fact)
+    held = known.licenses.get(ref) if ref is not None else None
     return None if held is None else held.issuer
 
 
@@ -227,20 +265,8 @@ def _authorization(made: fact.Fact) -> bytes | None:
     return ref
 
 
-_ASKING = (
-    use.LicenseUsed,
-    use.UseRefused,
-    comparison.LicenseCompared,
-    verification.LicenseVerified,
-    holder.HolderFileRead,
-    holder.HolderFileRefused,
-    audit.TrailRead,
-    audit.RefusalsCounted,
-)
-
-
 def _requester(about: event.Event, made: fact.Fact, known: Known) -> str | None:
-    if isinstance(made, _ASKING):
+    if type(made) in _ASKING:
         return about.organization
     if isinstance(made, organization.AuthorizationPassedOn):
         return made.requester

@@ -92,6 +92,25 @@ FROM unnest(%b::bytea[], %b::bytea[], %b::text[], %b::text[], %b::bigint[], %b::
 ON CONFLICT (partition, license_ref, authorization_ref) DO UPDATE
 SET uses = holder_uses.uses + excluded.uses, last_index = excluded.last_index
 
+-- count_licenses --
+-- Uses of licenses, added to those before. The fence (OFFSET 0) keeps the planner, which knows nothing of a
+-- table that is being filled, from reading all rows of the partition: each is found by its whole key.
+UPDATE holder_licenses h SET uses = h.uses + u.uses, used_index = u.used_index
+FROM (
+    SELECT %b::integer AS partition, n.*
+    FROM unnest(%b::bytea[], %b::bigint[], %b::bigint[]) AS n (ref, uses, used_index) OFFSET 0
+) AS u
+WHERE h.partition = u.partition AND h.license_ref = u.ref
+
+-- count_authorizations --
+-- Uses and comparisons under authorizations, added to those before.
+UPDATE holder_authorizations h SET uses = h.uses + u.uses, used_index = u.used_index
+FROM (
+    SELECT %b::integer AS partition, n.*
+    FROM unnest(%b::bytea[], %b::bigint[], %b::bigint[]) AS n (ref, uses, used_index) OFFSET 0
+) AS u
+WHERE h.partition = u.partition AND h.authorization_ref = u.ref
+
 -- licenses --
 -- Licenses to which some streams of one holder are a party, in the order of their issue.
 SELECT p.through, listed.roles, {columns}

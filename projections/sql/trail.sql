@@ -42,6 +42,12 @@ FROM unnest(%b::bigint[], %b::integer[], %b::bytea[]) AS u (subject, block, offs
 ON CONFLICT (subject, partition, block) DO UPDATE
 SET offsets = trail_postings.offsets || excluded.offsets
 
+-- begin_postings --
+-- Where the events of some subjects lie in blocks that have no rows yet.
+INSERT INTO trail_postings (partition, subject, block, offsets)
+SELECT %b, u.subject, u.block, u.offsets
+FROM unnest(%b::bigint[], %b::integer[], %b::bytea[]) AS u (subject, block, offsets)
+
 -- add_blocks --
 -- When the first event of some blocks was recorded.
 INSERT INTO trail_blocks (partition, recorded_at, block)
