@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("append", "check", "growth", "rebuild")
+NAMES = ("sharing", "append", "check", "growth", "rebuild")
 
 
 def main() -> int:

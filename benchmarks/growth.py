@@ -62,10 +62,10 @@ def _measure(ledger: opening.Ledger, appender: Appender, arguments: argparse.Nam
     db.migrate(owner)
     with db.Database(ledger.ways.service) as database:
         _follow(ledger, database)
-        before, head = _sizes(owner), ledger.recorder.newest_index()
+        before, head = sizes(owner), ledger.recorder.newest_index()
         asyncio.run(use(world, appender, licenses, arguments))
         _follow(ledger, database)
-        after, uses = _sizes(owner), ledger.recorder.newest_index() - head
+        after, uses = sizes(owner), ledger.recorder.newest_index() - head
     grown = {name: (size - before.get(name, 0)) / uses for name, size in after.items()}
     events = ledger.recorder.facts(after=head, limit=500)
     return {
@@ -111,7 +111,8 @@ def _follow(ledger: opening.Ledger, database: db.Database) -> None:
         follower.Follower(database, ledger.recorder, projection).catch_up()
 
 
-def _sizes(owner: str) -> dict[str, int]:
+def sizes(owner: str) -> dict[str, int]:
+    """Bytes of every table with its indexes."""
     with psycopg.connect(owner) as conn:
         return {name: int(size) for name, size in conn.execute(_SIZES).fetchall()}
 

@@ -10,14 +10,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
 
-import psycopg
-
-from benchmarks import growth
+from benchmarks import growth, processor
 from ledger import config, opening
 from projections import db, rebuild, registry
 from tests.world import CITIZEN_CARD, OPERATOR, World, citizen
@@ -39,38 +36,7 @@ def main() -> None:
         opening.init(configured, origin="demo.license-ledger.example/bench", operator=OPERATOR)
         with opening.opened(configured) as ledger:
             _fill(ledger, arguments)
-            print(json.dumps(_measure(ledger, _Server(str(ledger.ways.owner)), arguments), indent=2))
-
-
-class _Server:
-    """The embedded server's processes."""
-
-    def __init__(self, conninfo: str) -> None:
-        with psycopg.connect(conninfo) as conn:
-            backend = conn.info.backend_pid
-            self._postmaster = int(_stat(Path(f"/proc/{backend}"))[1])
-
-    def seconds(self) -> float:
-        """Processor time of all of them so far, those that ended included."""
-        ticks = 0
-        for folder in Path("/proc").iterdir():
-            if folder.name.isdigit():
-                ticks += self._ticks(folder)
-        return ticks / os.sysconf("SC_CLK_TCK")
-
-    def _ticks(self, folder: Path) -> int:
-        try:
-            said = _stat(folder)
-        except OSError:
-            return 0  # it ended meanwhile
-        if int(folder.name) == self._postmaster:
-            return sum(map(int, said[11:15]))
-        return sum(map(int, said[11:13])) if int(said[1]) == self._postmaster else 0
-
-
-def _stat(folder: Path) -> list[str]:
-    """What the system says of a process, from its state on."""
-    return (folder / "stat").read_text().rpartition(")")[2].split()
+            print(json.dumps(_measure(ledger, processor.Server(str(ledger.ways.owner)), arguments), indent=2))
 
 
 def _fill(ledger: opening.Ledger, arguments: argparse.Namespace) -> None:
@@ -85,7 +51,9 @@ def _fill(ledger: opening.Ledger, arguments: argparse.Namespace) -> None:
         asyncio.run(growth.use(world, appender, licenses, arguments))
 
 
-def _measure(ledger: opening.Ledger, server: _Server, arguments: argparse.Namespace) -> dict[str, object]:
+def _measure(
+    ledger: opening.Ledger, server: processor.Server, arguments: argparse.Namespace
+) -> dict[str, object]:
     owner = str(ledger.ways.owner)
     db.migrate(owner)
     seconds: dict[str, list[float]] = {projection.name: [] for projection in registry.ALL}

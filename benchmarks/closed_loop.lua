@@ -1,0 +1,52 @@
+-- Requests of a closed loop: prepared bodies, one after another, each under an idempotency key of its own.
+-- wrk -s closed_loop.lua URL -- FILE PREFIX OFFSET COUNT
+-- FILE: first the number of tokens and the tokens, a line each; then a line for each request: number of its
+-- token, tab, body. Reading begins behind OFFSET requests and takes COUNT of them, again and again.
+-- PREFIX begins the keys of this run. Where a body says @KEY@, as the items of a batch do, the key stands too.
+
+local heads, bodies, number, prefix = {}, {}, 0, ""
+local WIDTH = 8
+
+function init(args)
+    local file = assert(io.open(args[1], "r"))
+    prefix = args[2]
+    local offset, count = tonumber(args[3]), tonumber(args[4])
+    local tokens = {}
+    for i = 1, tonumber(file:read("*l")) do
+        tokens[i] = file:read("*l")
+    end
+    for _ = 1, offset do
+        file:read("*l")
+    end
+    for line in file:lines() do
+        if #heads == count then break end
+        local token, body = line:match("^(%d+)\t(.*)$")
+        local _, places = body:gsub("@KEY@", "@KEY@")
+        local length = #body + places * (#prefix + WIDTH - 5)
+        heads[#heads + 1] = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port ..
+            "\r\nContent-Type: application/json\r\nAuthorization: Bearer " .. tokens[tonumber(token) + 1] ..
+            "\r\nContent-Length: " .. length .. "\r\nIdempotency-Key: "
+        bodies[#bodies + 1] = { places > 0, body }
+    end
+    file:close()
+    assert(#heads > 0, "no requests")
+end
+
+function request()
+    local at = number % #heads + 1
+    number = number + 1
+    local key = prefix .. string.format("%08d", number)
+    local body = bodies[at][2]
+    if bodies[at][1] then
+        body = body:gsub("@KEY@", key)
+    end
+    return heads[at] .. key .. "\r\n\r\n" .. body
+end
+
+function done(summary, latency, requests)
+    local errors = summary.errors
+    io.write(string.format(
+        '\nRESULT {"requests":%d,"duration_us":%d,"bytes":%d,"status_errors":%d,"socket_errors":%d}\n',
+        summary.requests, summary.duration, summary.bytes, errors.status,
+        errors.connect + errors.read + errors.write + errors.timeout))
+end

@@ -1,0 +1,142 @@
+"""The database floor: the statements of our own run, sent again by one client that does nothing else.
+
+`python -m benchmarks.database_floor --data … --port … --record FILE` serves the ledger as `license-ledger
+serve` does and writes down every statement of the append path, with its packed parameters and where
+answers were waited for. `replay` sends the same to a copy of the database as it was before, as fast as
+the server answers: without deciding, sealing, hashing, signing or answering anyone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import conninfo as conninfos
+
+from api import cli_ledger
+from ledger import store_pipeline
+
+COPY = "ledger_copy"
+Step = tuple[str, str, bytes, list[bytes | None]]
+"""`ask` with text, statement and packed parameters, or `send` or `gather` with nothing."""
+
+
+def main() -> None:
+    """Serve and write down; the file is complete once the process has ended in order."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--record", type=Path, required=True)
+    arguments = parser.parse_args()
+    steps: list[Step] = []
+    write_down(steps)
+    # The server ends in order on this signal, and then raises it again for whoever was there before it.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    cli_ledger.serve(port=arguments.port, data=arguments.data)
+    arguments.record.touch(mode=0o600)
+    arguments.record.write_bytes(pickle.dumps(steps))
+
+
+def write_down(steps: list[Step]) -> None:
+    """Have every pipeline of this process, which is the appender's, write into `steps` what it does."""
+    pipeline = store_pipeline.Pipeline
+    put, send, gather = pipeline._put, pipeline.send, pipeline.gather
+
+    def recorded_put(
+        self: store_pipeline.Pipeline,
+        text: str,
+        statement: bytes,
+        values: list[bytes | None],
+        answer: store_pipeline.Answer,
+    ) -> None:
+        steps.append(("ask", text, statement, values))
+        put(self, text, statement, values, answer)
+
+    def recorded_send(self: store_pipeline.Pipeline) -> None:
+        steps.append(("send", "", b"", []))
+        send(self)
+
+    def recorded_gather(self: store_pipeline.Pipeline, *, within_s: float) -> None:
+        steps.append(("gather", "", b"", []))
+        gather(self, within_s=within_s)
+
+    pipeline._put = recorded_put  # type: ignore[method-assign]
+    pipeline.send = recorded_send  # type: ignore[method-assign]
+    pipeline.gather = recorded_gather  # type: ignore[method-assign]
+
+
+def read(path: Path) -> list[Step]:
+    """What `main` wrote."""
+    steps: list[Step] = pickle.loads(path.read_bytes())  # noqa: S301 - our own file of a minute ago
+    return steps
+
+
+def copy_database(owner: str) -> str:
+    """A copy of the database as it stands, which nobody may be using; returns the way to it."""
+    name = str(conninfos.conninfo_to_dict(owner)["dbname"])
+    with psycopg.connect(conninfos.make_conninfo(owner, dbname="postgres"), autocommit=True) as conn:
+        conn.execute(f'DROP DATABASE IF EXISTS "{COPY}" WITH (FORCE)'.encode())
+        conn.execute(f'CREATE DATABASE "{COPY}" TEMPLATE "{name}"'.encode())
+    return conninfos.make_conninfo(owner, dbname=COPY)
+
+
+def batches(steps: list[Step]) -> list[list[Step]]:
+    """The steps from each BEGIN to the gathering of its COMMIT, those of committed batches alone."""
+    found: list[list[Step]] = []
+    for batch in _from_begin(steps):
+        committed = next((at for at, step in enumerate(batch) if step[1] == "COMMIT"), None)
+        if committed is not None and any("INSERT INTO events" in step[1] for step in batch):
+            found.append(batch[: committed + 2])
+    return found
+
+
+def _from_begin(steps: list[Step]) -> Iterator[list[Step]]:
+    batch: list[Step] = []
+    for step in steps:
+        if step[1] == "BEGIN":
+            if batch:
+                yield batch
+            batch = []
+        batch.append(step)
+    if batch and batch[0][1] == "BEGIN":
+        yield batch
+
+
+def events(made: list[list[Step]]) -> int:
+    """How many events the batches insert: elements of the first array of each insertion."""
+    found = 0
+    for batch in made:
+        for _, text, _, values in batch:
+            if "INSERT INTO events" in text and values[1] is not None:
+                found += int.from_bytes(values[1][12:16], "big")  # length, after three words of header
+    return found
+
+
+def replay(conninfo: str, made: list[list[Step]]) -> float:
+    """Seconds that the server takes for the batches, sent in their order by one client."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        pipeline = store_pipeline.Pipeline(conn)
+        begun = time.perf_counter()
+        for batch in made:
+            for kind, text, statement, values in batch:
+                if kind == "ask":
+                    _put(pipeline, text, statement, values)
+                elif kind == "send":
+                    pipeline.send()
+                else:
+                    pipeline.gather(within_s=60)
+        return time.perf_counter() - begun
+
+
+def _put(pipeline: Any, text: str, statement: bytes, values: list[bytes | None]) -> None:
+    pipeline._put(text, statement, values, store_pipeline.Answer())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,330 @@
+"""The sharing path over HTTP, in one run: against an ordinary service, an HTTP floor and a database floor.
+
+Rounds are interleaved, so that what else the machine does meets all of them alike, and medians of the
+rounds' ratios are told with their spread. Closed loop: wrk with prepared bodies, the same for all. Open
+loop: our own generator at 70 % of our measured peak, for latencies. Server, database and load generator
+share one machine. See `results/REPORT.md` for method and limits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+
+from benchmarks import (
+    closed_loop,
+    database_floor,
+    ground,
+    open_loop,
+    probe,
+    processor,
+    result,
+    serving,
+    workload,
+)
+from ledger import bundle, keeping
+
+SPREAD, HOT, COLD, BATCH = "morning-peak", "hot-enterprise", "enrollment-opening", "night-batch"
+OPEN_LOOP_SHARE = 0.7
+"""Of our measured peak."""
+BATCH_CONNECTIONS = 4
+_USES, _BATCH = "/v1/uses", "/v1/uses/batch"
+_SAMPLE = 40
+"""Answers whose size is looked at."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and how often."""
+
+    rounds: int
+    seconds: float
+    open_seconds: float
+    holders: int
+    cold_holders: int
+    peers: tuple[tuple[int, int], ...]
+    """Workers and connections of each; the best counts."""
+    replayed_seconds: float
+
+
+FULL = Plan(
+    rounds=7,
+    seconds=8,
+    open_seconds=30,
+    holders=2_790,
+    cold_holders=60_000,
+    peers=((1, 8), (1, 24), (2, 8), (2, 24)),
+    replayed_seconds=15,
+)
+QUICK = Plan(
+    rounds=2,
+    seconds=2,
+    open_seconds=4,
+    holders=300,
+    cold_holders=2_500,
+    peers=((1, 8), (2, 8)),
+    replayed_seconds=2,
+)
+
+
+@dataclass(kw_only=True)
+class Rates:
+    """What each round of each service answered, and how often it failed."""
+
+    seen: dict[str, list[float]] = field(default_factory=dict)
+    errors: int = 0
+
+    def add(self, name: str, run: closed_loop.Run) -> closed_loop.Run:
+        """Keep one run."""
+        self.seen.setdefault(name, []).append(run.rate)
+        self.errors += run.errors
+        return run
+
+    def ratios(self, name: str, other: str) -> list[float]:
+        """Round by round."""
+        return [one / two for one, two in zip(self.seen[name], self.seen[other], strict=True)]
+
+    def median(self, name: str) -> float:
+        """The median rate."""
+        return statistics.median(self.seen[name])
+
+
+def main() -> int:
+    """Run, tell, and end with 2 where the load generator is missing."""
+    parser = result.parser(__doc__, quick="smaller, within 60 seconds; its ratios are rough")
+    parser.add_argument("--rounds", type=int, help="rounds of each kind")
+    parser.add_argument("--seconds", type=float, help="of each round")
+    arguments = parser.parse_args()
+    try:
+        closed_loop.require_wrk()
+    except closed_loop.WrkMissing as missing:
+        print(f"error: {missing}", file=sys.stderr)
+        return 2
+    plan = _plan(arguments)
+    arguments.rounds, arguments.seconds = plan.rounds, plan.seconds
+    result.tell("sharing", measure(plan), arguments)
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    plan = QUICK if arguments.quick else FULL
+    changes = {name: getattr(arguments, name) for name in ("rounds", "seconds") if getattr(arguments, name)}
+    return Plan(**{**vars(plan), **changes})
+
+
+def measure(plan: Plan) -> result.Figures:
+    """All figures of one run."""
+    workloads = [
+        workload.load(SPREAD).scaled(holders=plan.holders),
+        workload.load(HOT),
+        workload.load(COLD).scaled(holders=plan.cold_holders),
+        workload.load(BATCH).scaled(holders=plan.holders),
+    ]
+    url = f"http://127.0.0.1:{serving.free_port()}"
+    with ground.prepared(workloads, base_url=url) as made:
+        stage = Stage(made, {one.name: one for one in workloads}, plan)
+        floor = stage.database_floor()
+        with serving.ours(made.configured) as served:
+            stage.come_up(served)
+            return stage.compare() | floor | stage.summary(floor)
+
+
+class Stage:
+    """The services of one run, and what was measured of them so far."""
+
+    def __init__(self, made: ground.Ground, workloads: dict[str, workload.Workload], plan: Plan) -> None:
+        self.made = made
+        self.plan = plan
+        self.folder = made.configured.data.parent
+        self.rates = Rates()
+        self._owner = str(made.ledger.ways.owner)
+        self.database = processor.Server(self._owner)
+        self._workloads = workloads
+        self._asked = {name: self._requests(one) for name, one in workloads.items()}
+        self._cold_offset = 0
+        self._served: serving.Served | None = None
+
+    def _requests(self, one: workload.Workload) -> list[workload.Asked]:
+        held = self.made.held[one.name]
+        if one.uses.items is not None:
+            return ground.first(one.batches(held), 40)
+        return ground.first(one.requests(held), max(20_000, self.plan.cold_holders))
+
+    def come_up(self, served: serving.Served) -> None:
+        """`served` is the ledger that is measured."""
+        self._served = served
+
+    @property
+    def served(self) -> serving.Served:
+        """The ledger that is measured."""
+        assert self._served is not None, "it has come up"
+        return self._served
+
+    # --- what is run ---
+
+    def compare(self) -> result.Figures:
+        """Interleaved rounds of everything over HTTP, then the open loop."""
+        size = self._answer_bytes()
+        with contextlib.ExitStack() as stack:
+            floor = stack.enter_context(
+                serving.http_floor(self.made, self.folder, answer_bytes=round(statistics.median(size)))
+            )
+            peers = self._peers(stack, round(statistics.median(size)))
+            self.run(SPREAD, self.served.url, seconds=self.plan.seconds)  # what is asked about often is known
+            name, peer = self._best(peers)
+            watched = probe.Watch(self.made.ledger, self.served, self.database)
+            for _ in range(self.plan.rounds):
+                self._round(peer, floor, watched)
+            figures: result.Figures = {"ordinary_best_of": name} | watched.figures()
+        return figures | self.open_loop()
+
+    def _round(self, peer: serving.Served, floor: serving.Served, watched: probe.Watch) -> None:
+        add = self.rates.add
+        with watched.during() as count:
+            count.append(add("ours", self.run(SPREAD, self.served.url)).requests)
+        add("ordinary", self.run(SPREAD, peer.url))
+        add("http_floor", self.run(SPREAD, floor.url))
+        add("hot", self.run(HOT, self.served.url))
+        cold = add("cold", self.run(COLD, self.served.url, offset=self._cold_offset))
+        self._cold_offset += cold.requests + closed_loop.CONNECTIONS
+        self.rates.seen.setdefault("batched", []).append(self._batched(self.served.url, self.plan.seconds))
+
+    def run(self, name: str, url: str, *, offset: int = 0, seconds: float | None = None) -> closed_loop.Run:
+        """One closed loop of a workload."""
+        path = self._written(name)
+        if name == COLD and offset >= len(self._asked[COLD]):
+            raise RuntimeError("every cold holder was asked about: give more holders, or fewer rounds")
+        return closed_loop.run(url + _USES, path, seconds=seconds or self.plan.seconds, offset=offset)
+
+    def _batched(self, url: str, seconds: float) -> float:
+        """Uses a second in batches: all that were recorded, until the last call was worked off."""
+        path = self._written(BATCH)
+        head, begun = probe.head(self._owner), time.perf_counter()
+        run = closed_loop.run(url + _BATCH, path, seconds=seconds, connections=BATCH_CONNECTIONS)
+        self.rates.errors += run.errors
+        ended, recorded = probe.settled(self._owner)
+        return (recorded - head) / (ended - begun)
+
+    def _written(self, name: str) -> Path:
+        """The prepared requests with tokens that are still good."""
+        path = self.folder / f"{name}.requests"
+        closed_loop.write(path, self._asked[name], self._tokens())
+        return path
+
+    def _tokens(self) -> list[str]:
+        audience = self.made.configured.public_url
+        return [hall.token(audience, audience=audience) for hall in self.made.halls]
+
+    def _answer_bytes(self) -> list[int]:
+        """Sizes of our answers."""
+        return [len(answer) for answer in self._sample(self.served.url)]
+
+    def _sample(self, url: str) -> list[bytes]:
+        tokens, told = self._tokens(), []
+        with httpx.Client() as http:
+            for number, one in enumerate(self._asked[SPREAD][:_SAMPLE]):
+                headers = {"Authorization": f"Bearer {tokens[one.requester]}"}
+                headers["Idempotency-Key"] = f"sample-{number}"
+                answer = http.post(url + _USES, json=one.body, headers=headers)
+                answer.raise_for_status()
+                told.append(answer.content)
+        return told
+
+    def _peers(self, stack: contextlib.ExitStack, answer_bytes: int) -> dict[str, serving.Served]:
+        """The ordinary service in every size, with answers about as long as ours."""
+        chosen = serving.ordinary_chosen(self.made, supplement="")
+        serving.fill_ordinary(self.made, chosen)
+        with serving.ordinary(chosen, self.folder, workers=1, pool_size=2) as bare:
+            own = round(statistics.median(map(len, self._sample(bare.url))))
+        chosen = serving.ordinary_chosen(self.made, supplement="0" * max(0, answer_bytes - own), like=chosen)
+        return {
+            f"{workers} workers, {pool} connections each": stack.enter_context(
+                serving.ordinary(chosen, self.folder, workers=workers, pool_size=pool)
+            )
+            for workers, pool in self.plan.peers
+        }
+
+    def _best(self, peers: dict[str, serving.Served]) -> tuple[str, serving.Served]:
+        """The size of the ordinary service that answers most."""
+        rates = {name: self.run(SPREAD, one.url).rate for name, one in peers.items()}
+        name = max(rates, key=lambda one: rates[one])
+        return name, peers[name]
+
+    def open_loop(self) -> result.Figures:
+        """Latencies at a share of our peak, and the proofs of a sample of answers."""
+        tokens, audience = self._tokens(), self.made.configured.public_url
+        prepared = [
+            (tokens[one.requester], json.dumps(one.body, ensure_ascii=False).encode())
+            for one in self._asked[SPREAD]
+        ]
+        rate = OPEN_LOOP_SHARE * self.rates.median("ours")
+        told = open_loop.run(audience + _USES, prepared, rate=rate, seconds=self.plan.open_seconds)
+        self.rates.errors += told.errors + told.unanswered
+        return {
+            "p50_ms": result.rounded(told.quantile(0.5) * 1000, 3),
+            "p99_ms": result.rounded(told.quantile(0.99) * 1000, 3),
+            "p999_ms": result.rounded(told.quantile(0.999) * 1000, 3),
+            "open_loop_rate": result.rounded(rate, 3),
+            "open_loop_late": told.late,
+            "receipts_verified": self._verified(told.kept),
+        }
+
+    def _verified(self, answers: tuple[bytes, ...]) -> int:
+        """How many proofs of the kept answers hold offline; raises BundleInvalid for one that does not."""
+        trusted = keeping.trust_file(self.made.ledger, made_at=datetime.now(UTC))
+        return sum(len(bundle.judge(answer, trusted=trusted)) for answer in answers)
+
+    def database_floor(self) -> result.Figures:
+        """Record batched uses of a run of our own, and replay its statements on a copy."""
+        self.made.ledger.recorder.datastore.close()
+        copy = database_floor.copy_database(self._owner)
+        record = self.folder / "statements"
+        program = ("-m", "benchmarks.database_floor", "--record", str(record))
+        with serving.ours(self.made.configured, program=program) as served:
+            self._batched(served.url, self.plan.replayed_seconds)
+        made = database_floor.batches(database_floor.read(record))
+        events = database_floor.events(made)
+        seconds = database_floor.replay(copy, made)
+        return {
+            "database_floor": {
+                "events_replayed": events,
+                "events_per_second": result.rounded(events / seconds, 3),
+                "mean_batch": result.rounded(events / max(1, len(made)), 3),
+            }
+        }
+
+    # --- what is told ---
+
+    def summary(self, floor: result.Figures) -> result.Figures:
+        """Ratios with their spread, and rates."""
+        rates = self.rates
+        against_floor = [one / floor["database_floor"]["events_per_second"] for one in rates.seen["batched"]]
+        ratios = {
+            "ordinary": rates.ratios("ours", "ordinary"),
+            "http_floor": rates.ratios("ours", "http_floor"),
+            "hot_to_spread": rates.ratios("hot", "ours"),
+            "cold_to_hot": rates.ratios("cold", "hot"),
+            "batch_to_database_floor": against_floor,
+        }
+        return {
+            "ratio_to_ordinary": result.spread(ratios["ordinary"])["median"],
+            "ratio_to_http_floor": result.spread(ratios["http_floor"])["median"],
+            "batch_ratio_to_database_floor": result.spread(against_floor)["median"],
+            "uses_per_second": result.rounded(rates.median("ours"), 3),
+            "errors": rates.errors,
+            "ratios": {name: result.spread(values) for name, values in ratios.items()},
+            "rates": {name: result.spread(values) for name, values in rates.seen.items()},
+        }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The closed loop: what wrk printed is read, and its absence is said clearly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import closed_loop, workload
+
+PRINTED = """Running 2s test
+  1 threads and 128 connections
+
+RESULT {"requests":1000,"duration_us":2000000,"bytes":5000,"status_errors":40,"socket_errors":2}
+"""
+
+
+def test_errors_are_left_out_of_the_rate() -> None:
+    run = closed_loop.read(PRINTED)
+    assert (run.requests, run.errors, run.rate) == (1000, 42, 479.0)
+
+
+def test_output_without_a_result_is_refused() -> None:
+    with pytest.raises(ValueError, match="no result"):
+        closed_loop.read("unable to connect")
+
+
+def test_a_missing_load_generator_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(closed_loop.WrkMissing, match="apt-get install wrk"):
+        closed_loop.require_wrk()
+
+
+def test_prepared_requests_are_a_line_each_behind_the_tokens(tmp_path: Path) -> None:
+    asked = [workload.Asked(requester=1, body={"reason": "核验\t一\n二"})]
+    closed_loop.write(tmp_path / "requests", asked, ["token-0", "token-1"])
+    first, *tokens, line = (tmp_path / "requests").read_text(encoding="utf-8").splitlines()
+    assert (first, tokens) == ("2", ["token-0", "token-1"])
+    number, _, body = line.partition("\t")
+    assert (number, json.loads(body)) == ("1", asked[0].body)
