@@ -19,9 +19,11 @@ from ledger import (
     endorsement,
     fact,
     license,
+    mapping,
     mark,
     piece,
     place,
+    refusal,
     retroactive,
     state,
     use,
@@ -41,7 +43,7 @@ async def used(served: service.Service, recorded: list[service.Recorded]) -> Jso
 async def _use(served: service.Service, item: service.Recorded) -> Json:
     made = fact.from_event(item.event)
     proof: Json = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
-    if isinstance(made, use.UseRefused):
+    if isinstance(made, refusal.UseRefused):
         return refused(item.index, made, proof)
     assert isinstance(made, use.LicenseUsed), "a use is granted or refused"
     granted: Json = {"decision": "granted", "code": use.GRANTED_CODE, "reason": None}
@@ -58,14 +60,14 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
     return {"index": item.index, **granted, "license": _disclosed(made, version), "proof": proof}
 
 
-def refused(index: int, made: use.UseRefused, proof: Json) -> Json:
+def refused(index: int, made: refusal.UseRefused, proof: Json) -> Json:
     """A refusal, all of it from its event."""
     decided: Json = {"decision": "refused", "code": made.code, "reason": made.reason}
     told = {"license": _named(made), "proof": proof, "help": advice.help_of(made)}
     return {"index": index, **decided, **told}
 
 
-def _named(made: use.UseRefused) -> Json | None:
+def _named(made: refusal.UseRefused) -> Json | None:
     """What a refusal names: the license whose status forbids it, or those to choose from."""
     if made.license_ref is None and not made.choices:
         return None
@@ -99,6 +101,7 @@ def _disclosed(made: use.LicenseUsed, version: disclosure.Version) -> Json:
         "issuer": version.about.issuer,
         # What was sealed under an erased party's key opens no more.
         "fields": version.fields(name for name in made.fields if name in version.salted),
+        **mapping.asked_as(made.asked_type, made.named_as),
     }
 
 

@@ -138,13 +138,14 @@ async def retire_license_type(
 async def map_license_type(
     request: Request, type_code: str, body: examples_catalog.MapBody, key: acts.IdempotencyKey = None
 ) -> Response:
-    """Between two days the type stands for a national one, field by field."""
+    """Between two days the type stands for a national one, field by field: uses of that find its licenses."""
     made = catalog.LicenseTypeMapped(
         type_code=type_code,
         national_type=body.national_type,
         since=days.parse(body.since),
         until=None if body.until is None else days.parse(body.until),
         fields=tuple((pair.local, pair.national) for pair in body.fields),
+        in_uses=True,
     )
     return await _record(request, body, key, made, operation=f"map type {type_code}")
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import acts, answers, examples, models, models_comparison, routes, service
 from api import use as uses
 from ledger import comparison as comparisons
-from ledger import comparison_commands, errors, fact, identifiers, use_commands
+from ledger import comparison_commands, errors, fact, identifiers, refusal, use_commands
 from ledger import use as ledger_uses
 from signing import ids, spelling
 
@@ -86,6 +86,11 @@ def _verdicts(
     if version is None:
         return {}
     values = {name: value for name, (_, value) in version.salted.items()}
+    pairs = moved.extra["named_as"]
+    if pairs is not None:
+        # Claimed in the words of the national type for which the license's own type stands.
+        reserved = {name: value for name, value in values.items() if name.startswith("@")}
+        values = reserved | {national: values[own] for own, national in pairs if own in values}
     names = served.disclosure.names(version.about.stream_id)
     return {index: comparison_commands.verdicts(values, asked.claims, names=names)}
 
@@ -94,7 +99,7 @@ def _answer(item: service.Recorded) -> answers.Json:
     """Derived from the event, so that a repeat is told the same."""
     made = fact.from_event(item.event)
     proof = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
-    if isinstance(made, ledger_uses.UseRefused):
+    if isinstance(made, refusal.UseRefused):
         return {**answers.refused(item.index, made, proof), "license_ref": None, "verdicts": None}
     assert isinstance(made, comparisons.LicenseCompared), "compared or refused"
     return {

@@ -130,6 +130,13 @@ class FieldShown(Answer):
     salt: str
 
 
+class AskedAs(Answer):
+    """The national type by which a license of a local type was asked for."""
+
+    license_type: str
+    fields: dict[str, str] = Field(description="The national type's name of a field to its name in `fields`")
+
+
 class LicenseShown(Answer):
     """A used license."""
 
@@ -142,6 +149,7 @@ class LicenseShown(Answer):
     valid_to: str | None
     issuer: str
     fields: dict[str, FieldShown]
+    asked_as: AskedAs | None = Field(None, description="Absent but where it was asked for as a national type")
 
 
 class LicenseNamed(Answer):
@@ -168,7 +176,7 @@ class Help(Answer):
     """What the officer at the counter does about a refusal; follows from the refusal's event."""
 
     situation: Literal[
-        "not-authorized", "source-unavailable", "not-covered", "not-held", "status", "ambiguous"
+        "not-authorized", "source-unavailable", "not-covered", "not-held", "holder", "status", "ambiguous"
     ]
     situation_zh: str
     advice_zh: str

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, answers, models_answers, routes, service
-from ledger import authorization, days, errors, joining, standing, state
+from ledger import authorization, days, errors, joining, mapping, standing, state
 
 router = routes.router()
 SCOPES = ("license:verify", "audit:read", "license:issue", "license:use")
@@ -116,10 +116,13 @@ def _may_use(served: service.Service, requester: str, row: state.LicenseRow, at:
     if home is None:
         return False
     asked: list[tuple[bytes, str, str | None]] = [(one, requester, None) for one in joining.streams(home)]
+    mapped = mapping.in_force(served.reader.row(state.TypeRow, row.type_code), at=at)
     if own is not None:
         asked.append((own.stream_id, requester, row.type_code))
+        if mapped is not None:
+            asked.append((own.stream_id, requester, mapped.national_type))
     return any(
-        authorization.covers(one, row, home)
+        authorization.covers(one, row, home, mapped)
         and not one.is_withdrawn
         and one.valid_from <= at
         and (one.valid_until is None or at < one.valid_until)

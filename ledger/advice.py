@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ledger import days, use
+from ledger import days, refusal
 from signing import ids
 
 
@@ -81,7 +81,7 @@ def situation(reason: str) -> Situation:
     return SITUATIONS["status" if reason.startswith("license-") else "not-authorized"]
 
 
-def help_of(made: use.UseRefused) -> dict[str, Any]:
+def help_of(made: refusal.UseRefused) -> dict[str, Any]:
     """What an officer needs at the counter about a refusal, all of it from its event.
 
     A candidate's area is the one in its issuer's credit code (GB 32100: characters 3 to 8).

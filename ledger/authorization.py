@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import client, days, errors, holder, identifiers, license, party, power
+from ledger import client, days, errors, holder, identifiers, license, mapping, party, power
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -112,10 +112,13 @@ def acting(row: AuthorizationRow, home: StreamRow) -> bytes:
     return home.stream_id if ids.text(row.stream_id) in home.same_holder else row.stream_id
 
 
-def covers(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> bool:
+def covers(
+    row: AuthorizationRow, license_row: LicenseRow, home: StreamRow, mapped: mapping.Mapped | None = None
+) -> bool:
     """Whether it names this license or its type, and its holder or its issuer when it has one.
 
-    `home` is the stream in which the license stands.
+    `home` is the stream in which the license stands, `mapped` what its type stands for: to name that is to
+    name it.
     """
     if row.mode == "holder":
         stream_id = acting(row, home)
@@ -125,7 +128,14 @@ def covers(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> b
             return False
     if row.entrusted_by is not None and row.entrusted_by != license_row.issuer:
         return False
-    return license_row.type_code in row.type_codes or ids.text(license_row.license_ref) in row.license_refs
+    return mapping.names_license(row, license_row) or names_what_stands(row, mapped)
+
+
+def names_what_stands(row: AuthorizationRow, mapped: mapping.Mapped | None) -> bool:
+    """Whether it names what a local type stands for, in a mode that the local type's sharing class allows."""
+    if mapped is None or mapped.national_type not in row.type_codes:
+        return False
+    return mapped.sharing_class in SHARING_CLASSES.get(row.mode, ())
 
 
 def of_public(type_row: TypeRow, *, requester: str, stream_id: bytes) -> AuthorizationRow:

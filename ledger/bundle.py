@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ledger import advice, days, errors, fact, license, use
+from ledger import advice, days, errors, fact, license, mapping, refusal, use
 from signing import event, fields, ids, receipt, spelling, trust
 
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024
@@ -102,7 +102,7 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
         values = _judge_license(said["license"], proof, shown, made, trusted, path)
         license_ref = ids.text(made.license_ref)
     else:
-        if not isinstance(made, use.UseRefused) or said["decision"] != "refused":
+        if not isinstance(made, refusal.UseRefused) or said["decision"] != "refused":
             _refuse(f"{path}.decision", "is not what the event records")
         _require(said["reason"] == made.reason, f"{path}.reason")
         _require(said["code"] == made.code, f"{path}.code")
@@ -144,7 +144,7 @@ def _prove(encoded: Any, text: Any, trusted: trust.TrustFile, path: str) -> _Pro
     return _Proven(index=proven.index, about=about, ledger=ledger, origin=proven.checkpoint.origin)
 
 
-def _judge_named(item: Any, made: use.UseRefused, path: str) -> None:
+def _judge_named(item: Any, made: refusal.UseRefused, path: str) -> None:
     """What a refusal names must be what its event names."""
     if made.license_ref is None and not made.choices:
         _require(item is None, path)
@@ -184,7 +184,8 @@ def _judge_license(
         and (version.license_ref, version.version) == (made.license_ref, made.version)
     )
     _require(same, f"{path}.proof.license_event")
-    said = _members(item, _LICENSE, f"{path}.license")
+    asked_as = mapping.asked_as(made.asked_type, made.named_as)
+    said = _members(item, _LICENSE | asked_as.keys(), f"{path}.license")
     values = _judge_fields(said["fields"], proof["field_siblings"], made, version, shown, path)
     expected = {  # 6
         "license_ref": ids.text(made.license_ref),
@@ -195,6 +196,7 @@ def _judge_license(
         "valid_from": days.text(version.valid_from),
         "valid_to": None if version.valid_to is None else days.text(version.valid_to),
         "issuer": version_event.about.issuer,
+        **asked_as,
     }
     for name, value in expected.items():
         _require(type(said[name]) is type(value) and said[name] == value, f"{path}.license.{name}")

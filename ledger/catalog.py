@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import catalog_rules, days, errors, power, validity
+from ledger import catalog_rules, days, errors, mapping, power, validity
 from ledger.errors import Fault
 from ledger.fact import Fact, Touched
 from ledger.state import LedgerRow, OrganizationRow, State, TypeRow, TypeRulesRow
@@ -80,9 +80,11 @@ class _Definition(Fact, is_topic=False):
                 field_names=tuple(name for name, _ in self.fields),
                 public_fields=self.public_fields,
                 is_retired=False,
-                # What is declared of the type is no part of its definition.
+                # What is declared of the type, and what it stands for, is no part of its definition.
                 coverage=() if known is None else known.coverage,
                 source=None if known is None else known.source,
+                stands_for=() if known is None else known.stands_for,
+                local_types=() if known is None else known.local_types,
             )
         )
         if asks:
@@ -179,6 +181,8 @@ class LicenseTypeMapped(Fact):
     """The last Beijing day; null: until it is said again."""
     fields: tuple[tuple[str, str], ...]
     """(field of the type, field of the national type)."""
+    in_uses: bool = False
+    """Whether a use of the national type finds the type's licenses; not by what was said before uses did."""
 
     def touches(self, about: event.Event) -> Touched:
         return ((TypeRow, self.type_code), (TypeRow, self.national_type))
@@ -202,6 +206,24 @@ class LicenseTypeMapped(Fact):
                 yield Fault(f"fields.{side}", "each field stands once")
             if row.field_names and not set(names) <= set(row.field_names):
                 yield Fault(f"fields.{side}", "fields of the two types")
+        if self.in_uses:
+            yield from self._faults_of_uses(local, national)
+
+    def _faults_of_uses(self, local: TypeRow, national: TypeRow) -> Iterator[Fault]:
+        if local.local_types or national.stands_for:
+            yield Fault("national_type", "a type for which others stand stands for none")
+        is_new = local.type_code not in national.local_types
+        if is_new and len(national.local_types) >= mapping.LOCAL_TYPES_MAX:
+            yield Fault("national_type", f"at most {mapping.LOCAL_TYPES_MAX} types stand for one")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        if not self.in_uses:
+            return
+        local, national = state.need(TypeRow, self.type_code), state.need(TypeRow, self.national_type)
+        said = mapping.spelled(self.national_type, since=self.since, until=self.until, fields=self.fields)
+        state.put(replace(local, stands_for=said))
+        if self.type_code not in national.local_types:
+            state.put(replace(national, local_types=(*national.local_types, self.type_code)))
 
 
 def name_on(definition: LicenseTypeRegistered | LicenseTypeRevised, day: int) -> tuple[str, str]:

@@ -36,6 +36,7 @@ from ledger import (
     naming,
     organization,
     piece,
+    refusal,
     use,
     verification,
 )
@@ -49,7 +50,7 @@ from signing import event, ids, seal
 ROOMS = (
     *(audit, authorization, case, catalog, client, comparison, consent, correction, draft, ending),
     *(endorsement, holder, issuing, joining, license, linking, log),
-    *(mark, naming, organization, piece, use, verification),
+    *(mark, naming, organization, piece, refusal, use, verification),
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ledger import comparison_dates, days, errors, identifiers, joining, license, use
+from ledger import comparison_dates, days, errors, identifiers, joining, license, mapping, use
 from ledger.fact import Fact, Touched
-from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, StreamRow, TypeRulesRow
+from ledger.state import AuthorizationRow, LicenseRow, MissRow, State, StreamRow, TypeRow, TypeRulesRow
 from signing import event
 
 VERDICTS = ("match", "matches-former-name", "needs-eyes", "mismatch", "not-held")
@@ -229,6 +229,12 @@ class LicenseCompared(Fact):
     """Of a license with several parties in mode `holder`: streams of those who consented."""
     counted_in: bytes | None = None
     """The stream by which misses of a holder with several files are counted; None: the license's home."""
+    own_type: str | None = None
+    """The license's type, where it was compared as of the national type for which its type stands."""
+    asked_type: str | None = None
+    """That national type, where the license was asked for by it; the claims are then in its words."""
+    named_as: tuple[tuple[str, str], ...] = ()
+    """Then (own name, name in the claims) of what was claimed and has one."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
@@ -238,6 +244,8 @@ class LicenseCompared(Fact):
             yield TypeRulesRow, self.kept_type
         for stream_id in self.consents:
             yield StreamRow, stream_id
+        if self.own_type is not None:
+            yield TypeRow, self.own_type
 
     @property
     def is_miss(self) -> bool:
@@ -247,7 +255,8 @@ class LicenseCompared(Fact):
     def allow(self, about: event.Event, state: State) -> None:
         row = state.get(AuthorizationRow, self.authorization_ref)
         license_row = state.get(LicenseRow, self.license_ref)
-        names = tuple(field for field, _ in self.verdicts)
+        mapped = mapping.require(self.own_type, self.asked_type, license_row, state, at=about.recorded_at)
+        limits, names = self._permitted(row, license_row, mapped)
         use.require_permitted(
             row,
             license_row,
@@ -257,6 +266,8 @@ class LicenseCompared(Fact):
             fields=names,
             kept_type=self.kept_type,
             consents=self.consents,
+            mapped=mapped,
+            limits=limits,
         )
         assert license_row is not None, "it is permitted"
         if (self.version, self.license_index) != (license_row.version, license_row.version_index):
@@ -268,6 +279,24 @@ class LicenseCompared(Fact):
         if misses_left(state.get(MissRow, self._miss_key(about)), at=about.recorded_at) < 1:
             raise errors.ComparisonLimit
 
+    def _permitted(
+        self, row: AuthorizationRow | None, license_row: LicenseRow | None, mapped: mapping.Mapped | None
+    ) -> tuple[AuthorizationRow | None, tuple[str, ...]]:
+        """The authorization, and what was claimed, in the words of one type; raises Forbidden."""
+        names = tuple(field for field, _ in self.verdicts)
+        own = () if mapped is None or self.asked_type is None else mapped.own(names) or ()
+        if self.named_as != (() if mapped is None else mapped.named_as(own)):
+            raise errors.Forbidden("not what the mapping of the type says")
+        if mapped is None or row is None or license_row is None:
+            return None, names
+        asked_type = self.asked_type or self.own_type
+        if mapping.seen(row, license_row, names=names, asked_type=asked_type, mapped=mapped).mapped is None:
+            raise errors.Forbidden("the comparison rests on no mapping")
+        limits, wanted = mapping.in_one_language(
+            row, license_row, names=names, asked_type=asked_type, mapped=mapped
+        )
+        return limits, wanted or ()
+
     def _miss_key(self, about: event.Event) -> bytes:
         return miss_key(self.counted_in or about.stream_id, about.organization)
 
@@ -278,9 +307,15 @@ class LicenseCompared(Fact):
         for field, verdict in self.verdicts:
             if field not in license.RESERVED_FIELDS and not license.FIELD_NAME.fullmatch(field):
                 raise errors.Forbidden("not the name of a field")
-            is_there = field in license_row.field_names
+            is_there = self._own_name(field) in license_row.field_names
             if verdict not in VERDICTS or (verdict == "not-held") is is_there:
                 raise errors.Forbidden("not a verdict that this field can have")
+
+    def _own_name(self, field: str) -> str | None:
+        """The license's own name of a field that was claimed; None: it has none."""
+        if self.asked_type is None or field.startswith("@"):
+            return field
+        return next((own for own, national in self.named_as if national == field), None)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(AuthorizationRow, self.authorization_ref)

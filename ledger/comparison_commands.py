@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ledger import authorization, comparison, days, errors, use_choice
+from ledger import authorization, comparison, days, errors, mapping, use_choice
 from ledger.command import Reads, View, actor_stream
 from ledger.fact import Draft
 from ledger.state import LicenseRow, MissRow, StreamRow
@@ -60,7 +60,8 @@ class CompareLicense(UseLicense):
         outcome, _ = self.outcome(view)
         if outcome.reason is None and len(outcome.licenses) > 1:
             assert outcome.authorization is not None, "a grant has an authorization"
-            outcome = use_choice.ambiguous(outcome.authorization, outcome.licenses)
+            ambiguous = use_choice.ambiguous(outcome.authorization, outcome.licenses)
+            outcome = ambiguous._replace(mappings=outcome.mappings)
         if outcome.reason is not None:
             return [self.refusal(outcome, view)]
         (row,) = outcome.licenses
@@ -76,8 +77,16 @@ class CompareLicense(UseLicense):
         if comparison.misses_left(missed, at=view.at) < 1:
             tomorrow = days.start(days.of_instant(view.at) + 1)
             raise errors.ComparisonLimit(retry_after_s=(tomorrow - view.at) // 1_000_000 + 1)
+        shown = mapping.seen(
+            granted_by,
+            row,
+            names=self.field_names,
+            asked_type=self.type_code or self._type_of_named(view),
+            mapped=outcome.mappings.get(row.type_code),
+        )
+        said = mapping.told(shown, shown.names or ())
         if row.version_index not in self.known:
-            raise errors.VersionMoved(version_index=row.version_index)
+            raise errors.VersionMoved(version_index=row.version_index, named_as=_names_there(said))
         made = comparison.LicenseCompared(
             license_ref=row.license_ref,
             version=row.version,
@@ -88,5 +97,11 @@ class CompareLicense(UseLicense):
             kept_type=row.type_code if row.license_ref in outcome.kept else None,
             consents=authorization.consenting(granted_by, row, home),
             counted_in=None if counted_in == row.stream_id else counted_in,
+            **said,
         )
         return Draft(fact=made, stream_id=row.stream_id, seals=(("claimed", own, dict(self.claims)),))
+
+
+def _names_there(said: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
+    """(own name, name in the claims), where these are in the words of another type; else None."""
+    return said["named_as"] if said.get("asked_type") is not None else None

@@ -8,7 +8,7 @@ declarations in force stand in the type's row, so that a use needs no further ro
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
@@ -96,17 +96,34 @@ def is_within(area: str | None, outer: str) -> bool:
     return area.startswith(significant)
 
 
-def judge(row: TypeRow, expected: Expected, *, at: int) -> tuple[str, tuple[bytes, ...]]:
-    """What it means at `at` that nothing of a type was found, and the declarations that this rests on."""
-    if row.source == "down":
+def judge(
+    row: TypeRow, expected: Expected, *, at: int, local: Sequence[TypeRow] = ()
+) -> tuple[str, tuple[bytes, ...]]:
+    """What it means at `at` that nothing of a type was found, and the declarations that this rests on.
+
+    `local` are types that stand for it: its declarations speak of them too, theirs only take away from it.
+    """
+    if any(one.source == "down" for one in (row, *local)):
         return "source-unavailable", ()
-    covering = _covering(row, expected, days.of_instant(at))
-    return ("not-covered", ()) if covering is None else ("not-held", covering)
+    today = days.of_instant(at)
+    covering = _covering(row, expected, today)
+    if covering is None or any(_has_gap(one, expected, today) for one in local):
+        return "not-covered", ()
+    return "not-held", covering
 
 
-def judge_all(rows: Sequence[TypeRow], expected: Expected, *, at: int) -> tuple[str, str, tuple[bytes, ...]]:
+def judge_all(
+    rows: Sequence[TypeRow],
+    expected: Expected,
+    *,
+    at: int,
+    local: Mapping[str, Sequence[TypeRow]] | None = None,
+) -> tuple[str, str, tuple[bytes, ...]]:
     """As `judge` over several types, with the type that decides: the first that is not covered, if any."""
-    judged = [(*judge(row, expected, at=at), row.type_code) for row in rows]
+    known = local or {}
+    judged = [
+        (*judge(row, expected, at=at, local=known.get(row.type_code, ())), row.type_code) for row in rows
+    ]
     reason, refs, type_code = min(judged, key=lambda item: NOTHING_FOUND.index(item[0]))
     return reason, type_code, refs
 
@@ -116,18 +133,13 @@ def _covering(row: TypeRow, expected: Expected, today: int) -> tuple[bytes, ...]
 
     A declaration of `some` or `none` that touches what is expected leaves a gap, whatever else was said.
     """
-    first, last = license.DAY_MIN, today
-    if expected.issued_on is not None:
-        first = last = expected.issued_on
+    first, last = _days_expected(expected, today)
     spans: list[tuple[int, int, bytes]] = []
-    for item in declarations(row):
-        begins, ends = item.span
-        if begins > last or ends < first or not item.meets_place(expected):
-            continue
+    for item in _touching(row, expected, today):
         if item.holds != "all":
             return None
         if item.contains_place(expected):
-            spans.append((begins, ends, item.ref))
+            spans.append((*item.span, item.ref))
     refs: list[bytes] = []
     for begins, ends, ref in sorted(spans):
         if begins > first:
@@ -137,6 +149,26 @@ def _covering(row: TypeRow, expected: Expected, today: int) -> tuple[bytes, ...]
         if first > last:
             return tuple(refs)
     return None
+
+
+def _touching(row: TypeRow, expected: Expected, today: int) -> Iterator[Declaration]:
+    """The declarations of a type that speak of a license that fits."""
+    first, last = _days_expected(expected, today)
+    for item in declarations(row):
+        begins, ends = item.span
+        if begins <= last and ends >= first and item.meets_place(expected):
+            yield item
+
+
+def _days_expected(expected: Expected, today: int) -> tuple[int, int]:
+    """First and last day on which what is expected may have been issued."""
+    day = expected.issued_on
+    return (license.DAY_MIN, today) if day is None else (day, day)
+
+
+def _has_gap(row: TypeRow, expected: Expected, today: int) -> bool:
+    """Whether a declaration says that the ledger does not hold all of what fits."""
+    return any(item.holds != "all" for item in _touching(row, expected, today))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ VERSIONS = (
     "migration_008",
     "migration_009",
     "migration_010",
+    "migration_012",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

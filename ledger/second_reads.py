@@ -2,7 +2,8 @@
 
 Of a license with several parties the stream in which it stands; of a holder with several files what was asked
 for of one, of the others too; of one who has ended, what the types of the licenses say, since some outlive
-their holders; of whom licenses are compared, how often that missed.
+their holders; of whom licenses are compared, how often that missed; of a type for which local ones stand, or
+that stands for another, what was asked for of it, of those too.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from collections.abc import Mapping
 
 from ledger import comparison, joining, party
 from ledger.command import Batch, Reads
-from ledger.state import LicenseRow, MissRow, Row, RowKey, StreamRow, TypeRulesRow
+from ledger.state import LicenseRow, MissRow, Row, RowKey, StreamRow, TypeRow, TypeRulesRow
 
 
 def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None:
     """What follows from the rows that were just loaded; None: nothing more."""
     reads, homes = Reads(), set[bytes]()
+    mapped: list[TypeRow] = []
     for row in loaded.values():
         if isinstance(row, LicenseRow) and row.parties:
             # A license that a holder has with others may stand in another's stream, and asks the others too.
@@ -28,6 +30,10 @@ def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None
                 homes.add(comparison.counted_in(row))
             if row.ended_at is not None:
                 reads.rows |= {(TypeRulesRow, code) for code in _types(batch, set(joining.streams(row)))}
+        elif isinstance(row, TypeRow) and (row.local_types or row.stands_for):
+            mapped.append(row)
+    for one in mapped:
+        _read_mapped(batch, one, reads)
     if homes:
         reads.rows |= _misses(batch, homes)
     reads.rows -= batch.rows.keys()
@@ -51,6 +57,21 @@ def _read_others(batch: Batch, row: StreamRow, reads: Reads) -> None:
     reads.held -= batch.held.keys()
     reads.candidates -= batch.candidates.keys()
     reads.shared -= batch.shared.keys()
+
+
+def _read_mapped(batch: Batch, row: TypeRow, reads: Reads) -> None:
+    """What was asked for of a type, of those that stand for it, and grants of what it stands for."""
+    code, local = row.type_code, row.local_types
+    held = {stream_id for stream_id, of_type in {*batch.held, *reads.held} if of_type == code}
+    granted = {(stream_id, requester) for stream_id, requester, named in batch.candidates if named == code}
+    if not held and not granted:
+        return
+    reads.rows |= {(TypeRow, one) for one in local}
+    reads.held |= {(stream_id, one) for stream_id in held for one in local} - batch.held.keys()
+    kin = (*local, *row.stands_for[:1])
+    reads.candidates |= {(*pair, one) for pair in granted for one in kin} - batch.candidates.keys()
+    if any(isinstance(one, StreamRow) and one.ended_at is not None for one in batch.rows.values()):
+        reads.rows |= {(TypeRulesRow, one) for one in local}
 
 
 def _misses(batch: Batch, homes: set[bytes]) -> set[RowKey]:

@@ -94,6 +94,10 @@ class TypeRow(Row):
     """Declarations of coverage in force, as `ledger.coverage` spells them."""
     source: str | None = None
     """`up` or `down` for a type held by reference; None: the ledger itself holds its licenses."""
+    stands_for: tuple[str, ...] = ()
+    """Of a local type: the national one, first and last day, and `own=national` fields (`ledger.mapping`)."""
+    local_types: tuple[str, ...] = ()
+    """Of a national type: local ones that stand for it or once did; their own rows say when."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,13 +10,12 @@ import functools
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ledger import authorization, coverage, days, errors, license
+from ledger import authorization, days, errors, license, mapping
 from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
     LicenseRow,
-    OrganizationRow,
     State,
     StreamRow,
     TypeRow,
@@ -30,7 +29,6 @@ TOGETHER_MAX = 20
 CHOICES_MAX = 100
 """Licenses that an `ambiguous` refusal lists to choose from."""
 ALWAYS_DISCLOSED = "@license_id"
-ACTS = ("use", "comparison")
 
 NATIONAL_CODES: dict[str, str | None] = {
     "not-authorized": "100",
@@ -76,6 +74,8 @@ class Asked(NamedTuple):
     case_number: str | None = None
     expected: Expected = NO_HINTS
     """What the requester knows of the license; it decides what it means that nothing is found."""
+    type_code: str | None = None
+    """The type by which it is asked for, in whose words the names are; None: by use code."""
 
 
 def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: int = 1) -> str | None:
@@ -122,14 +122,19 @@ def require_permitted(
     fields: tuple[str, ...],
     kept_type: str | None,
     consents: tuple[bytes, ...],
+    mapped: mapping.Mapped | None = None,
+    limits: AuthorizationRow | None = None,
 ) -> None:
-    """Nothing when the requester may use these fields of the license; raises Forbidden. For stored facts."""
+    """Nothing when the requester may use these fields of the license; raises Forbidden. For stored facts.
+
+    `limits` is the authorization in the words of `fields`, where the license is `mapped`.
+    """
     if row is None or license_row is None or license_row.stream_id != about.stream_id:
         raise errors.Forbidden("no such license or authorization")
     if row.requester != about.organization or row.mode != mode:
         raise errors.Forbidden("the authorization is another requester's")
     home = state.need(StreamRow, about.stream_id)
-    if not authorization.covers(row, license_row, home):
+    if not authorization.covers(row, license_row, home, mapped):
         raise errors.Forbidden("the authorization does not cover the license")
     if consents != authorization.consenting(row, license_row, home):
         raise errors.Forbidden("not those who consented")
@@ -137,7 +142,7 @@ def require_permitted(
         raise errors.Forbidden("not permitted: consent-missing")
     asked = Asked(about.organization, about.service_item, fields, about.case_number)
     reason = (
-        judge_authorization(row, asked, at=about.recorded_at)
+        judge_authorization(limits or row, asked, at=about.recorded_at)
         or judge_home(row, license_row, state, kept_type=kept_type)
         or judge_license(license_row, at=about.recorded_at)
     )
@@ -233,9 +238,17 @@ class LicenseUsed(Fact):
     """The license's type, in mode `public`: its public fields are used."""
     consents: tuple[bytes, ...] = ()
     """Of a license with several parties in mode `holder`: streams of those who consented."""
+    own_type: str | None = None
+    """The license's type, where it was used as of the national type for which its type stands."""
+    asked_type: str | None = None
+    """That national type, where the license was asked for by it."""
+    named_as: tuple[tuple[str, str], ...] = ()
+    """Then (own name, national name) of the fields that have one."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
+        if self.own_type is not None:
+            yield TypeRow, self.own_type
         if self.public_type is None:
             yield AuthorizationRow, self.authorization_ref
         else:
@@ -248,6 +261,7 @@ class LicenseUsed(Fact):
     def allow(self, about: event.Event, state: State) -> None:
         row = self._authorization(about, state)
         license_row = state.get(LicenseRow, self.license_ref)
+        mapped = mapping.require(self.own_type, self.asked_type, license_row, state, at=about.recorded_at)
         require_permitted(
             row,
             license_row,
@@ -257,6 +271,8 @@ class LicenseUsed(Fact):
             fields=self.fields,
             kept_type=self.kept_type,
             consents=self.consents,
+            mapped=mapped,
+            limits=self._limits(row, license_row, mapped),
         )
         assert license_row is not None, "it is permitted"
         named = (self.version, self.license_index, self.status)
@@ -264,6 +280,22 @@ class LicenseUsed(Fact):
             raise errors.Forbidden("not the version that stood")
         if not set(self.fields) <= set(license_row.field_names):
             raise errors.Forbidden("discloses a field the license does not have")
+
+    def _limits(
+        self, row: AuthorizationRow | None, license_row: LicenseRow | None, mapped: mapping.Mapped | None
+    ) -> AuthorizationRow | None:
+        """The authorization in the words of a type that stands for another; raises Forbidden."""
+        is_asked = mapped is not None and self.asked_type is not None
+        if self.named_as != (mapped.named_as(self.fields) if mapped is not None and is_asked else ()):
+            raise errors.Forbidden("not what the mapping of the type says")
+        if mapped is None or row is None or license_row is None:
+            return None
+        shown = mapping.seen(
+            row, license_row, names=None, asked_type=self.asked_type or self.own_type, mapped=mapped
+        )
+        if shown.mapped is None:
+            raise errors.Forbidden("the use rests on no mapping")
+        return shown.authorization
 
     def _authorization(self, about: event.Event, state: State) -> AuthorizationRow | None:
         """The authorization; for what is public the catalog's word, and no field beyond it."""
@@ -281,127 +313,6 @@ class LicenseUsed(Fact):
             return
         row = state.need(AuthorizationRow, self.authorization_ref)
         state.put(spent(row, at=about.recorded_at))
-
-
-@dataclass(frozen=True, kw_only=True)
-class UseRefused(Fact):
-    """A refused use; names a license only where an authorization would otherwise have granted it."""
-
-    scope: ClassVar[str | None] = "license:use"
-    stream_kind: ClassVar[str] = "holder"
-    reason: str
-    code: str | None
-    type_code: str | None
-    license_ref: bytes | None
-    """The license whose status forbids the use."""
-    authorization_ref: bytes | None
-    choices: tuple[bytes, ...]
-    """`ambiguous`: effective licenses, of which the requester may name one."""
-    expected_issuer: str | None = None
-    expected_area: str | None = None
-    expected_issued_on: int | None = None
-    """What the requester knew of the license that was not found."""
-    coverage: tuple[bytes, ...] = ()
-    """`not-held`: the declarations that say that the ledger would hold it."""
-    since: int | None = None
-    responsible: str | None = None
-    """A status: since when, and who is answerable for the license."""
-    summaries: tuple[tuple[str, str, int, int | None], ...] = ()
-    """Of each choice: type, issuer, first and last valid day."""
-    act: str = "use"
-    """What was asked for: `use` or `comparison`."""
-    consents: tuple[bytes, ...] = ()
-    """Of named licenses with several parties in mode `holder`: streams of those who consented."""
-
-    @property
-    def expected(self) -> Expected:
-        """What the requester knew of the license that was not found."""
-        return Expected(self.expected_issuer, self.expected_area, self.expected_issued_on)
-
-    def touches(self, about: event.Event) -> Touched:
-        yield OrganizationRow, about.organization
-        if self.authorization_ref is not None:
-            yield AuthorizationRow, self.authorization_ref
-        if self.type_code is not None and self.reason in coverage.NOTHING_FOUND:
-            yield TypeRow, self.type_code
-        for license_ref in self._named():
-            yield LicenseRow, license_ref
-        for stream_id in self.consents:
-            yield StreamRow, stream_id
-
-    def allow(self, about: event.Event, state: State) -> None:
-        if self.code != NATIONAL_CODES.get(self.reason, ""):
-            raise errors.Forbidden("not a reason with its code")
-        if self.act not in ACTS:
-            raise errors.Forbidden("not an act that can be refused")
-        if self.authorization_ref is None:
-            own = state.get(OrganizationRow, about.organization)
-            is_blank = self.reason == "not-authorized" and not self._named()
-            if not is_blank or own is None or own.stream_id != about.stream_id:
-                raise errors.Forbidden("without an authorization a refusal names nobody")
-            return
-        row = state.get(AuthorizationRow, self.authorization_ref)
-        if row is None or row.requester != about.organization or self.reason == "not-authorized":
-            raise errors.Forbidden("the authorization is another requester's")
-        if self.reason.startswith("holder-"):
-            self._allow_of_holder(row, about, state)
-        elif not self._named() and row.stream_id != about.stream_id:
-            raise errors.Forbidden("the refusal stands in another stream than its authorization")
-        self._allow_named(row, about, state)
-        if self.reason in coverage.NOTHING_FOUND:
-            self._allow_nothing_found(row, about, state)
-        elif self.coverage or self.expected != NO_HINTS:
-            raise errors.Forbidden("only where nothing is found, coverage matters")
-
-    def _allow_of_holder(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
-        home = state.get(StreamRow, about.stream_id)
-        if home is None or home.kind != "holder" or judge_holder(home) != self.reason:
-            raise errors.Forbidden("not what is true of the holder")
-        if row.mode == "holder" and authorization.acting(row, home) != about.stream_id:
-            raise errors.Forbidden("the refusal stands with another holder than its authorization")
-
-    def _allow_named(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
-        is_unconsented = self.reason == "consent-missing"
-        names_one = self.reason.startswith("license-") or is_unconsented
-        names_some = self.reason == "ambiguous"
-        if (self.license_ref is not None) != names_one or bool(self.choices) != names_some:
-            raise errors.Forbidden("not what a refusal of this reason names")
-        told = self.reason if names_one else None
-        for license_ref in self._named():
-            license_row = state.get(LicenseRow, license_ref)
-            if license_row is None or license_row.stream_id != about.stream_id:
-                raise errors.Forbidden("the license has another home stream")
-            is_true = is_unconsented or judge_license(license_row, at=about.recorded_at) == told
-            home = state.need(StreamRow, about.stream_id)
-            if not set(authorization.consenting(row, license_row, home)) <= set(self.consents):
-                raise errors.Forbidden("not those who consented")
-            is_missing = authorization.is_consent_missing(
-                row, license_row, home, lambda one: state.need(StreamRow, one)
-            )
-            is_covered = authorization.covers(row, license_row, home)
-            if not is_true or is_missing != is_unconsented or not is_covered:
-                raise errors.Forbidden("not a license that this refusal may name")
-            if self.responsible is not None and (self.since, self.responsible) != (
-                since(license_row, at=about.recorded_at),
-                license_row.issuer,
-            ):
-                raise errors.Forbidden("not since when and of whom the status is")
-        named = [state.need(LicenseRow, ref) for ref in self.choices]
-        if self.summaries and self.summaries != tuple(summary(item) for item in named):
-            raise errors.Forbidden("not what there is to choose from")
-
-    def _allow_nothing_found(self, row: AuthorizationRow, about: event.Event, state: State) -> None:
-        type_row = None if self.type_code is None else state.get(TypeRow, self.type_code)
-        if self.reason == "not-held" and not self.coverage and (type_row is None or not type_row.coverage):
-            # So it was recorded before departments declared coverage.
-            return
-        if type_row is None or type_row.type_code not in row.type_codes:
-            raise errors.Forbidden("the authorization is for other types")
-        if coverage.judge(type_row, self.expected, at=about.recorded_at) != (self.reason, self.coverage):
-            raise errors.Forbidden("not what the coverage of the type says")
-
-    def _named(self) -> tuple[bytes, ...]:
-        return self.choices if self.license_ref is None else (self.license_ref, *self.choices)
 
 
 def _fields_covered(row: AuthorizationRow, asked: Asked) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ledger import authorization, coverage
-from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow
+from ledger import authorization, coverage, mapping
+from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow, altered
 from ledger.use import (
     CHOICES_MAX,
     NATIONAL_CODES,
@@ -38,6 +38,8 @@ class Outcome(NamedTuple):
     """The stream of the holder who stands in the way."""
     kept: frozenset[bytes] = frozenset()
     """Licenses, by reference, that outlive the holder in whose stream they stand, who has ended."""
+    mappings: mapping.Mappings = mapping.NONE
+    """Local types to what they stand for, as far as it matters to the request."""
 
     @property
     def stream_id(self) -> bytes | None:
@@ -59,6 +61,8 @@ def decide(
     homes: Mapping[bytes, StreamRow],
     kept: frozenset[bytes] = frozenset(),
     contested: bytes | None = None,
+    mappings: mapping.Mappings = mapping.NONE,
+    local: Mapping[str, Sequence[TypeRow]] | None = None,
     at: int,
 ) -> Outcome:
     """The outcome of one request (docs/rules.md, rows in their order).
@@ -66,16 +70,17 @@ def decide(
     `candidates` are authorizations that may concern the request, `licenses` what the holder has of the
     type asked for, or the one license named; `types` are those that say what it means to find nothing,
     `homes` the streams of the licenses' parties, `kept` licenses that outlive their holder, who has ended.
-    `contested` is the stream to which the code asked by leads, where two persons share it.
+    `contested` is the stream to which the code asked by leads, where two persons share it. `mappings` say
+    what local types stand for, as far as it matters here, `local` which stand for a type of `types`.
     """
     nearest = Outcome(reason="not-authorized")
     for row in sorted(candidates, key=_preference) if len(candidates) > 1 else candidates:
-        if row.requester == asked.requester and _concerns(row, licenses, homes, type_code):
-            outcome = _try(row, licenses, asked, types, homes, kept, contested, at=at)
+        if row.requester == asked.requester and _concerns(row, licenses, homes, type_code, mappings):
+            outcome = _try(row, licenses, asked, types, homes, kept, contested, mappings, local, at=at)
             if outcome.reason is None:
                 return outcome
             nearest = max(nearest, outcome, key=_progress)
-    return nearest
+    return nearest._replace(mappings=mappings) if mappings else nearest
 
 
 def _try(
@@ -86,6 +91,8 @@ def _try(
     homes: Mapping[bytes, StreamRow],
     kept: frozenset[bytes],
     contested: bytes | None,
+    mappings: mapping.Mappings,
+    local: Mapping[str, Sequence[TypeRow]] | None,
     *,
     at: int,
 ) -> Outcome:
@@ -97,7 +104,7 @@ def _try(
     def hindrance(item: LicenseRow) -> str | None:
         return of_holder(item) or judge_license(item, at=at)
 
-    covered = [item for item in licenses if _is_covered(row, item, homes)]
+    covered = [item for item in licenses if _is_covered(row, item, homes, mappings)]
     consented = [
         item
         for item in covered
@@ -105,13 +112,14 @@ def _try(
     ]
     effective = [item for item in consented if hindrance(item) is None]
     is_ambiguous = len(effective) > TOGETHER_MAX
-    reason = judge_authorization(row, asked, at=at, uses=1 if is_ambiguous else max(1, len(effective)))
+    uses = 1 if is_ambiguous else max(1, len(effective))
+    reason = _judge(row, asked, covered, mappings, at=at, uses=uses)
     if reason is not None:
         # What is held is not for a requester whose authorization does not permit to ask.
         return Outcome(reason=reason, authorization=row)
     if not covered:
-        named = [item for item in types if item.type_code in row.type_codes]
-        said, type_code, refs = coverage.judge_all(named, asked.expected, at=at)
+        named = [item for item in types if _names(row, item.type_code, mappings)]
+        said, type_code, refs = coverage.judge_all(named, asked.expected, at=at, local=local)
         return Outcome(reason=said, authorization=row, type_code=type_code, coverage=refs)
     if not consented:
         newest = max(covered, key=lambda item: (item.valid_from, item.license_ref))
@@ -124,7 +132,7 @@ def _try(
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
     if is_ambiguous:
         return ambiguous(row, effective)
-    return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept)
+    return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept, mappings=mappings)
 
 
 def ambiguous(row: AuthorizationRow, effective: Sequence[LicenseRow]) -> Outcome:
@@ -133,10 +141,50 @@ def ambiguous(row: AuthorizationRow, effective: Sequence[LicenseRow]) -> Outcome
     return Outcome(reason="ambiguous", authorization=row, licenses=tuple(choices[:CHOICES_MAX]))
 
 
-def _is_covered(row: AuthorizationRow, item: LicenseRow, homes: Mapping[bytes, StreamRow]) -> bool:
+def _judge(
+    row: AuthorizationRow,
+    asked: Asked,
+    covered: Sequence[LicenseRow],
+    mappings: mapping.Mappings,
+    *,
+    at: int,
+    uses: int,
+) -> str | None:
+    """The first reason why `row` does not permit what is asked; names of fields compared in one language."""
+    if not mappings or asked.type_code is None or asked.type_code in row.type_codes:
+        return judge_authorization(row, asked, at=at, uses=uses)
+    if not covered:
+        limits = mappings[asked.type_code].own(row.field_names)
+        return judge_authorization(altered(row, field_names=limits), asked, at=at, uses=uses)
+    for item in covered:
+        shown = mapping.seen(
+            row,
+            item,
+            names=asked.field_names,
+            asked_type=asked.type_code,
+            mapped=mappings.get(item.type_code),
+        )
+        in_own_words = asked._replace(field_names=shown.names)
+        reason = judge_authorization(shown.authorization, in_own_words, at=at, uses=uses)
+        if reason is not None:
+            return reason
+    return None
+
+
+def _names(row: AuthorizationRow, type_code: str, mappings: mapping.Mappings) -> bool:
+    """Whether the authorization names a type, or what it stands for."""
+    return type_code in row.type_codes or authorization.names_what_stands(row, mappings.get(type_code))
+
+
+def _is_covered(
+    row: AuthorizationRow,
+    item: LicenseRow,
+    homes: Mapping[bytes, StreamRow],
+    mappings: mapping.Mappings,
+) -> bool:
     """Whether the authorization covers a license; what hinders its home is no other party's business."""
     home = homes[item.stream_id]
-    if not authorization.covers(row, item, home):
+    if not authorization.covers(row, item, home, mappings.get(item.type_code)):
         return False
     is_anothers = (
         bool(item.parties) and row.mode == "holder" and authorization.acting(row, home) != item.stream_id
@@ -149,10 +197,11 @@ def _concerns(
     licenses: Sequence[LicenseRow],
     homes: Mapping[bytes, StreamRow],
     type_code: str | None,
+    mappings: mapping.Mappings,
 ) -> bool:
-    if type_code is not None and type_code in row.type_codes:
+    if type_code is not None and _names(row, type_code, mappings):
         return True
-    return any(_is_covered(row, item, homes) for item in licenses)
+    return any(_is_covered(row, item, homes, mappings) for item in licenses)
 
 
 def _preference(row: AuthorizationRow) -> tuple[int, bytes]:

@@ -7,15 +7,18 @@ is named only where the authorization permits and the license's own status does 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ledger import (
     authorization,
     authorization_commands,
     coverage,
     errors,
+    mapping,
     party,
+    refusal,
     use,
     use_choice,
 )
@@ -116,8 +119,14 @@ class UseLicense(Command):
             field_names=self.field_names,
             case_number=self.actor.case_number,
             expected=self.expected,
+            type_code=self.type_code or self._type_of_named(view),
         )
         return self._decide(view, own, asked), asked
+
+    def _type_of_named(self, view: View) -> str | None:
+        """The type of the license that is named, in whose words its fields are asked for."""
+        row = None if self.license_ref is None else view.state.get(LicenseRow, self.license_ref)
+        return None if row is None else row.type_code
 
     def _target(self, view: View) -> tuple[bytes | None, tuple[str, ...], tuple[bytes, ...]]:
         """The holder's stream, the types and the licenses that the request may concern."""
@@ -152,9 +161,10 @@ class UseLicense(Command):
         if found_by is not None and found_by.is_erased:
             # An erased holder is as one whom the ledger never knew.
             stream_id, types, refs = None, self._asked_types(), ()
-        licenses = self._licenses(view, stream_id, types, refs)
+        mappings = mapping.around(types, view.state, at=view.at)
+        licenses = self._licenses(view, stream_id, _found_by(types, mappings), refs)
         if candidates is None:
-            candidates = self._candidates(view, own, stream_id, types)
+            candidates = self._candidates(view, own, stream_id, _named_by(types, mappings))
         homes = _homes(view, licenses)
         return use_choice.decide(
             candidates,
@@ -165,6 +175,8 @@ class UseLicense(Command):
             homes=homes,
             kept=_kept(view, licenses, homes),
             contested=found_by.stream_id if found_by is not None and found_by.is_contested else None,
+            mappings=mappings,
+            local=_local_rows(view, types) if mappings else None,
             at=view.at,
         )
 
@@ -228,7 +240,7 @@ class UseLicense(Command):
         row = outcome.licenses[0] if outcome.licenses else None
         named = None if choices else row
         expected = self.expected if outcome.reason in coverage.NOTHING_FOUND else NO_HINTS
-        made = use.UseRefused(
+        made = refusal.UseRefused(
             reason=outcome.reason,
             code=use.NATIONAL_CODES[outcome.reason],
             type_code=row.type_code if row is not None else outcome.type_code or self.type_code,
@@ -244,8 +256,33 @@ class UseLicense(Command):
             summaries=tuple(use.summary(item) for item in choices),
             act=self.act,
             consents=consents(outcome, view),
+            **self._mapped(outcome, view),
         )
         return Draft(fact=made, stream_id=outcome.stream_id or own, seals=self._asked_about(own))
+
+    def _mapped(self, outcome: Outcome, view: View) -> dict[str, Any]:
+        """What a refusal says of local types that stand for another; nearly always nothing."""
+        granted_by, type_code = outcome.authorization, outcome.type_code
+        if granted_by is None:
+            return {}
+        if outcome.reason in coverage.NOTHING_FOUND and type_code is not None:
+            row = view.state.need(TypeRow, type_code)
+            return {"local_types": row.local_types if type_code in granted_by.type_codes else (type_code,)}
+        asked_type = self.type_code or self._type_of_named(view)
+        shown = [
+            mapping.seen(
+                granted_by,
+                item,
+                names=None,
+                asked_type=asked_type,
+                mapped=outcome.mappings.get(item.type_code),
+            )
+            for item in outcome.licenses
+        ]
+        return {
+            "asked_type": next((one.asked_type for one in shown if one.asked_type is not None), None),
+            "local_types": tuple(sorted({one.mapped.own_type for one in shown if one.mapped is not None})),
+        }
 
     def _asked_about(self, own: bytes) -> tuple[tuple[str, bytes, list[str | None]], ...]:
         """What the requester asked about, sealed under its own key: it outlives a holder's erasure."""
@@ -288,6 +325,7 @@ def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow])
 def _grant(row: LicenseRow, outcome: Outcome, asked: Asked, view: View) -> Draft:
     granted_by = outcome.authorization
     assert granted_by is not None, "a grant has an authorization"
+    names, mapped = _names(row, granted_by, outcome.mappings, asked)
     made = drafted(
         use.LicenseUsed,
         license_ref=row.license_ref,
@@ -295,10 +333,50 @@ def _grant(row: LicenseRow, outcome: Outcome, asked: Asked, view: View) -> Draft
         license_index=row.version_index,
         authorization_ref=granted_by.authorization_ref,
         mode=granted_by.mode,
-        fields=use.disclosed(granted_by, row, asked),
+        fields=names,
         status="effective",
         kept_type=row.type_code if row.license_ref in outcome.kept else None,
         public_type=row.type_code if granted_by.mode == authorization.PUBLIC else None,
         consents=_consenting(granted_by, row, view),
+        **mapped,
     )
     return Draft(fact=made, stream_id=row.stream_id)
+
+
+def _names(
+    row: LicenseRow, granted_by: AuthorizationRow, mappings: mapping.Mappings, asked: Asked
+) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """The license's own names of what is disclosed, and what the fact says of a mapping."""
+    if not mappings:
+        return use.disclosed(granted_by, row, asked), mapping.UNMAPPED
+    shown = mapping.seen(
+        granted_by,
+        row,
+        names=asked.field_names,
+        asked_type=asked.type_code,
+        mapped=mappings.get(row.type_code),
+    )
+    names = use.disclosed(shown.authorization, row, asked._replace(field_names=shown.names))
+    return names, mapping.told(shown, names)
+
+
+def _found_by(types: tuple[str, ...], mappings: mapping.Mappings) -> tuple[str, ...]:
+    """The types of which licenses are looked for: those asked for, and local ones that stand for them."""
+    if not mappings:
+        return types
+    local = (one.own_type for one in mappings.values() if one.national_type in types)
+    return tuple(dict.fromkeys((*types, *local)))
+
+
+def _named_by(types: tuple[str, ...], mappings: mapping.Mappings) -> tuple[str, ...]:
+    """The types whose authorizations may concern the request: also what those asked for stand for."""
+    if not mappings:
+        return types
+    national = (one.national_type for one in mappings.values() if one.own_type in types)
+    return tuple(dict.fromkeys((*_found_by(types, mappings), *national)))
+
+
+def _local_rows(view: View, types: tuple[str, ...]) -> dict[str, tuple[TypeRow, ...]]:
+    """The types that stand for those asked for, where nothing of them may be found."""
+    rows = (view.state.need(TypeRow, type_code) for type_code in types)
+    return {row.type_code: mapping.local_rows(row, view.state, at=view.at) for row in rows}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
-from ledger import audit, days, errors, license, state, use, verification
+from ledger import audit, days, errors, license, refusal, state, use, verification
 from projections import db, sql, trail
 from projections.projection import Happened
 
@@ -79,7 +79,7 @@ def counted(item: Happened) -> Iterator[tuple[str, int, int]]:
     made, about = item.fact, item.about
     if isinstance(made, use.LicenseUsed):
         yield "used", 1, 0
-    elif isinstance(made, use.UseRefused):
+    elif isinstance(made, refusal.UseRefused):
         yield f"{REFUSED}{made.reason}", 1, 0
     elif isinstance(made, audit.RefusalsCounted):
         yield f"{REFUSED}refusal-quota", made.count, 0

@@ -18,6 +18,7 @@ from ledger import (
     holder,
     license,
     organization,
+    refusal,
     state,
     use,
     verification,
@@ -41,7 +42,7 @@ KINDS: dict[str, int] = {
 _ASKING: frozenset[type[fact.Fact]] = frozenset(
     {
         use.LicenseUsed,
-        use.UseRefused,
+        refusal.UseRefused,
         comparison.LicenseCompared,
         verification.LicenseVerified,
         holder.HolderFileRead,
@@ -278,7 +279,7 @@ def _requester(about: event.Event, made: fact.Fact, known: Known) -> str | None:
 def _outcome(made: fact.Fact) -> tuple[str | None, str | None]:
     if isinstance(made, use.LicenseUsed):
         return "granted", None
-    if isinstance(made, use.UseRefused | holder.HolderFileRefused):
+    if isinstance(made, refusal.UseRefused | holder.HolderFileRefused):
         return "refused", made.reason
     if isinstance(made, comparison.LicenseCompared):
         return "compared", "mismatch" if made.is_miss else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import authorization, errors, holder, license, use
+from ledger import authorization, errors, holder, license, refusal, use
 from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, StreamRow
 from signing import ids
 from tests.history import (
@@ -355,7 +355,7 @@ def test_a_consent_of_one_holder_opens_nothing_of_another() -> None:
         history.record(made, by=HALL, stream=STRANGER)
 
 
-def refused(**members: Any) -> use.UseRefused:
+def refused(**members: Any) -> refusal.UseRefused:
     values: dict[str, Any] = {
         "reason": "not-authorized",
         "code": "100",
@@ -364,7 +364,7 @@ def refused(**members: Any) -> use.UseRefused:
         "authorization_ref": None,
         "choices": (),
     }
-    return use.UseRefused(**values | members)
+    return refusal.UseRefused(**values | members)
 
 
 def test_a_refusal_without_an_authorization_names_nobody() -> None:

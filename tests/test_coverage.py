@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ledger import catalog, coverage, coverage_commands, days, errors, use
+from ledger import catalog, coverage, coverage_commands, days, errors, refusal
 from ledger.coverage import Declaration, Expected
 from ledger.state import TypeRow
 from tests.history import (
@@ -269,11 +269,11 @@ def test_a_stored_refusal_says_of_coverage_what_was_declared_at_its_position() -
     history = begun()
     history.record(granted("statutory"), stream=STREAMS[HALL])
 
-    def refused(reason: str, code: str | None, **members: Any) -> use.UseRefused:
+    def refused(reason: str, code: str | None, **members: Any) -> refusal.UseRefused:
         named = {"type_code": FREE, "license_ref": None, "authorization_ref": b"1" * 16, "choices": ()}
-        return use.UseRefused(reason=reason, code=code, **named | members)
+        return refusal.UseRefused(reason=reason, code=code, **named | members)
 
-    def record(made: use.UseRefused) -> None:
+    def record(made: refusal.UseRefused) -> None:
         history.record(made, by=HALL, stream=STREAMS[HALL])
 
     uncovered, held = refused("not-covered", "10"), refused("not-held", "10", coverage=(REF,))

@@ -19,6 +19,7 @@ from ledger import (
     license_commands,
     linking,
     linking_commands,
+    refusal,
     registry_commands,
     use,
 )
@@ -138,7 +139,7 @@ def test_under_a_contested_code_nothing_is_used_shown_consented_or_erased_until_
         history.record(settled(), by=OTHER)
 
 
-def refused_for_the_holder(**members: Any) -> use.UseRefused:
+def refused_for_the_holder(**members: Any) -> refusal.UseRefused:
     values: dict[str, Any] = {
         "reason": "holder-contested",
         "code": "23",
@@ -147,7 +148,7 @@ def refused_for_the_holder(**members: Any) -> use.UseRefused:
         "authorization_ref": REF,
         "choices": (),
     }
-    return use.UseRefused(**values | members)
+    return refusal.UseRefused(**values | members)
 
 
 def test_a_refusal_for_a_contested_code_must_be_true_and_names_no_license() -> None:

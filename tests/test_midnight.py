@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger import days, errors, license, use, verification
+from ledger import days, errors, license, refusal, use, verification
 from ledger.state import LicenseRow, altered
 from tests.history import FREE, HALL, HOLDER, REF, STRANGER, STREAMS, History, begun, granted, version
 
@@ -96,7 +96,7 @@ def test_a_use_is_granted_until_midnight_and_refused_with_the_reason_after(
             status="effective",
         )
         reason = f"license-{said}"
-        refused = use.UseRefused(
+        refused = refusal.UseRefused(
             reason=reason,
             code=use.NATIONAL_CODES.get(reason),
             type_code=FREE,

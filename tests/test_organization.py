@@ -18,6 +18,7 @@ from ledger import (
     organization,
     organization_commands,
     power,
+    refusal,
     status_commands,
     use,
 )
@@ -360,7 +361,7 @@ def test_a_use_that_waits_behind_the_end_of_its_authorization_is_refused(world: 
     assert isinstance(ended, Result)
     assert isinstance(later, Result)
     topics = [result.recorded[0].event.topic for result in (before, later)]
-    assert topics == [use.LicenseUsed.__name__, use.UseRefused.__name__]
+    assert topics == [use.LicenseUsed.__name__, refusal.UseRefused.__name__]
 
 
 def test_a_change_that_waits_behind_the_succession_is_the_successors(world: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import authorization, consent, errors, holder, license, party, use
+from ledger import authorization, consent, errors, holder, license, party, refusal, use
 from ledger.state import AuthorizationRow, LicenseRow, PartyRow, StreamRow
 from signing import ids
 from tests.history import (
@@ -183,8 +183,8 @@ def test_both_owners_consent_before_a_use_and_it_is_counted_once(first: bytes, s
 
 
 def test_a_refusal_for_want_of_consent_is_told_only_while_it_is_true() -> None:
-    def refused() -> use.UseRefused:
-        return use.UseRefused(
+    def refused() -> refusal.UseRefused:
+        return refusal.UseRefused(
             reason="consent-missing",
             code="100",
             type_code=FREE,
