@@ -307,7 +307,7 @@ def repeat_of(
         raise errors.IdempotencyKeyMissing
     # Under a client's own organization as ever; what it does for others are other requests.
     whom = [asking.client_id, asking.organization] if asking.is_further else [asking.client_id]
-    digest = hashlib.sha256(cbor.encode([*whom, operation, key])).digest()
+    digest = hashlib.sha256(cbor.encode_ordered([*whom, operation, key])).digest()
     body_digest = served.ledger.vault.body_digest(edge.as_field_value(body))
     return command.Repeat(key=digest[: command.REPEAT_BYTES], body_digest=body_digest[: command.REPEAT_BYTES])
 

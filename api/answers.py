@@ -32,6 +32,8 @@ from ledger import (
 from signing import event, ids, spelling, token
 
 Json = dict[str, Any]
+_TOLD_MAX = 8
+"""Choices of fields for which a version's answer is remembered."""
 
 
 async def used(served: service.Service, recorded: list[service.Recorded]) -> Json:
@@ -52,12 +54,23 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
         version = await served.read(_fresh_version, served, item, made)
     if version is None:
         return {"index": item.index, **granted, "license": None, "proof": proof}
-    proof |= {
-        "license_event": version.text,
-        "license_receipt": version.receipt,
-        "field_siblings": version.siblings(made.fields),
-    }
-    return {"index": item.index, **granted, "license": _disclosed(made, version), "proof": proof}
+    shown, proven_by = _told(made, version)
+    return {"index": item.index, **granted, "license": shown, "proof": proof | proven_by}
+
+
+def _told(made: use.LicenseUsed, version: disclosure.Version) -> tuple[Json, Json]:
+    """What a use is shown of a version, and what proves it: the same for every use of the same fields."""
+    known: tuple[Json, Json] | None = version.told.get(made.fields)
+    if known is None:
+        proof = {
+            "license_event": version.text,
+            "license_receipt": version.receipt,
+            "field_siblings": version.siblings(made.fields),
+        }
+        known = _disclosed(made, version), proof
+        if len(version.told) < _TOLD_MAX:
+            version.told[made.fields] = known
+    return known
 
 
 def refused(index: int, made: refusal.UseRefused, proof: Json) -> Json:

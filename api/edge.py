@@ -8,6 +8,7 @@ for it. Names and strings are kept exactly as given; no refusal repeats a value.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -82,6 +83,9 @@ def parse(body: bytes, *, limits: Limits = DEFAULT) -> Any:
     """
     text = _decode(body)
     _refuse_depth(text, limits.depth)
+    if _is_small(text, limits):
+        with contextlib.suppress(ValueError):
+            return _STRICT_DECODER.decode(text)
     try:
         document = _DECODER.decode(text)
     except json.JSONDecodeError as error:
@@ -138,11 +142,14 @@ async def read_body(request: Request, *, limit: int) -> bytes:
 
 def require_json(request: Request) -> None:
     """Nothing when the body is sent as plain JSON; raises errors.UnsupportedMediaType."""
+    said = request.headers.get("content-type", "")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if said == "application/json" and encoding == "identity":
+        return
     message = Message()
-    message["content-type"] = request.headers.get("content-type", "")
+    message["content-type"] = said
     charset = message.get_param("charset", "utf-8")
     is_utf8 = isinstance(charset, str) and charset.lower() == "utf-8"
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
     # An unreadable type counts as text/plain there (RFC 2045 §5.2), and is refused with it.
     if message.get_content_type() != "application/json" or not is_utf8 or encoding != "identity":
         raise errors.UnsupportedMediaType
@@ -249,6 +256,48 @@ def _constant(_: str) -> _NoNumber:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=DecimalText, parse_constant=_constant
+)
+
+
+# --- the short way: a document in which nothing can be amiss but what the decoder meets ---
+
+
+class _Unfit(ValueError):
+    """Something to be refused; the long way says what and where."""
+
+
+def _is_small(text: str, limits: Limits) -> bool:
+    """Whether no string and no count can be beyond its limit, and no escape can write what is refused."""
+    return (
+        len(text) <= limits.string
+        and limits.number > _INT_DIGITS_MAX
+        and "\\u" not in text
+        and text.count(",") + text.count(":") + text.count("[") <= limits.members
+    )
+
+
+def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _Unfit
+    return members
+
+
+def _strict_integer(text: str) -> WrittenInt:
+    if len(text.lstrip("-")) > _INT_DIGITS_MAX:
+        raise _Unfit
+    return WrittenInt(text)
+
+
+def _strict_rest(_: str) -> NoReturn:
+    raise _Unfit
+
+
+_STRICT_DECODER = json.JSONDecoder(
+    object_pairs_hook=_strict_object,
+    parse_int=_strict_integer,
+    parse_float=_strict_rest,
+    parse_constant=_strict_rest,
 )
 
 

@@ -32,6 +32,7 @@ from api import (
     health,
     holder,
     issuing,
+    lane,
     license,
     linking,
     log,
@@ -123,6 +124,7 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     _add_description(app)
+    app.add_middleware(lane.Lane, routers=_ROUTERS)
     problems.install(app)
     app.add_middleware(headers.SecurityHeaders, is_tls=config.public_url.startswith("https:"))
     app.add_middleware(logs.RequestLog)

@@ -7,10 +7,10 @@ have; that the client still has them is asked under the ledger's lock.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
 import pydantic
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -20,6 +20,7 @@ from api import access, edge, problems, service
 from ledger import errors
 
 BATCH_LIMITS = edge.Limits(body=4 * 1_048_576, members=50_000)
+_JSON = msgspec.json.Encoder()
 _ALWAYS = (errors.Unauthenticated, errors.TooManyRequests, errors.Unavailable)
 _APPENDING = (
     errors.JsonInvalid,
@@ -41,12 +42,12 @@ class SecuredRoute(edge.StrictRoute):
     def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
         """The handler behind authentication."""
         inner = super().get_route_handler()
-        needed = _needed(self.openapi_extra)
+        scopes = needed(self.openapi_extra)
 
         async def handle(request: Request) -> Response:
-            if needed is not None:
+            if scopes is not None:
                 asking = await service.of(request).authenticate(request)
-                require_any(asking, needed)
+                require_any(asking, scopes)
                 request.state.access = asking
             return await inner(request)
 
@@ -121,10 +122,10 @@ def answer(content: Any, *, status: int = 200) -> Response:
 
 def dumps(content: Any) -> bytes:
     """Compact JSON, members in order, characters as themselves."""
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(content)
 
 
-def _needed(extra: dict[str, Any] | None) -> tuple[str, ...] | None:
+def needed(extra: dict[str, Any] | None) -> tuple[str, ...] | None:
     """Scopes of which a token needs one; None for a public route."""
     security = (extra or {}).get("security", [])
     if not security:

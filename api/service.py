@@ -137,7 +137,8 @@ class Service:
         A caller that gives up does not cancel its command.
         """
         try:
-            return await asyncio.wait_for(self.appender.submit_soon(asked), self.settings.deadline_s)
+            async with asyncio.timeout(self.settings.deadline_s):
+                return await self.appender.submit_soon(asked)
         except TimeoutError as error:
             raise errors.OutcomeUnknown from error
 

@@ -12,16 +12,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pydantic
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples, models, models_answers, problems, routes, service
+from api import access, acts, answers, examples, lane, models, models_answers, problems, routes, service
 from ledger import command as ledger_command
 from ledger import errors, use_commands
 from signing import ids
 
-router = routes.router()
-batch_router = routes.router(batch=True)
+router = APIRouter(route_class=lane.DirectRoute)
+batch_router = APIRouter(route_class=lane.DirectBatchRoute)
 _REFUSALS = (
     errors.InvalidHolderCode,
     errors.CaseNumberUnfit,

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ledger import drafting, errors
-from ledger.command import Batch, Command, View, require_current_client
+from ledger.batch import Batch
+from ledger.command import Command, View, require_current_client
 from ledger.drafting import Encoded
 from ledger.state import NotLoaded
 from ledger.store import Loaded, Refused
@@ -79,7 +80,7 @@ def decide_all(
     added, first_index = 0, batch.size
     outcome: list[Encoded] | Result | errors.LedgerError | int
     for number, asked in enumerate(commands):
-        view = batch.view()
+        view = View(batch)
         try:
             outcome = _decide(asked, number, view, batch, first_of, answered)
         except errors.LedgerError as error:
@@ -96,7 +97,7 @@ def decide_all(
         decided.outcomes.append(outcome)
         if not isinstance(outcome, list):
             continue
-        batch.keep(view)
+        batch.keep(view.made)
         if asked.repeat is not None:
             first_of[asked.repeat.key] = number, asked.repeat.body_digest
             keys.append((asked.repeat.key, asked.repeat.body_digest, batch.size, len(outcome)))

@@ -12,7 +12,7 @@ import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger import days, errors, license, license_id, place, reading
@@ -38,6 +38,8 @@ class Version:
     digests: Mapping[str, bytes]
     receipt: str | None = None
     """A receipt of the event, where it was asked for."""
+    told: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was put together for uses of some fields, by the fields; whoever puts it in bounds it."""
 
     @property
     def license_id(self) -> str:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple
 
 from ledger import command, errors, fact
 from ledger.command import Command, View
 from ledger.fact import Draft
-from signing import event, seal
+from signing import event, ids, seal
 
 
 class Encoded(NamedTuple):
@@ -59,7 +58,7 @@ def _unsealed(asked: Command, draft: Draft, operator_ref: bytes | None, view: Vi
     return event.drafted(
         suite=ring.suite_name,
         ledger_id=ring.ledger_id,
-        event_id=os.urandom(16),
+        event_id=view.random.take(ids.ID_BYTES),
         topic=draft.fact.topic,
         stream_id=draft.stream_id,
         effective_at=view.at if draft.effective_at is None else draft.effective_at,
@@ -95,7 +94,7 @@ def _seal(about: event.Event, name: str, owner: bytes, content: Any, view: View)
         content,
         key=view.data_key(owner),
         place=about.place(name),
-        nonce=os.urandom(suite.nonce_bytes),
+        nonce=view.random.take(suite.nonce_bytes),
         suite=suite,
         is_ordered=name == "request",
     )

@@ -29,6 +29,10 @@ _YEARS_OF_BIRTH: Final = range(1800, 2100)
 CREDIT_ALPHABET: Final = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 """The 31 characters of GB 32100: no I, O, S, V, Z."""
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_CREDIT_VALUES, _VALUES = (
+    {character: value for value, character in enumerate(alphabet)}
+    for alphabet in (CREDIT_ALPHABET, _ALPHABET)
+)
 _INTERIM: Final = f"ZZ[0-9]{{6}}[{CREDIT_ALPHABET}]{{9}}"
 _CITIZEN_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CREDIT_WEIGHTS: Final = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
@@ -147,7 +151,7 @@ def contains_citizen_id(text: str) -> bool:
     Full-width digits and a lower-case x count. 15-digit windows do not: they carry no check
     character, so they would refuse many legitimate business numbers.
     """
-    folded = unicodedata.normalize("NFKC", text).upper()
+    folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).upper()
     return any(is_citizen_id(window) for window in _CITIZEN_WINDOW.findall(folded))
 
 
@@ -184,7 +188,7 @@ def credit_code_check_character(first17: str) -> str:
     """The 18th character of a credit code, GB 32100: weights 3^(i-1) mod 31."""
     _refuse_shape(first17, kind=CREDIT_CODE, length=17, pattern=f"[{CREDIT_ALPHABET}]{{17}}")
     pairs = zip(_CREDIT_WEIGHTS, first17, strict=True)
-    total = sum(weight * CREDIT_ALPHABET.index(character) for weight, character in pairs)
+    total = sum([weight * _CREDIT_VALUES[character] for weight, character in pairs])
     return CREDIT_ALPHABET[-total % 31]
 
 
@@ -192,7 +196,7 @@ def subject_code_check_character(first8: str) -> str:
     """The ninth character of a subject code (organization code), GB 11714: 11 minus sum mod 11."""
     _refuse_shape(first8, kind="subject-code", length=8, pattern="[0-9A-Z]{8}")
     pairs = zip(_SUBJECT_WEIGHTS, first8, strict=True)
-    total = sum(weight * _ALPHABET.index(character) for weight, character in pairs)
+    total = sum([weight * _VALUES[character] for weight, character in pairs])
     return "0X987654321"[total % 11]
 
 
@@ -299,7 +303,7 @@ def _is_birth_date(yyyymmdd: str) -> bool:
 
 def _upper(text: str) -> str:
     """ASCII letters raised; `str.upper` would lengthen some others and turn some into ASCII."""
-    return re.sub("[a-z]+", lambda found: found.group().upper(), text)
+    return text.upper() if text.isascii() else re.sub("[a-z]+", lambda found: found.group().upper(), text)
 
 
 def _verify_new_card(code: str) -> None:

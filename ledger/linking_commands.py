@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger import authorization_commands, errors, joining, linking
-from ledger.command import Command, Entry, Reads, View, Wants
+from ledger.batch import Entry
+from ledger.command import Command, Reads, View, Wants
 from ledger.fact import Draft, Fact
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup

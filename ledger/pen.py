@@ -15,7 +15,8 @@ from typing import Literal, TypeVar
 
 from ledger import anchoring, days, errors, log, second_reads, tiling
 from ledger.anchor import Mark
-from ledger.command import Batch, Command, Effects, NewEntry, Reads, Wants
+from ledger.batch import Batch, Effects, NewEntry
+from ledger.command import Command, Reads, View, Wants
 from ledger.deciding import Answered, Decided, Recorded, Result, decide_all, outcomes, recorded
 from ledger.drafting import Encoded
 from ledger.recorder import Recorder
@@ -203,7 +204,7 @@ class Pen:
         batch.rows.update(found.rows)
         batch.entries.update(found.entries)
         batch.use_codes.update(found.use_codes)
-        reads, view = Reads(), batch.view()
+        reads, view = Reads(), View(batch)
         for number, asked in enumerate(commands):
             if number in batch.unfit:
                 continue

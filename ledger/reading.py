@@ -14,7 +14,7 @@ import psycopg
 import psycopg_pool
 
 from ledger import errors, log, place, sql, tables, tiling
-from ledger.command import Entry
+from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, R, Row
 from ledger.vault import Vault
 from signing import keyring, merkle, note, receipt, seal

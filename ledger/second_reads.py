@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ledger import comparison, joining, party
-from ledger.command import Batch, Reads
+from ledger.batch import Batch
+from ledger.command import Reads
 from ledger.state import LicenseRow, MissRow, Row, RowKey, StreamRow, TypeRow, TypeRulesRow
 
 

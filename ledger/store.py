@@ -17,7 +17,8 @@ from uuid import UUID
 import psycopg
 
 from ledger import errors, party, sql, store_pipeline, tables
-from ledger.command import Entry, Reads, RowKey, Wants
+from ledger.batch import Entry
+from ledger.command import Reads, RowKey, Wants
 from ledger.state import AuthorizationRow, LicenseRow, Row
 from ledger.store_pipeline import Answer
 from signing import keyring

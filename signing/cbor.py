@@ -1,9 +1,10 @@
 """Deterministic CBOR (RFC 8949 §4.2.1), the only encoding of anything that is hashed or signed.
 
-Gives `encode`, `encode_ordered`, `decode`, `decode_strictly`, and the pieces `name`, `text`, `blob`. What
-can be written is a closed list: null, booleans, integers of 64 bits and a sign, bytes, text, arrays and
-maps. Maps have keys of one kind only, unsigned integers or text, so that the length-first and the bytewise
-order of the RFC are the same. No floats, no tags. Never knows what the bytes mean. The only door to `cbor2`.
+Gives `encode`, `encode_known`, `encode_ordered`, `decode`, `decode_strictly`, and the pieces `name`, `text`
+and `blob`. What can be written is a closed list: null, booleans, integers of 64 bits and a sign, bytes,
+text, arrays and maps. Maps have keys of one kind only, unsigned integers or text, so that the length-first
+and the bytewise order of the RFC are the same. No floats, no tags. Never knows what the bytes mean. The
+only door to `cbor2`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def encode(item: Any) -> bytes:
     Raises EncodingError for anything else, as what is written must be readable for ever.
     """
     _require_writable(item, DEPTH_MAX)
+    return encode_known(item)
+
+
+def encode_known(item: Any) -> bytes:
+    """As `encode`, for an item that was looked through already and has nothing that is never written."""
     try:
         return cbor2.dumps(item, canonical=True)
     except UnicodeEncodeError as error:

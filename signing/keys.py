@@ -7,6 +7,7 @@ is the suite's choice (`suites.py`); this module has the primitives of suite `in
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 
@@ -73,23 +74,44 @@ def extract(key: bytes) -> bytes:
     return hmac.digest(bytes(hashlib.sha256().digest_size), key, "sha256")
 
 
-class Expander:
-    """HKDF's second step under one extracted key (RFC 5869 §2.3), whose HMAC is set up once.
+class Mac:
+    """HMAC-SHA-256 under one key (RFC 2104), whose pads are hashed once and copied for every message.
 
-    HMAC (RFC 2104) hashes the key's pads before every message; they are hashed here and copied.
+    The library's own call gives up the interpreter's lock for every message, however short; a thread that
+    wants it back then waits behind one that computes.
     """
 
-    def __init__(self, extracted: bytes) -> None:
-        padded = extracted.ljust(_BLOCK_BYTES, b"\0")
+    def __init__(self, key: bytes) -> None:
+        if len(key) > _BLOCK_BYTES:
+            key = hashlib.sha256(key).digest()
+        padded = key.ljust(_BLOCK_BYTES, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
 
-    def expand(self, info: bytes) -> bytes:
-        """A 32-byte key: the one block of HKDF-SHA-256 for `info`."""
+    def over(self, message: bytes) -> bytes:
+        """The 32 bytes over `message`."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(info + b"\x01")
+        inner.update(message)
         outer.update(inner.digest())
         return outer.digest()
+
+
+@functools.lru_cache(maxsize=8)
+def _mac(key: bytes) -> Mac:
+    return Mac(key)
+
+
+def mac(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA-256 of `message` (RFC 2104); the keys used last are set up already."""
+    return _mac(key).over(message)
+
+
+class Expander(Mac):
+    """HKDF's second step under one extracted key (RFC 5869 §2.3)."""
+
+    def expand(self, info: bytes) -> bytes:
+        """A 32-byte key: the one block of HKDF-SHA-256 for `info`."""
+        return self.over(info + b"\x01")
 
 
 def derive(key: bytes, *, info: bytes) -> bytes:

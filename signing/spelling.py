@@ -10,6 +10,10 @@ from __future__ import annotations
 import base64
 
 DECIMAL_LENGTH_MAX = 19
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)
+_SHORT = 32
+"""Bytes up to which base32 is written by hand."""
 
 
 class SpellingInvalid(ValueError):
@@ -34,7 +38,13 @@ def from_base64(text: str) -> bytes:
 
 def to_base32(data: bytes) -> str:
     """Upper-case base32 of `data` without padding (RFC 4648 §6)."""
-    return base64.b32encode(data).decode().rstrip("=")
+    if len(data) > _SHORT:
+        return base64.b32encode(data).decode().rstrip("=")
+    # By hand, two characters at a time: an answer writes several ids, and the library takes 4 µs for one.
+    length = -(-len(data) * 8 // 5)
+    pairs = -(-length // 2)
+    number = int.from_bytes(data, "big") << (pairs * 10 - len(data) * 8)
+    return "".join([_PAIRS[number >> bits & 1023] for bits in range(pairs * 10 - 10, -1, -10)])[:length]
 
 
 def from_base32(text: str) -> bytes:

@@ -8,7 +8,6 @@ HMAC-SM3) is a reserved name and is refused with a clear error.
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,17 +42,13 @@ def _sha256(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
-def _hmac_sha256(key: bytes, message: bytes) -> bytes:
-    return hmac.digest(key, message, "sha256")
-
-
 INTL = Suite(
     name="intl",
     digest_bytes=32,
     nonce_bytes=keys.NONCE_BYTES,
     public_bytes=32,
     digest=_sha256,
-    mac=_hmac_sha256,
+    mac=keys.mac,
     note_algorithm=0x01,
     cose_algorithm=-8,
 )

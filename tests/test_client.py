@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ledger import catalog, client, errors, log
-from ledger.command import Actor, Batch, require_current_client
+from ledger.batch import Batch
+from ledger.command import Actor, View, require_current_client
 from ledger.state import ClientRow, LedgerRow, OrganizationRow, StreamRow, TypeRow
 from tests.history import (
     CLIENTS,
@@ -108,7 +109,7 @@ def current(history: History, generation: int) -> None:
     batch = Batch(vault=None, at=0, size=0)  # type: ignore[arg-type]
     batch.rows[ClientRow, CLIENTS[ISSUER]] = history.row(ClientRow, CLIENTS[ISSUER])
     actor = Actor(client_id=CLIENTS[ISSUER], organization=ISSUER, generation=generation)
-    require_current_client(actor, batch.view())
+    require_current_client(actor, View(batch))
 
 
 def test_a_key_change_ends_the_tokens_made_before_it() -> None:

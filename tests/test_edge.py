@@ -126,6 +126,23 @@ def test_integers_are_integers_up_to_18_digits() -> None:
     assert not isinstance(edge.parse(b"1.5"), str)
 
 
+@given(st.text(alphabet='{}[]",:\\a01.eE+-nulltrue \n', max_size=60).map(str.encode))
+@example(b'{"a":1,"a":2}')
+@example(b'{"a":-123456789012345678,"b":1234567890123456789,"c":1.0}')
+@example(b'["\\u0000",NaN]')
+def test_a_small_document_is_read_the_short_way_and_means_the_same(body: bytes) -> None:
+    long_way = edge.Limits(number=edge.DEFAULT.number, members=0 if body.count(b",") else 1)
+
+    def told(limits: edge.Limits) -> Any:
+        try:
+            return repr(edge.parse(body, limits=limits))
+        except errors.JsonInvalid as error:
+            return error.extra.get("reason"), error.field
+
+    if told(long_way)[0] != "too-many-members":
+        assert told(edge.DEFAULT) == told(long_way)
+
+
 def test_a_path_shows_no_step_that_could_be_a_value() -> None:
     assert edge.path(["uses", 3, "holder", "code"]) == "uses[3].holder.code"
     assert edge.path(["fields", "姓名"]) == "fields.姓名"

@@ -1,0 +1,93 @@
+"""The short way of the sharing path: a request goes from the middleware to its endpoint, past the framework.
+
+Finding a route, resolving what an endpoint depends on and wrapping it in context managers costs more than
+what a use itself does. A `DirectRoute` is described like any other, asks for the same token, reads the same
+strict body into the same model, and calls the same endpoint; `Lane` finds it by method and path alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+import pydantic
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from api import edge, problems, routes, service
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class DirectRoute(routes.SecuredRoute):
+    """A secured route of a fixed path, whose endpoint takes the request, its body and its key."""
+
+    def get_route_handler(self) -> Handler:  # type: ignore[override]
+        """The endpoint behind authentication, strict body and model."""
+        taken = inspect.signature(self.endpoint, eval_str=True).parameters
+        assert taken.keys() <= {"request", "body", "key"}, "nothing else is resolved here"
+        annotation: Any = taken["body"].annotation
+        model: pydantic.TypeAdapter[Any] = pydantic.TypeAdapter(annotation)
+        needed, limits = routes.needed(self.openapi_extra) or (), self.limits
+        endpoint, takes_key = self.endpoint, "key" in taken
+
+        async def handle(request: Request) -> Response:
+            asking = await service.of(request).authenticate(request)
+            routes.require_any(asking, needed)
+            request.state.access = asking
+            strict = edge.StrictRequest(request.scope, request.receive)
+            strict.limits = limits
+            said = await strict.json() if await strict.body() else None
+            if said is None:
+                raise problems.invalid([_MISSING])
+            try:
+                body = model.validate_python(said)
+            except pydantic.ValidationError as error:
+                raise problems.invalid(
+                    [{**flaw, "loc": ("body", *flaw["loc"])} for flaw in error.errors()]
+                ) from None
+            if not takes_key:
+                return await endpoint(strict, body)  # type: ignore[no-any-return]
+            return await endpoint(strict, body, request.headers.get("idempotency-key"))  # type: ignore[no-any-return]
+
+        return handle
+
+
+class DirectBatchRoute(DirectRoute):
+    """As DirectRoute, for a body of many items."""
+
+    limits = routes.BATCH_LIMITS
+
+
+_MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required"}
+"""As the framework says it of a body that is not there."""
+
+
+class Lane:
+    """Middleware that serves the direct routes of some routers, and leaves the rest to what is behind it.
+
+    What it raises is answered by the middleware around it.
+    """
+
+    def __init__(self, app: ASGIApp, *, routers: Iterable[APIRouter]) -> None:
+        self._app = app
+        self._direct: dict[tuple[str, str], tuple[DirectRoute, Handler]] = {
+            (method, route.path): (route, route.get_route_handler())
+            for router in routers
+            for route in router.routes
+            if isinstance(route, DirectRoute)
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the endpoint, or the application behind."""
+        found = self._direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"], handle = found
+        answer = await handle(Request(scope, receive))
+        await answer(scope, receive, send)
