@@ -97,7 +97,7 @@ def test_a_failure_is_types_and_places_without_words(stream: io.StringIO) -> Non
     incident, request = [line for line in lines(stream) if line["logger"].startswith("api.")]
     assert incident["incident"] == answer.json()["incident"]
     assert incident["request_id"] == request["request_id"]
-    assert incident["error"] == "ledger.errors.LedgerError"
+    assert incident["error"] == "ledger.errors_tree.LedgerError"
     assert incident["causes"] == ["builtins.ValueError", "builtins.KeyError"]
     assert incident["frames"][-1].startswith("tests/test_logs.py:")
     assert incident["frames"][-1].endswith(" get_bug")
