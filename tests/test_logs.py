@@ -139,7 +139,7 @@ def test_warnings_and_uvicorn_write_the_same_lines(stream: io.StringIO) -> None:
 
 def test_a_value_that_is_not_json_is_its_type(stream: io.StringIO) -> None:
     logging.getLogger("api").error("x", extra={"size": errors.NotFound(SECRET)})
-    assert lines(stream)[0]["size"] == "ledger.errors.NotFound"
+    assert lines(stream)[0]["size"] == "ledger.errors_tree.NotFound"
 
 
 def test_a_chain_of_causes_is_bounded(stream: io.StringIO) -> None:
