@@ -62,12 +62,14 @@ class Follower:
         *,
         slot: str | None = None,
         batch_max: int = BATCH_MAX,
+        news: News | None = None,
     ) -> None:
         self.projection = projection
         self.slot = slot or projection.name
         """Name of its position; another one while it is built beside the version that is read."""
         self._database = database
         self._source = source
+        self._read = news or News(source)
         self._batch_max = batch_max
         self._known: db.Position | None = None
         self._careful_until = -1
@@ -102,9 +104,9 @@ class Follower:
         self._known = position
         return len(news)
 
-    def _news(self, position: db.Position) -> list[Happened]:
+    def _news(self, position: db.Position) -> Sequence[Happened]:
         limit = 1 if position.through < self._careful_until else self._batch_max
-        return happened(self._source, after=position.through, limit=limit)
+        return self._read.after(position.through, limit=limit)
 
     def advance(self) -> int:
         """As `step`, but what fails is tried again, fact by fact, and the third failure halts."""
@@ -167,6 +169,34 @@ def happened(source: recorder.Recorder, *, after: int, limit: int) -> list[Happe
     return [Happened(index, stored.event, fact.from_event(stored.event)) for index, stored in facts]
 
 
+class News:
+    """Facts as the followers of one process read them: each is fetched and decoded once for all of them.
+
+    Kept are the newest facts that somebody read; whoever is behind them reads for itself.
+    """
+
+    def __init__(self, source: recorder.Recorder, *, kept_max: int = 2 * BATCH_MAX) -> None:
+        self._source = source
+        self._kept_max = kept_max
+        self._kept: list[Happened] = []
+        """In a row, each index one more than the one before."""
+        self._guard = threading.Lock()
+
+    def after(self, index: int, *, limit: int) -> Sequence[Happened]:
+        """The next facts after leaf index `index`; raises Unavailable or HistoryBroken."""
+        with self._guard:
+            if not self._kept or index >= self._kept[-1].index:
+                found = happened(self._source, after=index, limit=limit)
+                if found:
+                    follows = bool(self._kept) and index == self._kept[-1].index
+                    self._kept = [*(self._kept if follows else ()), *found][-self._kept_max :]
+                return found
+            first = self._kept[0].index
+            if index + 1 >= first:
+                return self._kept[index + 1 - first : index + 1 - first + limit]
+        return happened(self._source, after=index, limit=limit)
+
+
 class Followers:
     """The followers of one process, a thread each."""
 
@@ -182,9 +212,10 @@ class Followers:
 
     def start(self) -> Followers:
         """Begin to follow."""
+        news = News(self._source)
         for projection in self.projections:
             wake = threading.Event()
-            follower = Follower(self._database, self._source, projection)
+            follower = Follower(self._database, self._source, projection, news=news)
             thread = threading.Thread(
                 target=self._follow, args=(follower, wake), name=f"follower {projection.name}", daemon=True
             )

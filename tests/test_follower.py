@@ -6,12 +6,12 @@ import random
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 
-from ledger import errors, opening
+from ledger import errors, opening, recorder
 from projections import db, follower, holder, rebuild, registry, trail, trail_pages
 from projections.projection import Projection
 from tests import campaign
@@ -43,6 +43,47 @@ def test_after_a_random_history_every_projection_equals_a_replay(here: Projected
         teller.tell(15)
         here.follow(batch_max=rng.randint(1, 9))
     require_equal_to_a_replay(here)
+
+
+class _Counting:
+    """The facts of a ledger, and how many were asked for."""
+
+    def __init__(self, source: recorder.Recorder) -> None:
+        self._source = source
+        self.read = 0
+
+    def facts(self, *, after: int, limit: int) -> list[tuple[int, recorder.StoredFact]]:
+        found = self._source.facts(after=after, limit=limit)
+        self.read += len(found)
+        return found
+
+
+def test_facts_are_read_once_for_all_who_follow_at_one_pace(here: Projected) -> None:
+    Teller(here.world, random.Random(seed())).tell(12)
+    source = _Counting(here.world.ledger.recorder)
+    news = follower.News(cast(recorder.Recorder, source))
+    places = dict.fromkeys(range(5), -1)
+    while min(places.values()) < here.head:
+        for one, at in places.items():
+            found = news.after(at, limit=7)
+            places[one] = found[-1].index if found else at
+    assert source.read == here.head + 1
+
+
+def test_whoever_is_ahead_or_behind_is_told_the_same_facts(here: Projected) -> None:
+    rng = random.Random(seed())
+    source = here.world.ledger.recorder
+    news = follower.News(source, kept_max=20)
+    for _ in range(60):
+        if rng.random() < 0.1:
+            Teller(here.world, rng).tell(2)
+        head = source.newest_index()
+        after, limit = rng.randint(-1, head), rng.randint(1, 15)
+        assert (
+            list(news.after(after, limit=limit))
+            == follower.happened(source, after=after, limit=limit)[: len(news.after(after, limit=limit))]
+        )
+        assert after == head or news.after(after, limit=limit)
 
 
 def test_a_connection_killed_between_apply_and_commit_leaves_nothing_behind(here: Projected) -> None:
