@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, license, models_answers, routes, service
+from api import acts, answers, attachment, examples, license, models_answers, routes, service
 from ledger import correction_commands, disclosure, errors
 
-router = routes.router()
+router = routes.router(versions=True)
 _REFUSALS = (
     errors.LicenseNotFound,
     errors.NotTheIssuer,
@@ -38,17 +40,21 @@ async def correct_holder(
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
     content = acts.content(body, serial=serial)
+    brought, parties = attachment.given(body.attachments, parties=len(body.parties)), acts.parties(body)
+    left = attachment.kept(version, brought, body.removed_attachments, parties)
     asked = correction_commands.CorrectHolder(
         actor=actor,
         repeat=repeat,
         license_ref=ref,
         holder=acts.holder(body.holder),
-        parties=acts.parties(body),
+        parties=attachment.owned(parties, brought, left),
+        looked_at=row.version_index,
         content=await served.read(license.judged, served, row.type_code, content),
         type_and_issuer=(row.type_code, row.issuer),
         effective_at=acts.instant(body.effective_at),
         endorsement_due=acts.day(body.endorsement_due),
         serial_version=row.serial_version,
     )
-    (item,) = await served.record(asked)
+    async with attachment.stored(served, brought, left) as attached:
+        (item,) = await served.record(replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))

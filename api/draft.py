@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from api import (
     acts,
     answers,
+    attachment,
     examples,
     license,
     models,
@@ -18,11 +20,13 @@ from api import (
     routes,
     service,
 )
-from ledger import days, draft_commands, errors, state
+from ledger import attachment as attachments
+from ledger import attachment_store, days, draft_commands, errors, state
 from ledger import draft as drafts
 from signing import event
 
 router = routes.router()
+version_router = routes.router(versions=True)
 _REFUSALS = (
     errors.InvalidHolderCode,
     errors.CaseNumberUnfit,
@@ -33,7 +37,7 @@ _REFUSALS = (
 _CHANGES = (errors.NotFound, errors.Conflict, errors.CaseNumberUnfit)
 
 
-@router.post(
+@version_router.post(
     "/v1/drafts",
     summary="Draft a license 起草",
     **routes.secured(
@@ -45,12 +49,18 @@ async def draft(request: Request, body: examples.DraftBody, key: acts.Idempotenc
     served, asking = service.of(request), routes.asking(request)
     repeat = await acts.repeat(request, asking, operation="draft", key=key)
     actor = acts.actor(asking, body)
+    brought = attachment.given(body.attachments, parties=len(body.parties))
     # A draft is as right as an issue would be, but for what only the lock knows.
-    await license.issue_command(served, body, actor=actor, repeat=repeat)
-    asked = draft_commands.DraftLicense(
-        actor=actor, repeat=repeat, type_code=body.license_type, content=body.model_dump(exclude_unset=True)
-    )
-    (item,) = await served.record(asked)
+    await license.issue_command(served, body, brought, actor=actor, repeat=repeat)
+    async with attachment.stored(served, brought) as attached:
+        asked = draft_commands.DraftLicense(
+            actor=actor,
+            repeat=repeat,
+            type_code=body.license_type,
+            content=_drafted(body, attached),
+            blobs=tuple(sorted(one.digest for one in attached)),
+        )
+        (item,) = await served.record(asked)
     return routes.answer(answers.drafted(item))
 
 
@@ -77,7 +87,7 @@ async def get_draft(request: Request, draft_ref: str) -> Response:
             "drafted_at": days.instant_text(row.drafted_at),
             "expires_at": days.instant_text(drafts.expires_at(row)),
             # What was issued is the license's; what never will be is nobody's business any more.
-            "content": _content(served, row) if status in drafts.OPEN else None,
+            "content": _shown(_content(served, row)) if status in drafts.OPEN else None,
             "at": days.instant_text(at),
         }
 
@@ -103,7 +113,37 @@ async def review_draft(
         decision=body.decision,
     )
     (item,) = await served.record(asked)
+    if body.decision == "return":
+        await served.read(attachment_store.drop_of_draft, served.reader, asked.draft_ref)
     return routes.answer(answers.drafted(item))
+
+
+@router.get(
+    "/v1/drafts/{draft_ref}/attachments/{name}",
+    summary="An attachment of a draft",
+    **routes.secured(
+        "license:issue",
+        model=None,
+        refusals=(errors.NotFound, errors.RangeUnfit),
+        appends=False,
+        **examples.ATTACHMENT_PARAMETERS,
+    ),
+)
+async def read_draft_attachment(request: Request, draft_ref: str, name: str) -> Response:
+    """The bytes, whole or by range, for the draft's own organization while it may still be issued."""
+    served, asking = service.of(request), routes.asking(request)
+
+    def look() -> tuple[bytes, attachments.Attached]:
+        served.require_current(asking)
+        row = _row(served, draft_ref, asking.organization)
+        if drafts.status(row, served.moment()) in drafts.OPEN:
+            for said in _content(served, row).get("attachments", ()):
+                if said["name"] == name:
+                    one = _attached(said)
+                    return attachment.data_of(served, one), one
+        raise errors.NotFound("no such attachment")
+
+    return attachment.ranged(request, *await served.read(look))
 
 
 @router.post(
@@ -132,15 +172,24 @@ async def issue_draft(
     ref = acts.ref(draft_ref, absent=errors.NotFound)
     repeat = await acts.repeat(request, asking, operation=f"issue draft {draft_ref}", key=key)
 
-    def opened() -> Any:
-        return _content(served, _row(served, draft_ref, asking.organization))
+    def opened() -> tuple[Any, list[attachments.Given]]:
+        row = _row(served, draft_ref, asking.organization)
+        content = _content(served, row)
+        kept = content.pop("attachments", ())
+        # Those of a draft that is issued are gone; whatever is asked of it then brings none.
+        is_open = drafts.status(row, served.moment()) in drafts.OPEN
+        return content, [_given(served, said) for said in kept] if is_open else []
 
-    content = await served.read(opened)
+    content, brought = await served.read(opened)
     said = models.Issue.model_validate({**content, **body.model_dump(exclude_none=True)})
     asked = await license.issue_command(
-        served, said, actor=acts.actor(asking, said), repeat=repeat, draft_ref=ref
+        served, said, brought, actor=acts.actor(asking, said), repeat=repeat, draft_ref=ref
     )
-    (item,) = await served.record(asked)
+    # Sealed anew: what opens them from here on is the holder's, and the organization's opens nothing.
+    async with attachment.stored(served, brought) as attached:
+        (item,) = await served.record(replace(asked, attachments=attached))
+    if brought:
+        await served.read(attachment_store.drop_of_draft, served.reader, ref)
     return routes.answer(await served.read(answers.issued, served, item))
 
 
@@ -158,3 +207,43 @@ def _content(served: service.Service, row: state.DraftRow) -> Any:
     opened = served.disclosure.part(event.parse(data), "draft")
     assert opened is not None, "an organization's key is not destroyed"
     return opened[1]
+
+
+def _drafted(body: models.Issue, attached: tuple[attachments.Attached, ...]) -> dict[str, Any]:
+    """What is to be issued, as it was asked, with what opens the attachments in place of their data."""
+    content = body.model_dump(exclude_unset=True)
+    if attached:
+        keys = {one.name: {"value": dict(one.value), "key": one.key} for one in attached}
+        content["attachments"] = [
+            {"name": one.name, "media_type": one.media_type, "party": one.party, **keys[one.name]}
+            for one in body.attachments
+        ]
+    return content
+
+
+def _shown(content: dict[str, Any]) -> dict[str, Any]:
+    """The content as its organization is told it."""
+    kept = content.get("attachments")
+    if not kept:
+        return content
+    shown = [
+        {
+            "name": said["name"],
+            "media_type": said["media_type"],
+            "party": said["party"],
+            "length": said["value"]["length"],
+            "digest": said["value"]["digest"],
+        }
+        for said in kept
+    ]
+    return {**content, "attachments": shown}
+
+
+def _attached(said: dict[str, Any]) -> attachments.Attached:
+    return attachments.Attached(name=said["name"], value=said["value"], key=said["key"])
+
+
+def _given(served: service.Service, said: dict[str, Any]) -> attachments.Given:
+    """An attachment of a draft, as a request to issue would bring it."""
+    data, position = attachment.data_of(served, _attached(said)), said["party"] or 0
+    return attachments.Given(name=said["name"], media_type=said["media_type"], data=data, position=position)

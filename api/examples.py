@@ -64,6 +64,13 @@ def _examples(**values: Any) -> dict[str, Any]:
 
 
 _SPOUSE = {"code_type": "001", "code": "513500000000000353", "name": "示例协会", "role": "co-owner"}
+_PHOTO = {
+    "name": "photo",
+    "media_type": "image/png",
+    "data": "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg==",
+}
+"""One white pixel."""
+ATTACHMENT_PARAMETERS: dict[str, Any] = {"x-examples": {"name": "photo"}}
 IssueBody = Annotated[
     models.Issue,
     Body(
@@ -74,6 +81,7 @@ IssueBody = Annotated[
                 "fields": {"registered_capital": 1000000.00},
                 "parties": [{**_SPOUSE, "fields": {"name": "榕城示例有限公司"}}],
             },
+            with_a_photo={**_ISSUE, "attachments": [_PHOTO]},
         )
     ),
 ]
@@ -180,7 +188,12 @@ GrantBody = Annotated[
         )
     ),
 ]
-DraftBody = Annotated[models_license.Draft, Body(openapi_examples=_examples(business_license=_ISSUE))]
+DraftBody = Annotated[
+    models_license.Draft,
+    Body(
+        openapi_examples=_examples(business_license=_ISSUE, with_a_photo={**_ISSUE, "attachments": [_PHOTO]})
+    ),
+]
 ReviewDraftBody = Annotated[
     models_license.ReviewDraft,
     Body(

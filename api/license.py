@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models, models_answers, models_license, routes, service
+from api import acts, answers, attachment, examples, models, models_answers, models_license, routes, service
+from ledger import attachment as attachments
 from ledger import (
     catalog_rules,
     command,
@@ -22,6 +24,7 @@ from ledger import (
 )
 
 router = routes.router()
+version_router = routes.router(versions=True)
 _REFUSALS = (
     errors.InvalidHolderCode,
     errors.CaseNumberUnfit,
@@ -38,7 +41,7 @@ _REFUSALS = (
 _CHANGES = (errors.LicenseNotFound, errors.StatusConflict, errors.NotTheIssuer, errors.CaseNumberUnfit)
 
 
-@router.post(
+@version_router.post(
     "/v1/licenses",
     summary="Issue a license 颁发",
     **routes.secured(
@@ -50,7 +53,7 @@ async def issue(request: Request, body: examples.IssueBody, key: acts.Idempotenc
     return await _issue(request, body, key, operation="issue")
 
 
-@router.post(
+@version_router.post(
     "/v1/licenses/transfer-in",
     summary="Transfer a license in 转入",
     **routes.secured("license:issue", model=models_answers.Issued, refusals=_REFUSALS),
@@ -73,28 +76,31 @@ async def _issue(
     served, asking = service.of(request), routes.asking(request)
     repeat = await acts.repeat(request, asking, operation=operation, key=key)
     actor = acts.actor(asking, body)
-    asked = await issue_command(served, body, actor=actor, repeat=repeat, origin=origin)
-    (item,) = await served.record(asked)
+    brought = attachment.given(body.attachments, parties=len(body.parties))
+    asked = await issue_command(served, body, brought, actor=actor, repeat=repeat, origin=origin)
+    async with attachment.stored(served, brought) as attached:
+        (item,) = await served.record(replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 
 async def issue_command(
     served: service.Service,
     body: models.Issue,
+    brought: Sequence[attachments.Given],
     *,
     actor: command.Actor,
     repeat: command.Repeat,
     origin: license_commands.Origin | None = None,
     draft_ref: bytes | None = None,
 ) -> license_commands.IssueLicense:
-    """The command behind an issue; raises what is wrong with the request."""
+    """The command behind an issue, still without attachments; raises what is wrong with the request."""
     content = acts.content(body, serial=body.serial or license_commands.draw_serial())
     return license_commands.IssueLicense(
         actor=actor,
         repeat=repeat,
         type_code=body.license_type,
         holder=acts.holder(body.holder),
-        parties=acts.parties(body),
+        parties=attachment.owned(acts.parties(body), brought),
         content=await served.read(judged, served, body.license_type, content),
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),
@@ -104,7 +110,7 @@ async def issue_command(
     )
 
 
-@router.post(
+@version_router.post(
     "/v1/licenses/{license_ref}/amend",
     summary="Amend a license 变更",
     **routes.secured("license:issue", model=models_answers.Issued, refusals=(*_CHANGES, *_REFUSALS)),
@@ -125,20 +131,24 @@ async def amend(
     content = acts.content(body, serial=serial)
     if known is not None:
         content = await served.read(judged, served, known[0], content)
+    brought, parties = attachment.given(body.attachments, parties=len(body.parties)), acts.parties(body)
+    left = attachment.kept(version, brought, body.removed_attachments, parties)
     asked = license_commands.AmendLicense(
         actor=actor,
         repeat=repeat,
         license_ref=ref,
         holder=acts.holder(body.holder),
-        parties=acts.parties(body),
+        parties=attachment.owned(parties, brought, left),
         content=content,
+        looked_at=row.version_index,
         type_and_issuer=known,
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
         serial_version=row.serial_version,
     )
-    (item,) = await served.record(asked)
+    async with attachment.stored(served, brought, left) as attached:
+        (item,) = await served.record(replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 
@@ -180,7 +190,8 @@ def present(
         raise errors.HolderErasedConflict
     # A version that was opened before may hold what an erased party's was.
     live = {name: pair for name, pair in version.salted.items() if name in row.field_names}
-    return row, replace(version, salted=live)
+    attached = {name: one for name, one in version.attachments.items() if name in live}
+    return row, replace(version, salted=live, attachments=attached)
 
 
 async def _change(

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from api import (
+    attachment,
     audit,
     authorization,
     case,
@@ -59,11 +60,14 @@ _ROUTERS = (
     # Routes are tried in this order: the sharing path first.
     use.router,
     client.router,
+    license.version_router,
     license.router,
     standing.router,
     search.router,
+    draft.version_router,
     draft.router,
     renewal.router,
+    attachment.router,
     piece.router,
     endorsement.router,
     endorsement.batch_router,

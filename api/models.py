@@ -70,6 +70,14 @@ FieldName = Annotated[
         pattern=r"^(@license_id|@license_number|@previous_license_id|@holder_[a-z_]{4,9}|@party_[1-9]_(code|code_type|name)|[a-z][a-z0-9_]{0,63})$"
     ),
 ]
+OpenedName = Annotated[
+    str,
+    Field(
+        pattern=r"^(@license_id|@license_number|@previous_license_id|@holder_[a-z_]{4,9}|@party_[1-9]_(code|code_type|name)|@attachment_[a-z][a-z0-9_]{0,31}|[a-z][a-z0-9_]{0,63})$"
+    ),
+]
+"""Of a field or an attachment."""
+AttachmentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Serial = Annotated[str, Field(pattern=r"^[0-9A-Z]{1,32}$")]
 Evidence = Annotated[
     str,
@@ -148,6 +156,25 @@ class Party(NamedHolder):
     )
 
 
+class Attachment(Strict):
+    """附件: a photo, drawing or scan; sealed, and stored beside the log."""
+
+    name: AttachmentName = Field(description="Its field is `@attachment_` and this name")
+    media_type: Literal["application/ofd", "application/pdf", "image/jpeg", "image/png", "image/tiff"]
+    data: str = Field(min_length=4, max_length=2_800_000, description="base64; at most 2 MiB of data")
+    party: int | None = Field(
+        None, ge=1, le=9, description="Whose it is, by place among `parties`; the holder's when absent"
+    )
+
+
+Attachments = Annotated[
+    list[Attachment], Field(max_length=10, description="At most 4 MiB in all; those not named are kept")
+]
+RemovedAttachments = Annotated[
+    list[AttachmentName], Field(max_length=10, description="Names of those that the next version lacks")
+]
+
+
 class IssuerAct(Act):
     """An act of a responsible issuer 颁证机关, or of whom it entrusted."""
 
@@ -176,6 +203,7 @@ class _Version(IssuerAct):
     effective_at: Instant | None = None
     endorsement_due: Day | None = Field(None, description="Last day for the next endorsement 年检, if any")
     counterparts: Counterparts = 0
+    attachments: Attachments = Field(default_factory=list)
 
 
 class Issue(_Version):
@@ -190,6 +218,7 @@ class Amend(_Version):
 
     serial: Serial | None = Field(None, description="As issued; taken from the present version when absent")
     reason: Text
+    removed_attachments: RemovedAttachments = Field(default_factory=list)
 
 
 class Scope(Strict):
@@ -197,7 +226,7 @@ class Scope(Strict):
 
     license_types: list[TypeCode] = Field(default_factory=list, max_length=_LIST_MAX)
     license_refs: list[Ref] = Field(default_factory=list, max_length=_LIST_MAX)
-    fields: list[FieldName] | None = Field(None, max_length=_LIST_MAX)
+    fields: list[OpenedName] | None = Field(None, max_length=_LIST_MAX)
     service_items: list[ItemCode] | None = Field(None, max_length=_LIST_MAX)
     valid_from: Instant | None = Field(None, description="From its recording on when absent")
     valid_until: Instant | None = Field(None, description="The first instant that is not covered any more")
@@ -273,7 +302,7 @@ class Use(Strict):
     license_ref: Ref | None = None
     holder: Holder | None = None
     license_type: TypeCode | None = None
-    fields: list[FieldName] | None = Field(None, max_length=_LIST_MAX)
+    fields: list[OpenedName] | None = Field(None, max_length=_LIST_MAX)
     expected: Expected | None = None
     purpose: Purpose
     operator: Operator

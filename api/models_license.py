@@ -24,6 +24,8 @@ class Renew(models.IssuerAct):
     effective_at: models.Instant | None = None
     endorsement_due: models.Day | None = None
     counterparts: models.Counterparts = 0
+    attachments: models.Attachments = Field(default_factory=list)
+    removed_attachments: models.RemovedAttachments = Field(default_factory=list)
     reason: models.Text
 
 
@@ -35,6 +37,8 @@ class Replace(models.IssuerAct):
     issued_on: models.Day
     effective_at: models.Instant | None = None
     counterparts: models.Counterparts = 0
+    attachments: models.Attachments = Field(default_factory=list)
+    removed_attachments: models.RemovedAttachments = Field(default_factory=list)
     reason: models.Text
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, license, models_answers, routes, service
+from api import acts, answers, attachment, examples, license, models_answers, routes, service
 from ledger import days, disclosure, errors, license_commands, renewal_commands, state
 
-router = routes.router()
+router = routes.router(versions=True)
 _REFUSALS = (
     errors.LicenseNotFound,
     errors.StatusConflict,
@@ -39,6 +40,7 @@ async def renew(
     if body.fields is not None:
         acts.check_names(body.fields)
     row, version = await served.read(license.present, served, ref, actor)
+    brought = attachment.given(body.attachments)
     asked = renewal_commands.RenewLicense(
         actor=actor,
         repeat=repeat,
@@ -58,9 +60,11 @@ async def renew(
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
-        **_follows(row, version),
+        **_follows(row, version, body.removed_attachments),
     )
-    (item,) = await served.record(asked)
+    left = attachment.kept_with_parties(version, brought, body.removed_attachments)
+    async with attachment.stored(served, brought, left) as attached:
+        (item,) = await served.record(dataclasses.replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 
@@ -77,6 +81,7 @@ async def replace(
     ref, actor = acts.ref(license_ref, absent=errors.LicenseNotFound), acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"replace {license_ref}", key=key)
     row, version = await served.read(license.present, served, ref, actor)
+    brought = attachment.given(body.attachments)
     asked = renewal_commands.ReplaceLicense(
         actor=actor,
         repeat=repeat,
@@ -96,13 +101,15 @@ async def replace(
         ),
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),
-        **_follows(row, version),
+        **_follows(row, version, body.removed_attachments),
     )
-    (item,) = await served.record(asked)
+    left = attachment.kept_with_parties(version, brought, body.removed_attachments)
+    async with attachment.stored(served, brought, left) as attached:
+        (item,) = await served.record(dataclasses.replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 
-def _follows(row: state.LicenseRow, version: disclosure.Version) -> dict[str, Any]:
+def _follows(row: state.LicenseRow, version: disclosure.Version, removed: list[str]) -> dict[str, Any]:
     """What the command takes over from the version before."""
     holder = (_value(version, "@holder_code_type"), _value(version, "@holder_code"))
     return {
@@ -111,7 +118,7 @@ def _follows(row: state.LicenseRow, version: disclosure.Version) -> dict[str, An
         "previous": version.license_id,
         "holder": holder,
         "type_code": version.fact.type_code,
-        "parties": _parties(version),
+        "parties": attachment.without(_parties(version), removed),
     }
 
 
@@ -130,7 +137,7 @@ def _parties(version: disclosure.Version) -> tuple[license_commands.Party, ...]:
                 code_type=_value(version, f"{given}code_type"),
                 code=_value(version, f"{given}code"),
                 name=_value(version, f"{given}name"),
-                field_names=tuple(name for name in names if not name.startswith("@")),
+                field_names=tuple(name for name in names if not name.startswith(given)),
             )
         )
     return tuple(made)

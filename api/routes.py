@@ -20,6 +20,8 @@ from api import access, edge, problems, service
 from ledger import errors
 
 BATCH_LIMITS = edge.Limits(body=4 * 1_048_576, members=50_000)
+VERSION_LIMITS = edge.Limits(body=7 * 1_048_576, string=2_800_000)
+"""Of a version with its attachments in base64."""
 _JSON = msgspec.json.Encoder()
 _ALWAYS = (errors.Unauthenticated, errors.TooManyRequests, errors.Unavailable)
 _APPENDING = (
@@ -60,9 +62,15 @@ class BatchRoute(SecuredRoute):
     limits = BATCH_LIMITS
 
 
-def router(*, batch: bool = False) -> APIRouter:
+class VersionRoute(SecuredRoute):
+    """As SecuredRoute, for a body with attachments."""
+
+    limits = VERSION_LIMITS
+
+
+def router(*, batch: bool = False, versions: bool = False) -> APIRouter:
     """A router of secured, strict routes."""
-    return APIRouter(route_class=BatchRoute if batch else SecuredRoute)
+    return APIRouter(route_class=BatchRoute if batch else VersionRoute if versions else SecuredRoute)
 
 
 def secured(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import client, days, errors, holder, identifiers, license, mapping, party, power
+from ledger import attachment, client, days, errors, holder, identifiers, license, mapping, party, power
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -65,7 +65,9 @@ class Scope:
                 raise errors.Invalid(f"at most {SCOPE_MAX} different {name}, sorted", field=f"scope.{name}")
         for field_name in self.field_names or ():
             if field_name not in license.RESERVED_FIELDS and not (
-                license.FIELD_NAME.fullmatch(field_name) or party.FIELD.fullmatch(field_name)
+                license.FIELD_NAME.fullmatch(field_name)
+                or party.FIELD.fullmatch(field_name)
+                or attachment.FIELD.fullmatch(field_name)
             ):
                 raise errors.Invalid("not the name of a field", field="scope.field_names")
         for item in self.service_items or ():

@@ -26,7 +26,7 @@ from signing import ids, keyring, keys, note
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-TABLES = ("checkpoints", "events", "tiles", "directory", "idempotency")
+TABLES = ("checkpoints", "events", "tiles", "directory", "idempotency", "blobs")
 """In the order in which they are loaded."""
 PARTITION = 0
 _COPY_BYTES = 1 << 20
@@ -119,7 +119,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise errors.Invalid("no backup, or its manifest cannot be read", field=MANIFEST) from error
     if manifest.format != FORMAT or manifest.schema > len(migration.VERSIONS):
         raise errors.Invalid("a backup of a newer version of this program", field=MANIFEST)
-    if manifest.files.keys() != {f"{table}.copy" for table in TABLES}:
+    if manifest.files.keys() != {f"{table}.copy" for table in _tables(manifest)}:
         raise errors.Invalid("the manifest does not name the files of a backup", field=MANIFEST)
     for name, digest in manifest.files.items():
         try:
@@ -175,7 +175,7 @@ def _load(
     texts = sql.load("backup")
     if not _row(conn, texts["is_empty"])[0]:  # 2
         raise errors.Conflict("the database holds a ledger: restore needs an empty one")
-    for table in TABLES:
+    for table in _tables(manifest):
         is_early = table == "checkpoints" and manifest.schema <= migration.VERSIONS.index("migration_008")
         name = f"load_{table}_without_mac" if is_early else f"load_{table}"
         _copy_in(conn, texts[name], folder / f"{table}.copy")
@@ -192,6 +192,12 @@ def _load(
     progress("keys")
     count: int = _row(conn, texts["keyless_streams"])[0]
     return count
+
+
+def _tables(manifest: Manifest) -> tuple[str, ...]:
+    """The tables of a backup: of one from before there were attachments, all but these."""
+    has_blobs = manifest.schema > migration.VERSIONS.index("migration_011")
+    return TABLES if has_blobs else tuple(table for table in TABLES if table != "blobs")
 
 
 def _copy_in(conn: psycopg.Connection[Any], statement: str, path: Path) -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ledger import check_directory, check_facts, check_rules, errors, log, scratch
+from ledger import check_attachments, check_directory, check_facts, check_rules, errors, log, scratch
 from ledger.anchor import Anchor
 from ledger.check_facts import Walk, Watch
 from ledger.check_report import Enough, Finding, Findings, Report
@@ -113,6 +113,10 @@ class _Check:
             self._facts(walk, watches)
             check_rules.compare(self.source, rows, walk, self._findings)
             self.unread += check_rules.compare_keeping(self.source, self._findings)
+        try:
+            check_attachments.compare(self.source, self._findings, suite=self._identity.suite)
+        except Unreadable as error:
+            self.unread.append(str(error))
         if vault is not None:
             try:
                 check_directory.compare(self.source, vault, self._findings)

@@ -18,6 +18,8 @@ from ledger.state import Key, Row
 
 ROWS_MAX = 2_000
 """Rows of one fetch: with the largest events 120 MB, with usual ones 2 MB."""
+ATTACHMENTS_MAX = 16
+"""Attachments of one fetch: at most 32 MB."""
 PAGE = 21
 """Rows of a list of oddities: one more than a report tells."""
 
@@ -113,6 +115,16 @@ class Source:
             return self._all("directory", self._partition, after, ROWS_MAX)
         except psycopg.errors.InsufficientPrivilege as error:
             raise Unreadable("directory") from error
+
+    def attachments(self, after: bytes | None) -> list[tuple[bytes, bytes | None, bytes | None]]:
+        """Digest, license and sealed bytes of what must be there, in order of digest; raises Unreadable."""
+        texts = sql.load("attachments")
+        try:
+            if after is None:
+                return self._run(texts["wanted_first"], (self._partition, ATTACHMENTS_MAX))
+            return self._run(texts["wanted"], (self._partition, after, ATTACHMENTS_MAX))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Unreadable("attachments") from error
 
     def oddities(self, name: str) -> list[tuple[Any, ...]]:
         """The first rows of a statement that finds what should not be; raises Unreadable."""

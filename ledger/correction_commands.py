@@ -41,7 +41,7 @@ class CorrectHolder(VersionCommand):
         )
 
     def reads(self, view: View) -> Reads:
-        reads = Reads(rows=self._piece_keys(view.size))
+        reads = Reads(rows=self._drawn_keys(view.size))
         row = view.state.get(LicenseRow, self.license_ref)
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if row is not None:
@@ -64,6 +64,7 @@ class CorrectHolder(VersionCommand):
             raise errors.HolderErasedConflict
         if self.serial_version != row.serial_version:
             raise errors.Conflict("the license was renewed meanwhile")
+        self._require_known(row)
         stream_id = holder_stream(view, self.holder)
         identifier = next_id(row, self.content.serial)
         made, seals = self._version(

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ledger import days, errors, license, license_id, place, reading
+from ledger import attachment, days, errors, license, license_id, place, reading
 from ledger import fact as facts
 from ledger.state import StreamRow
 from ledger.vault import Vault
@@ -36,6 +36,8 @@ class Version:
     salted: Mapping[str, tuple[bytes, Any]]
     """Field name to (salt, value)."""
     digests: Mapping[str, bytes]
+    attachments: Mapping[str, attachment.Attached] = field(default_factory=dict)
+    """Field name to what opens its sealed bytes."""
     receipt: str | None = None
     """A receipt of the event, where it was asked for."""
     told: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
@@ -120,13 +122,21 @@ class Disclosure:
         if content is None:
             return None
         # What is sealed under a further party's key stands in the first party's part as its digest alone.
-        salted = {name: (item[0], item[1]) for name, item in content.items() if len(item) > 1}
+        said = {name: item for name, item in content.items() if len(item) > 1}
         known = {name: item[0] for name, item in content.items() if len(item) == 1}
         for position in sorted({position for position, _ in made.party_fields}):
-            own = self.part(about, f"fields/{position}") or {}
-            salted |= {name: (salt, value) for name, (salt, value) in own.items()}
+            said |= self.part(about, f"fields/{position}") or {}
+        salted = {name: (item[0], item[1]) for name, item in said.items()}
         digests = {**known, **fields.digests(salted, suite=self._vault.suite)}
-        return Version(index=index, about=about, data=data, fact=made, salted=salted, digests=digests)
+        return Version(
+            index=index,
+            about=about,
+            data=data,
+            fact=made,
+            salted=salted,
+            digests=digests,
+            attachments=attachment.opened(said),
+        )
 
     def own_fields(self, index: int, stream_id: bytes) -> dict[str, Any]:
         """What a version says of one further party, where the first party was erased: name to value."""
@@ -137,7 +147,7 @@ class Disclosure:
         found: dict[str, Any] = {}
         for position, (_, one) in enumerate(made.parties):
             own = self.part(about, f"fields/{position}") if one == stream_id and position else None
-            found |= {name: value for name, (_, value) in (own or {}).items()}
+            found |= {name: item[1] for name, item in (own or {}).items()}
         return found
 
     def part(self, about: event.Event, name: str) -> Any | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import days, errors
+from ledger import attachment, days, errors
 from ledger.fact import Fact, Touched
 from ledger.state import DraftRow, OrganizationRow, State, TypeRow, altered
 from signing import event
@@ -30,11 +30,14 @@ class LicenseDrafted(Fact):
     type_code: str
     content_digest: bytes
     """Digest of what is to be issued, with a sealed salt."""
+    blobs: tuple[bytes, ...] = ()
+    """Digests of the sealed bytes of its attachments, sorted."""
 
     def touches(self, about: event.Event) -> Touched:
         yield DraftRow, self.draft_ref
         yield TypeRow, self.type_code
         yield OrganizationRow, about.organization
+        yield from attachment.rows(self.blobs)
 
     def allow(self, about: event.Event, state: State) -> None:
         if state.get(DraftRow, self.draft_ref) is not None:
@@ -46,6 +49,7 @@ class LicenseDrafted(Fact):
             raise errors.Conflict("a draft stands in its organization's stream")
         if about.operator_ref is None:
             raise errors.Invalid("a draft names its operator", field="operator")
+        attachment.check_drafted(self.blobs, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         assert about.operator_ref is not None, "allow() saw an operator"
@@ -60,6 +64,7 @@ class LicenseDrafted(Fact):
                 status="drafted",
             )
         )
+        attachment.put_drafted(self.blobs, draft_ref=self.draft_ref, stream_id=about.stream_id, state=state)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import draft
+from ledger import attachment, draft
 from ledger.command import Command, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.license_commands import sealed_digest
@@ -21,17 +21,23 @@ class DraftLicense(Command):
 
     type_code: str
     content: Mapping[str, Any]
-    """What is to be issued, as it was asked."""
+    """What is to be issued, as it was asked; of attachments what opens their sealed bytes."""
+    blobs: tuple[bytes, ...] = ()
+    """Digests of these, sorted."""
     draft_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def wants(self, vault: Vault) -> Wants:
-        return Wants(rows={(DraftRow, self.draft_ref), (TypeRow, self.type_code)})
+        return Wants(
+            rows={(DraftRow, self.draft_ref), (TypeRow, self.type_code), *attachment.rows(self.blobs)}
+        )
 
     def decide(self, view: View) -> list[Draft]:
         own = actor_stream(self.actor, view)
         assert own is not None, "a client's organization has a stream"
         digest, content = sealed_digest(dict(self.content), suite=view.vault.suite)
-        made = draft.LicenseDrafted(draft_ref=self.draft_ref, type_code=self.type_code, content_digest=digest)
+        made = draft.LicenseDrafted(
+            draft_ref=self.draft_ref, type_code=self.type_code, content_digest=digest, blobs=self.blobs
+        )
         return [Draft(fact=made, stream_id=own, seals=(("draft", own, content),))]
 
 

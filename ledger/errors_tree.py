@@ -94,6 +94,15 @@ class TooLarge(LedgerError):
     title_zh = "请求过大"
 
 
+class RangeUnfit(LedgerError):
+    """416: bytes were asked for that are not there."""
+
+    status = 416
+    type = "range-unfit"
+    title = "The range lies beyond the end"
+    title_zh = "请求范围超出内容"
+
+
 class UnsupportedMediaType(LedgerError):
     """415: a body that does not say it is plain JSON."""
 

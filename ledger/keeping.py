@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from ledger import directory, errors, registry_commands, sql, tables
+from ledger import attachment_store, directory, errors, registry_commands, sql, tables
 from ledger.appender import Appender
 from ledger.command import Actor, Command, RowKey, View, Wants
 from ledger.fact import Draft, Fact
@@ -70,6 +70,7 @@ def erase_holder(ledger: Ledger, appender: Appender, holder: HolderCode, actor: 
         ledger.vault.forget(stream_id)
         renew_bucket(ledger, keyring.bucket(stream_id))
         ledger.vault.wraps.forget(stream_id)
+    attachment_store.drop_erased(ledger, [item.event.stream_id for item in result.recorded])
     return result
 
 
@@ -86,6 +87,7 @@ def finish_erasures(ledger: Ledger) -> tuple[int, ...]:
         renew_bucket(ledger, number)
     for stream_id in left:
         vault.wraps.forget(stream_id)
+    attachment_store.drop_erased(ledger, left)
     return tuple(buckets)
 
 

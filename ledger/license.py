@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import catalog_rules, days, draft, errors, party, place, power, version
+from ledger import attachment, catalog_rules, days, draft, errors, party, place, power, version
 from ledger.fact import Fact, Touched
 from ledger.state import (
     ClientRow,
@@ -90,6 +90,8 @@ class VersionFact(Fact, is_topic=False):
     """(position in `parties`, field name) of what is sealed under a further party's own key."""
     unfiled: tuple[int, ...] = ()
     """Positions of parties in whose file the license does not stand."""
+    blobs: tuple[tuple[int, bytes], ...] = ()
+    """(position in `parties`, digest of the sealed bytes) of each attachment."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
@@ -99,6 +101,7 @@ class VersionFact(Fact, is_topic=False):
             yield StreamRow, stream_id
         for piece in self.pieces:
             yield PieceRow, place.Piece(*piece).key
+        yield from attachment.rows(digest for _, digest in self.blobs)
 
     def _allow_version(self, about: event.Event, state: State) -> None:
         type_row = state.get(TypeRow, self.type_code)
@@ -131,6 +134,7 @@ class VersionFact(Fact, is_topic=False):
         if known is None or (known.valid_from, known.valid_to) != (self.valid_from, self.valid_to):
             catalog_rules.require_validity(rules, valid_from=self.valid_from, valid_to=self.valid_to)
         place.check_pieces(self.pieces, state, first=0)
+        attachment.check(self, state)
 
     def _allow_parties(self, rules: TypeRulesRow | None, state: State) -> None:
         party.check(rules, self.parties, self.party_fields, names=self.field_names)
@@ -155,6 +159,7 @@ class VersionFact(Fact, is_topic=False):
             if state.get(StreamRow, stream_id) is None:
                 state.put(StreamRow(stream_id=stream_id, kind="holder", is_erased=False))
         place.put_pieces(self.pieces, state, license_ref=self.license_ref, version=self.version)
+        attachment.put(self.blobs, self.parties, license_ref=self.license_ref, state=state)
 
 
 @dataclass(frozen=True, kw_only=True)

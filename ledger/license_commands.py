@@ -11,14 +11,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import catalog_rules, draft, drawing, errors, license, license_id, number, party, power
+from ledger import (
+    attachment,
+    catalog_rules,
+    draft,
+    drawing,
+    errors,
+    license,
+    license_id,
+    number,
+    party,
+    power,
+)
 from ledger.command import Actor, Command, Reads, RowKey, View, Wants
+from ledger.content import Content, Origin
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.state import STATUS_LIST_SIZE, DraftRow, LicenseRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.vault import Lookup, Vault
 from signing import cbor, fields, suites
 
+__all__ = ["Content", "IssueLicense", "Origin", "Party", "VersionCommand"]
 SERIAL_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SERIAL_LENGTH = 20
 PLACES_DRAWN = 8
@@ -33,25 +46,6 @@ def draw_places(counterparts: int = 0) -> tuple[int, ...]:
     """Random places in a status list, to take the first free ones of."""
     drawn = PLACES_DRAWN + 2 * counterparts
     return tuple(secrets.randbelow(STATUS_LIST_SIZE) for _ in range(drawn))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Content:
-    """What an issuer says of a version."""
-
-    serial: str
-    number: str
-    """Printed number 证照编号."""
-    holder_name: str
-    values: Mapping[str, Any]
-    """Field name to JSON value, numbers as decimal text."""
-    valid_from: int
-    valid_to: int | None
-    issued_on: int
-    area_code: str | None = None
-    """管辖属地."""
-    judged: catalog_rules.Judged | None = None
-    """What the type's schema says of the values, where it was asked before the lock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,22 +71,6 @@ class Party:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Origin:
-    """What a license transferred in 转入 was where it comes from."""
-
-    license_id: str
-    """The origin's identifier, as printed there."""
-    number: str | None = None
-    event: str | None = None
-    """The origin's event in base64, where it keeps a ledger."""
-    receipt: str | None = None
-
-    def content(self) -> list[str | None]:
-        """What is sealed."""
-        return [self.license_id, self.number, self.event, self.receipt]
-
-
-@dataclass(frozen=True, kw_only=True)
 class VersionCommand(Command):
     """What issue and every later version share."""
 
@@ -103,6 +81,9 @@ class VersionCommand(Command):
     """Counterparts 副本 to be printed with the original; `places` are drawn for as many."""
     parties: tuple[Party, ...] = ()
     """Beside the first holding party."""
+    attachments: tuple[attachment.Attached, ...] = ()
+    looked_at: int | None = None
+    """Leaf index of the version from which attachments are kept; None for a new license."""
     places: tuple[int, ...] = field(default_factory=draw_places)
 
     def _values(self, license_id_: str, holder: tuple[str, str], previous: str | None) -> dict[str, Any]:
@@ -118,6 +99,7 @@ class VersionCommand(Command):
         }
         if previous is not None:
             values[license.PREVIOUS_ID] = previous
+        values |= {one.field_name: dict(one.value) for one in self.attachments}
         for position, one in enumerate(self.parties, start=1):
             values |= party.reserved(position, code_type=one.code_type, code=one.code, name=one.name)
         return values
@@ -161,8 +143,18 @@ class VersionCommand(Command):
             raise errors.Conflict("the printed number was not looked for")
         number.claim(view, rules, printed, stream_id=stream_id, license_ref=license_ref)
 
-    def _piece_keys(self, size: int) -> set[RowKey]:
-        return drawing.place_keys(self.places, size)
+    def _drawn_keys(self, size: int) -> set[RowKey]:
+        """Keys of the rows that places and attachments, drawn before the lock, may have."""
+        return {
+            *drawing.place_keys(self.places, size),
+            *attachment.rows(one.digest for one in self.attachments),
+        }
+
+    def _require_known(self, row: LicenseRow) -> None:
+        """Nothing unless the license got or lost attachments since it was looked at; raises Conflict."""
+        names = (*row.field_names, *(one.field_name for one in self.attachments))
+        if self.looked_at != row.version_index and any(map(attachment.is_name, names)):
+            raise errors.Conflict("the license has a newer version meanwhile")
 
     def _due(self, rules: TypeRulesRow | None) -> int | None:
         """The first day due that was said, else by the type's cycle."""
@@ -202,9 +194,12 @@ class VersionCommand(Command):
             parties=tuple(parties),
             party_fields=tuple(sorted((position, name) for name, position in owned.items())),
             unfiled=party.unfiled(rules, (role for role, _ in parties)),
+            blobs=attachment.blobs(self.attachments, owned),
             **known,
         )
-        return made, _parts(salted, digests, parties, owned)
+        keys = {one.field_name: one.key for one in self.attachments}
+        said = {name: [*pair, keys[name]] if name in keys else list(pair) for name, pair in salted.items()}
+        return made, _parts(said, digests, parties, owned)
 
     def _owned(self, rules: TypeRulesRow | None, parties: list[tuple[str, bytes]]) -> dict[str, int]:
         """Field name to the position of the party under whose own key it is sealed."""
@@ -217,16 +212,16 @@ class VersionCommand(Command):
 
 
 def _parts(
-    salted: Mapping[str, tuple[bytes, Any]],
+    said: Mapping[str, list[Any]],
     digests: Mapping[str, bytes],
     parties: list[tuple[str, bytes]],
     owned: Mapping[str, int],
 ) -> list[tuple[str, bytes, Any]]:
     """The part of the first party, which has the digests of what the others' parts hold, and theirs."""
-    first = {name: [digests[name]] if name in owned else list(pair) for name, pair in salted.items()}
+    first = {name: [digests[name]] if name in owned else items for name, items in said.items()}
     parts = [("fields", parties[0][1], first)]
     for position in sorted(set(owned.values())):
-        own = {name: list(salted[name]) for name, number in owned.items() if number == position}
+        own = {name: said[name] for name, number in owned.items() if number == position}
         parts.append((f"fields/{position}", parties[position][1], own))
     return parts
 
@@ -261,7 +256,7 @@ class IssueLicense(VersionCommand):
 
     def reads(self, view: View) -> Reads:
         entry = view.entry(holder_lookup(view.vault, self.holder))
-        reads = Reads(rows=self._piece_keys(view.size))
+        reads = Reads(rows=self._drawn_keys(view.size))
         if entry is not None:
             reads.rows.add((StreamRow, entry.stream_id))
             reads.data_keys.add(entry.stream_id)
@@ -326,7 +321,7 @@ class AmendLicense(VersionCommand):
         )
 
     def reads(self, view: View) -> Reads:
-        reads = Reads(rows=self._piece_keys(view.size))
+        reads = Reads(rows=self._drawn_keys(view.size))
         row = view.state.get(LicenseRow, self.license_ref)
         if row is not None:
             reads.rows |= {
@@ -345,6 +340,7 @@ class AmendLicense(VersionCommand):
             raise errors.InvalidHolderCode("not the holder of this license", field="holder")
         if self.serial_version not in (None, row.serial_version):
             raise errors.Conflict("the license was renewed meanwhile")
+        self._require_known(row)
         identifier = next_id(row, self.content.serial)
         made, seals = self._version(
             license.LicenseAmended,

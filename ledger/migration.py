@@ -1,7 +1,8 @@
 """Migration: schema, range and day tables, roles and logins; run as the database's owner.
 
 `migrate` can be run again at any time and by several at once. It applies what is missing, keeps tables
-of events and keys ahead of use, and drops idempotency days older than any repeat is promised for.
+of events and keys ahead of use, drops idempotency days older than any repeat is promised for, and collects
+attachments that nothing needs.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ VERSIONS = (
     "migration_008",
     "migration_009",
     "migration_010",
+    "migration_011",
     "migration_012",
 )
 SERVER_VERSION_MIN = 150000
@@ -57,6 +59,7 @@ def migrate(owner_conninfo: str, *, logins: tuple[Login, ...] = ()) -> int:
             version = _apply(conn, texts)
             add_ranges(conn)
             _turn_days(conn, texts, days.of_instant(wall_clock()))
+            _collect_attachments(conn)
             for login in logins:
                 _login(conn, texts, login)
     except psycopg.Error as error:
@@ -122,6 +125,13 @@ def _turn_days(conn: psycopg.Connection, texts: sql.Statements, today: int) -> N
     for start, end in tables:
         if end < today - IDEMPOTENCY_DAYS:
             conn.execute(texts["drop_key_table"].format(first=start))
+
+
+def _collect_attachments(conn: psycopg.Connection) -> None:
+    """Sealed bytes that no fact came to name, of drafts that are over and of erased holders go."""
+    texts = sql.load("attachments")
+    for name in ("settle", "collect_unnamed", "collect_drafts", "collect_erased"):
+        conn.execute(texts[name])
 
 
 def _login(conn: psycopg.Connection, texts: sql.Statements, login: Login) -> None:

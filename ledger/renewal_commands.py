@@ -39,7 +39,7 @@ class _FollowingCommand(VersionCommand):
         return Wants(rows={(LicenseRow, self.license_ref)}, lookups=printed.lookups(vault))
 
     def reads(self, view: View) -> Reads:
-        reads = Reads(rows=self._piece_keys(view.size))
+        reads = Reads(rows=self._drawn_keys(view.size))
         row = view.state.get(LicenseRow, self.license_ref)
         if row is not None:
             reads.rows |= {

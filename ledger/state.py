@@ -338,6 +338,18 @@ class CaseRow(Row):
     """From an opening to a closing, each as `ledger.case.Span.text`."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class BlobRow(Row):
+    """A sealed attachment of a license or of a draft, by the digest of its sealed bytes."""
+
+    table = "attachments"
+    digest: bytes
+    license_ref: bytes | None
+    draft_ref: bytes | None
+    stream_id: bytes
+    """Under whose key its own key is sealed."""
+
+
 ROWS: tuple[type[Row], ...] = (
     LedgerRow,
     GenerationRow,
@@ -356,6 +368,7 @@ ROWS: tuple[type[Row], ...] = (
     PartyRow,
     DraftRow,
     CaseRow,
+    BlobRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

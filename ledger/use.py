@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ledger import authorization, days, errors, license, mapping
+from ledger import attachment, authorization, days, errors, license, mapping
 from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Fact, Touched
 from ledger.state import (
@@ -212,6 +212,9 @@ def disclosed(row: AuthorizationRow, license_row: LicenseRow, asked: Asked) -> t
 def _disclosed(held: tuple[str, ...], *limits: tuple[str, ...] | None) -> tuple[str, ...]:
     """The names among `held` that no limit leaves out; remembered, for few combinations are asked for."""
     allowed = set(held)
+    if limits[-1] is None:
+        # Who asks for all that is opened means no photo: attachments are named.
+        allowed = {name for name in allowed if not attachment.is_name(name)}
     for limit in limits:
         if limit is not None:
             allowed &= {*limit, ALWAYS_DISCLOSED}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ledger import days, errors, party
+from ledger import attachment, days, errors, party
 from ledger.state import TypeRow
 
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -40,7 +40,7 @@ def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
     if list(names) != sorted(set(names)):
         raise errors.Invalid("field names are sorted and different", field="fields")
     for name in names:
-        if name in RESERVED_FIELDS or party.FIELD.fullmatch(name):
+        if name in RESERVED_FIELDS or party.FIELD.fullmatch(name) or attachment.FIELD.fullmatch(name):
             continue
         known = name in type_row.field_names if type_row.field_names else FIELD_NAME.fullmatch(name)
         if not known:

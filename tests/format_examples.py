@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from signing import (
+    attachment,
     cbor,
     event,
     fields,
@@ -71,6 +72,11 @@ REQUEST = {
     "reason": "招标资格核验",
     "service_item_name": "投标报名",
 }
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a49444154789c63f80f0001010100b138f6140000000049454e44ae426082"
+)
+ATTACHMENT_KEY, ATTACHMENT_NONCE = bytes([0x05]) * 32, bytes([0x73]) * 12
 EPOCH = date(1970, 1, 1)
 ISSUED_ON = (date(2026, 1, 31) - EPOCH).days
 FIELDS_NONCE, REQUEST_NONCES = bytes([0x70]) * 12, (bytes([0x71]) * 12, bytes([0x72]) * 12)
@@ -287,6 +293,7 @@ def examples() -> dict[str, dict[str, str]]:
         "qr-token.md": _token_example(),
         "proof-bundle.md": {"bundle": compact(bundle())},
         "trust-file.md": {"trust-file": trust.write(TRUST).decode()},
+        "attachment.md": _attachment_example(),
     }
 
 
@@ -330,6 +337,25 @@ def _fields_example() -> dict[str, str]:
         "digested": cbor.encode([salt, "registered_capital", value]).hex(),
         "root": fields.root(DIGESTS.values()).hex(),
     }
+
+
+def _attachment_example() -> dict[str, str]:
+    sealed = attachment.seal(PIXEL, key=ATTACHMENT_KEY, nonce=ATTACHMENT_NONCE, ledger_id=LEDGER_ID)
+    value = {
+        "digest": SUITE.digest(PIXEL).hex(),
+        "length": str(len(PIXEL)),
+        "media_type": "image/png",
+        "sealed_digest": attachment.name(sealed).hex(),
+    }
+    said = {
+        "data": PIXEL,
+        "key": ATTACHMENT_KEY,
+        "nonce": ATTACHMENT_NONCE,
+        "associated_data": cbor.encode(["attachment", 1, SUITE.name, LEDGER_ID]),
+        "sealed": sealed,
+        "value": value,
+    }
+    return {"attachment": pretty(said)}
 
 
 def _checkpoint_example() -> dict[str, str]:

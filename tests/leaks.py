@@ -8,6 +8,7 @@ them at once in UTF-8, UTF-16, hexadecimal, base64, base32, JSON and URL escapes
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import random
 import urllib.parse
@@ -51,6 +52,12 @@ class Markers:
     def number(self) -> str:
         """The digits of a number that only one person's license has."""
         return self._add(f"{self.chance.randrange(10**13, 10**14)}.25", "number")
+
+    def photo(self) -> bytes:
+        """The bytes of a picture, in which some words stand, and whose digest nobody else's has."""
+        data = b"\xff\xd8\xff\xe0" + self.chance.randbytes(500) + self.text("photo").encode()
+        self._add(hashlib.sha256(data).hexdigest(), "photo's digest")
+        return data
 
     def evidence(self) -> str:
         """The digest of a piece of evidence, in hexadecimal."""

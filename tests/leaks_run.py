@@ -6,6 +6,7 @@ offers, granted and refused, and requests that carry markers where they do not b
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import itertools
 import json
@@ -164,7 +165,13 @@ class Day:
             "valid_from": "2020-01-01",
             "valid_to": None,
             "issued_on": "2020-01-01",
+            "attachments": [self.photo()],
         }
+
+    def photo(self) -> dict[str, str]:
+        """A photo whose every byte is its holder's."""
+        data = base64.b64encode(self.markers.photo()).decode()
+        return {"name": "photo", "media_type": "image/jpeg", "data": data}
 
     def issue_and_change(self, holder: dict[str, str]) -> list[dict[str, Any]]:
         """Three licenses, two with the holder's citizen ID in number and serial; one lives through all."""
@@ -236,6 +243,11 @@ class Day:
         granted = [use for answer in decided for use in answer["uses"] if use["decision"] == "granted"]
         assert 2 <= len(granted) < 2 * len(wanted)
         self.disclosed += sum(len(use["license"]["fields"]) for use in granted)
+        asked = {**self.use_body(**wanted[0]), "fields": ["@attachment_photo"]}
+        (shown,) = self.hall.done("/v1/uses", asked)["uses"]
+        path = f"/v1/attachments/{shown['index']}/{shown['license']['license_ref']}/photo"
+        assert self.hall.get(path).content.startswith(b"\xff\xd8\xff")
+        self.refused(self.auditor.get(path))
         body = self.use_body(**wanted[0])
         key = f"key-{next(KEYS)}"
         self.hall.done("/v1/uses", body, key=key)

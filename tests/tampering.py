@@ -36,7 +36,7 @@ def tell(world: World) -> None:
     """A history: licenses, authorizations of two modes, uses counted and refused, changes of status."""
     refs = [world.issue(citizen(number)) for number in range(ROUNDS)]
     refs += [world.issue() for _ in range(3)]
-    world.issue(ENTERPRISE, type_code=CITIZEN_CARD, co_owner=citizen(1))
+    world.issue(ENTERPRISE, type_code=CITIZEN_CARD, co_owner=citizen(1), attachments=(world.attach(),))
     world.do(draft_commands.DraftLicense(actor=world.issuer, type_code=BUSINESS_LICENSE, content={}))
     interim = identifiers.holder_code("099", identifiers.make_interim_code("350102", "000000001"))
     world.do(

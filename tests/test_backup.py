@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -16,11 +17,27 @@ import psycopg
 import pytest
 from psycopg import conninfo as conninfos
 
-from ledger import backup, check, config, errors, keeping, migration, opening, rebuilding, recovery, sql
-from signing import note, receipt, trust
+from ledger import (
+    attachment,
+    attachment_store,
+    backup,
+    check,
+    config,
+    disclosure,
+    errors,
+    keeping,
+    migration,
+    opening,
+    reading,
+    rebuilding,
+    recovery,
+    sql,
+)
+from signing import event, note, receipt, trust
 from tests.conftest import Cluster
 from tests.world import CITIZEN_CARD, World, citizen
 
+PNG = b"\x89PNG\r\n\x1a\n"
 MADE_AT = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
 
 
@@ -108,6 +125,40 @@ def test_a_restored_backup_opens_everyone_but_the_erased(
         receipt.verify(used.receipt, event=used.data, trusted=trust.verifier_keys(trusted))
 
 
+def test_attachments_are_restored_and_those_of_the_erased_open_no_more(
+    world: World, empty: config.Config, tmp_path: Path
+) -> None:
+    ledger = world.ledger
+    kept = {}
+    with contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader:
+        for number in (1, 2):
+            said = attachment.Given(name="photo", media_type="image/png", data=PNG + bytes([number]))
+            kept[number], sealed = attachment.seal(said, vault=ledger.vault)
+            attachment_store.store(reader, {kept[number].digest: sealed})
+            world.issue(citizen(number), type_code=CITIZEN_CARD, attachments=(kept[number],), name="合成")
+    backup.backup(ledger, tmp_path / "backup", made_at=MADE_AT)
+    keeping.erase_holder(ledger, world.appender, citizen(2), ledger.console)
+    assert rows(ledger, "SELECT digest FROM blobs") == [(kept[1].digest,)]
+    bring_keys(ledger.config, empty)
+    backup.restore(empty, tmp_path / "backup")
+    with opening.opened(empty) as opened:
+        recovery.recover(opened, declare_loss=True)
+        with contextlib.closing(reading.Reader(opened.ways.service, opened.vault)) as reader:
+            disclosed = disclosure.Disclosure(reader, opened.vault)
+            issued = [event.parse(data) for data in reader.events(range(reader_size(opened)))]
+            found = [about for about in issued if about.topic == "LicenseIssued"]
+            assert [disclosed.part(about, "fields") is None for about in found] == [False, True]
+            data = attachment_store.fetch(reader, kept[1].digest)
+            assert attachment.unseal(kept[1], data, vault=opened.vault) == PNG + b"\1"
+        migration.migrate(str(opened.ways.owner))
+        assert rows(opened, "SELECT digest FROM blobs") == [(kept[1].digest,)]
+        require_sound(opened)
+
+
+def reader_size(ledger: opening.Ledger) -> int:
+    return ledger.recorder.newest_index() + 1
+
+
 def test_a_backup_from_before_heads_had_a_mac_is_restored_and_gone_on_with(
     world: World, empty: config.Config, tmp_path: Path
 ) -> None:
@@ -123,6 +174,8 @@ def test_a_backup_from_before_heads_had_a_mac_is_restored_and_gone_on_with(
     (folder / "checkpoints.copy").write_bytes(heads)
     manifest = json.loads((folder / backup.MANIFEST).read_bytes())
     manifest["schema"] = migration.VERSIONS.index("migration_008")
+    (folder / "blobs.copy").unlink()
+    del manifest["files"]["blobs.copy"]
     manifest["files"]["checkpoints.copy"] = hashlib.sha256(heads).hexdigest()
     (folder / backup.MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     bring_keys(world.ledger.config, empty)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ledger import bundle
-from signing import event, fields, ids, receipt, spelling, token, trust
+from signing import attachment, event, fields, ids, receipt, spelling, token, trust
 from tests import format_examples, judges
 
 FORMATS = format_examples.FORMATS
@@ -137,6 +137,28 @@ def test_a_stranger_takes_the_root_of_the_fields() -> None:
             assert preimage.hex() == block("field-digests.md", "digested")
     digests = sorted(bytes.fromhex(row["digest"]) for row in said.values())
     assert mth([sha256(b"\x00" + item) for item in digests]).hex() == block("field-digests.md", "root")
+
+
+def test_a_stranger_with_the_key_opens_the_attachment() -> None:
+    said = told("attachment.md", "attachment")
+    sealed, key, ledger_id = (bytes.fromhex(item) for item in (said["sealed"], said["key"], "10" * 16))
+    bound = cbor(["attachment", 1, "intl", ledger_id])
+    assert bound.hex() == said["associated_data"]
+    assert sealed[:12].hex() == said["nonce"]
+    data = AESGCM(key).decrypt(sealed[:12], sealed[12:], bound)
+    assert data.hex() == said["data"]
+    assert said["value"] == {
+        "digest": sha256(data).hex(),
+        "length": str(len(data)),
+        "media_type": "image/png",
+        "sealed_digest": sha256(sealed).hex(),
+    }
+    with pytest.raises(attachment.AttachmentInvalid):
+        attachment.unseal(sealed, key=key, named=bytes(32), ledger_id=ledger_id)
+    with pytest.raises(attachment.AttachmentInvalid):
+        attachment.unseal(sealed, key=key, named=sha256(sealed), ledger_id=bytes(16))
+    opened = attachment.unseal(sealed, key=key, named=sha256(sealed), ledger_id=ledger_id)
+    assert opened == data
 
 
 def test_a_stranger_verifies_the_checkpoint() -> None:

@@ -16,6 +16,7 @@ from tests.conftest import Cluster
 ORDER = (
     *(
         "issue",
+        "read_attachment",
         "grant",
         "use",
         "use_batch",
@@ -29,7 +30,7 @@ ORDER = (
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("renew", "replace", "endorse", "endorse_batch"),
     *("issue_counterparts", "get_pieces", "cancel_counterpart"),
-    *("draft", "get_draft", "review_draft", "issue_draft"),
+    *("draft", "get_draft", "read_draft_attachment", "review_draft", "issue_draft"),
     *("transfer_out", "cancel_transfer", "void"),
     *(
         "correct_holder",

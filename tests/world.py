@@ -5,11 +5,14 @@ Every code is synthetic: people born on 1900-01-01, organizations of the publish
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import replace
 from typing import Any
 
 from ledger import (
+    attachment,
+    attachment_store,
     authorization,
     authorization_commands,
     catalog,
@@ -21,6 +24,7 @@ from ledger import (
     identifiers,
     license_commands,
     opening,
+    reading,
     registry_commands,
     status_commands,
     use_commands,
@@ -92,6 +96,7 @@ class World:
         valid_from: str = "2020-01-01",
         valid_to: str | None = None,
         co_owner: identifiers.HolderCode | None = None,
+        attachments: tuple[attachment.Attached, ...] = (),
         **values: Any,
     ) -> bytes:
         """A new license of `holder`, and of a co-owner; returns its license_ref."""
@@ -110,9 +115,18 @@ class World:
             holder=holder,
             content=content,
             parties=() if co_owner is None else (_owner(co_owner),),
+            attachments=attachments,
         )
         self.do(asked)
         return asked.license_ref
+
+    def attach(self, name: str = "photo") -> attachment.Attached:
+        """A picture, sealed and stored, for a license to be issued with."""
+        said = attachment.Given(name=name, media_type="image/png", data=b"\x89PNG\r\n\x1a\n" + bytes(40))
+        made, sealed = attachment.seal(said, vault=self.ledger.vault)
+        with contextlib.closing(reading.Reader(self.ledger.ways.service, self.ledger.vault)) as reader:
+            attachment_store.store(reader, {made.digest: sealed})
+        return made
 
     def status(self, license_ref: bytes, verb: str) -> Result:
         """A change of a status or a mark by the issuer."""

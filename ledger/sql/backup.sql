@@ -14,6 +14,7 @@ SELECT generation, root FROM checkpoints WHERE partition = %s AND size = %s
 -- Whether nothing was ever appended here.
 SELECT NOT EXISTS (SELECT FROM events) AND NOT EXISTS (SELECT FROM checkpoints)
    AND NOT EXISTS (SELECT FROM directory) AND NOT EXISTS (SELECT FROM data_keys)
+   AND NOT EXISTS (SELECT FROM blobs)
 
 -- save_checkpoints --
 -- Every tree head.
@@ -62,6 +63,14 @@ COPY (SELECT partition, day, key, body_digest, first_index, events
 -- load_idempotency --
 -- The idempotency keys of a backup.
 COPY idempotency (partition, day, key, body_digest, first_index, events) FROM STDIN (FORMAT binary)
+
+-- save_blobs --
+-- Every sealed attachment.
+COPY (SELECT partition, digest, sealed, stored_at FROM blobs ORDER BY partition, digest) TO STDOUT (FORMAT binary)
+
+-- load_blobs --
+-- The sealed attachments of a backup.
+COPY blobs (partition, digest, sealed, stored_at) FROM STDIN (FORMAT binary)
 
 -- drop_data_keys --
 -- The wraps of an older copy of the database: those outside take their place.
