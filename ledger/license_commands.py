@@ -39,7 +39,12 @@ PLACES_DRAWN = 8
 
 def draw_serial() -> str:
     """A random serial for a license whose issuer gave none."""
-    return "".join(secrets.choice(SERIAL_ALPHABET) for _ in range(SERIAL_LENGTH))
+    drawn = secrets.randbelow(len(SERIAL_ALPHABET) ** SERIAL_LENGTH)
+    characters = []
+    for _ in range(SERIAL_LENGTH):
+        drawn, digit = divmod(drawn, len(SERIAL_ALPHABET))
+        characters.append(SERIAL_ALPHABET[digit])
+    return "".join(characters)
 
 
 def draw_places(counterparts: int = 0) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ identifiers exist, and since a serial may embed a citizen ID, no `repr` shows on
 Rests on `ledger.identifiers` for credit codes.
 """
 
+import functools
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -193,6 +194,7 @@ def _parts(type_code: str, issuer_code: str, serial: str, version: str, check: s
     )
 
 
+@functools.lru_cache(maxsize=4096)
 def _refuse_type_code(type_code: str) -> None:
     """GB/T 36904: the credit code of the defining body and a three-digit serial, 21 in all."""
     if not _is_credit_code(type_code[:18]) or re.fullmatch("[0-9]{3}", type_code[18:]) is None:
@@ -210,6 +212,7 @@ def _refuse_body(body: str) -> None:
         raise _error("charset")
 
 
+@functools.lru_cache(maxsize=4096)
 def _is_credit_code(code: str) -> bool:
     """Whether this is a credit code exactly as printed, in upper case."""
     try:

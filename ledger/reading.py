@@ -13,13 +13,16 @@ from typing import Any
 import psycopg
 import psycopg_pool
 
-from ledger import errors, log, place, sql, tables, tiling
+from ledger import errors, log, place, pooling, sql, tables, tiling
 from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, R, Row
 from ledger.vault import Vault
 from signing import keyring, merkle, note, receipt, seal
 
 TILES_CACHED = 1024
+ROOTS_CACHED = 65_536
+NOTES_CACHED = 16
+"""The same tree head is signed for many receipts, with the same bytes: Ed25519 is deterministic."""
 KEY_TRIES = 3
 
 
@@ -30,17 +33,19 @@ class Reader:
         self._vault = vault
         self._partition = partition
         self._sql = sql.load("append")
-        self.pool: psycopg_pool.ConnectionPool[psycopg.Connection[Any]] = psycopg_pool.ConnectionPool(
+        self.pool: pooling.Pool = psycopg_pool.ConnectionPool(
             conninfo,
             min_size=1,
             max_size=pool_max,
             kwargs={"autocommit": True},
             open=True,
-            check=psycopg_pool.ConnectionPool.check_connection,
+            check=pooling.check,
             timeout=10.0,
             reconnect_timeout=2.0,
         )
         self._tile = functools.lru_cache(maxsize=TILES_CACHED)(self._stored_tile)
+        self._tile_root = functools.lru_cache(maxsize=ROOTS_CACHED)(self._root_of_tile)
+        self._signed = functools.lru_cache(maxsize=NOTES_CACHED)(self._note)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -129,6 +134,7 @@ class Reader:
             size=size,
             states=self._states,
             tile=self._cached_tile,
+            root=self._tile_root,
             digest=self._vault.suite.digest,
         )
 
@@ -160,6 +166,10 @@ class Reader:
         return mark.size, root, generation, peaks
 
     def _sign(self, size: int, root: bytes, generation: int) -> str:
+        return self._signed(size, root, generation, self._vault.ring.version)
+
+    def _note(self, size: int, root: bytes, generation: int, _: int) -> str:
+        """The signed tree head under the keys of one version of the key ring."""
         origin = log.origin_line(self._vault.ring.origin, partition=self._partition, generation=generation)
         text = note.Checkpoint(origin=origin, size=size, root=root).text
         return note.sign(text, name=origin, key=self._vault.log_key, suite=self._vault.suite)
@@ -173,6 +183,9 @@ class Reader:
             return self._tile(level, number)
         except LookupError:
             return None
+
+    def _root_of_tile(self, level: int, number: int) -> bytes:
+        return tiling.tile_root(level, number, tile=self._cached_tile, digest=self._vault.suite.digest)
 
     def _stored_tile(self, level: int, number: int) -> bytes:
         rows = self.run(self._sql["tile"], (self._partition, level, number))

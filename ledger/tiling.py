@@ -14,6 +14,8 @@ StateReader = Callable[[int, int], Sequence[bytes]]
 """states(first, last): stored bytes of leaf indexes, both included."""
 TileReader = Callable[[int, int], bytes | None]
 """tile(level, number): the hashes of a full tile, or None."""
+RootReader = Callable[[int, int], bytes]
+"""root(level, number): the root over a full tile."""
 Tile = tuple[int, int, bytes]
 """(level, number, hashes)."""
 
@@ -77,19 +79,27 @@ def filled(size: int, row: Sequence[bytes], tile: TileReader, digest: merkle.Has
         if first == end:
             break
         row = [
-            _tile_root(tile, level - 1, number, digest) for number in range(first * width, row_start)
+            tile_root(level - 1, number, tile=tile, digest=digest)
+            for number in range(first * width, row_start)
         ] + roots
     return tiles
 
 
 def node(
-    level: int, index: int, *, size: int, states: StateReader, tile: TileReader, digest: merkle.Hash
+    level: int,
+    index: int,
+    *,
+    size: int,
+    states: StateReader,
+    tile: TileReader,
+    root: RootReader,
+    digest: merkle.Hash,
 ) -> bytes:
     """The root of the perfect subtree of 2^level leaves at `index`, all within `size` leaves."""
     row_level, height = divmod(level, merkle.TILE_HEIGHT)
     first = index << height
     count = 1 << height
-    hashes = _row(row_level, first, count, size=size, states=states, tile=tile, digest=digest)
+    hashes = _row(row_level, first, count, size=size, states=states, tile=tile, root=root, digest=digest)
     return merkle.root(hashes, digest=digest)
 
 
@@ -101,21 +111,24 @@ def _row(
     size: int,
     states: StateReader,
     tile: TileReader,
+    root: RootReader,
     digest: merkle.Hash,
 ) -> list[bytes]:
     """`count` (at most 128) node hashes of one tile's row, from a full tile or from the row below."""
     number = first // merkle.TILE_WIDTH
-    stored = tile(row_level, number)
+    # A tile that `size` leaves do not fill is not there, and is not looked for.
+    is_full = (number + 1) << merkle.TILE_HEIGHT * (row_level + 1) <= size
+    stored = tile(row_level, number) if is_full else None
     if stored is not None:
         width = len(stored) // merkle.TILE_WIDTH
         offset = first % merkle.TILE_WIDTH
         return [stored[(offset + i) * width : (offset + i + 1) * width] for i in range(count)]
     if row_level == 0:
         return [merkle.leaf_hash(state, digest=digest) for state in states(first, first + count - 1)]
-    return [_tile_root(tile, row_level - 1, first + i, digest) for i in range(count)]
+    return [root(row_level - 1, first + i) for i in range(count)]
 
 
-def _tile_root(tile: TileReader, level: int, number: int, digest: merkle.Hash) -> bytes:
+def tile_root(level: int, number: int, *, tile: TileReader, digest: merkle.Hash) -> bytes:
     """The root over a full tile, which is a node of the row above."""
     stored = tile(level, number)
     assert stored is not None, "a filled tile is stored with the batch that filled it"

@@ -19,7 +19,7 @@ from psycopg import conninfo as conninfos
 from psycopg import pq
 from psycopg.adapt import Dumper
 
-from ledger import errors, state, store_pipeline, tables
+from ledger import errors, pooling, state, store_pipeline, tables
 from projections import sql
 
 SCHEMA, NEXT_SCHEMA = "projections", "projections_next"
@@ -147,14 +147,14 @@ class Database:
         settings = _SETTINGS | {"search_path": ",".join(dict.fromkeys((schema, SCHEMA, "public")))}
         given = conninfos.conninfo_to_dict(conninfo).get("options") or ""
         options = " ".join([str(given), *(f"-c {name}={value}" for name, value in settings.items())])
-        self._pool: psycopg_pool.ConnectionPool[psycopg.Connection[Any]] = psycopg_pool.ConnectionPool(
+        self._pool: pooling.Pool = psycopg_pool.ConnectionPool(
             conninfos.make_conninfo(conninfo, options=options.strip()),
             min_size=1,
             max_size=pool_max,
             kwargs={"autocommit": True},
             configure=_configure,
             open=True,
-            check=psycopg_pool.ConnectionPool.check_connection,
+            check=pooling.check,
             timeout=5.0,
             reconnect_timeout=2.0,
         )

@@ -25,6 +25,7 @@ PSYCOPG_ALSO = (
     "ledger/recorder.py",  # the library's recorder, whose datastore is psycopg
     "ledger/migration.py",  # works as owner
     "ledger/opening.py",  # takes connection strings apart
+    "ledger/pooling.py",
     "ledger/reading.py",  # a pool beside the append path
     "ledger/check_source.py",
     "ledger/rebuilding.py",

@@ -1,0 +1,23 @@
+"""Pools of connections that read: one that the server has closed is noticed before it is used.
+
+psycopg's own check asks the server each time a connection is taken, a round trip for every read. An idle
+connection on which the server says something is closed, or about to be: only then is it asked.
+"""
+
+from __future__ import annotations
+
+import select
+from typing import Any
+
+import psycopg
+import psycopg_pool
+
+Pool = psycopg_pool.ConnectionPool[psycopg.Connection[Any]]
+
+
+def check(conn: psycopg.Connection[Any]) -> None:
+    """Nothing while the connection is as it was left; raises psycopg.OperationalError when it is closed."""
+    poll = select.poll()
+    poll.register(conn.pgconn.socket, select.POLLIN)
+    if poll.poll(0):
+        psycopg_pool.ConnectionPool.check_connection(conn)
