@@ -28,6 +28,7 @@ OPERATOR = "11350000000000019H"
 SEED = 20261122
 CALLERS = 24
 SINGLE_USES, BATCHED_USES = 1_000, 5_600
+USES_A_BATCH, BATCHES_AT_ONCE = 400, 2
 NATURAL_TYPES = (1, 4, 15, 16, 19, 20, 36, 44, 60, 68)
 LEGAL_TYPES = (0, 17, 31, 33, 41, 50, 51, 56, 58, 64)
 """Rows of the shipped catalog: twenty types in use."""
@@ -257,12 +258,19 @@ def _use_all(world: World, chance: random.Random, progress: Progress) -> None:
     """Uses one by one, then in batches; the common refusals among them."""
     jobs = [_use_job(world, chance, number) for number in range(SINGLE_USES)]
     answers = _all(lambda job: world.halls[job[0]].post("/v1/uses", job[1]), jobs, "uses", progress)
-    for start in range(0, BATCHED_USES, 400):
-        items = [_use_job(world, chance, SINGLE_USES + start + number)[1] for number in range(400)]
-        keyed = [{**item, "idempotency_key": f"demo-{start + n}"} for n, item in enumerate(items)]
-        # In turn, so that neither hall meets more refusals in a minute than a client may.
-        batch = world.halls[start // 400 % 2].post("/v1/uses/batch", {"items": keyed})
-        answers += [item["answer"] for item in batch["items"]]
+    starts = range(SINGLE_USES, SINGLE_USES + BATCHED_USES, USES_A_BATCH)
+    batches = [
+        [_use_job(world, chance, start + number)[1] for number in range(USES_A_BATCH)] for start in starts
+    ]
+
+    def use(batch: int) -> list[dict[str, Any]]:
+        keyed = [{**item, "idempotency_key": f"demo-{batch}-{n}"} for n, item in enumerate(batches[batch])]
+        # The halls take turns, so that neither meets more refusals in a minute than a client may.
+        answer = world.halls[batch % 2].post("/v1/uses/batch", {"items": keyed})
+        return [item["answer"] for item in answer["items"]]
+
+    for told in _all(use, range(len(batches)), "batches of uses", progress, callers=BATCHES_AT_ONCE):
+        answers += told
     count(world, [use for answer in answers for use in answer["uses"]])
 
 
@@ -301,11 +309,18 @@ def _use_job(world: World, chance: random.Random, number: int) -> tuple[int, dic
     return hall, body
 
 
-def _all(call: Callable[[Any], Any], jobs: Sequence[Any], step: str, progress: Progress) -> list[Any]:
+def _all(
+    call: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    step: str,
+    progress: Progress,
+    *,
+    callers: int = CALLERS,
+) -> list[Any]:
     """Every job done by many callers at once, results in the jobs' order."""
     results = []
-    with ThreadPoolExecutor(CALLERS) as callers:
-        for done, result in enumerate(callers.map(call, jobs), start=1):
+    with ThreadPoolExecutor(callers) as pool:
+        for done, result in enumerate(pool.map(call, jobs), start=1):
             results.append(result)
             progress(step, done, len(jobs))
     return results

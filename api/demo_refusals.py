@@ -12,11 +12,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api import demo, demo_people
+from ledger import catalog
 
 ITEM = demo.ITEMS[0]
 HALL = 3
 """The fourth hall: it has no authorization but the consents made here."""
 FIRST_RESIDENT = 40
+OWNED_TOGETHER = "不动产权证书"
+"""A type of which every co-owner is asked for consent."""
 TOGETHER = 21
 """Licenses of one type, of which one request uses 20 at most."""
 _EVIDENCE = "5a" * 32
@@ -53,6 +56,7 @@ class Refusals:
             self._by_registration("end", {"kind": "death"}),
             self._by_registration("contest", {}),
             self._ambiguous(),
+            self._owned_together(),
         ]
         ended, *others = asks
         answers = [answer for ask in others for answer in ask()]
@@ -107,22 +111,42 @@ class Refusals:
         person = next(self._residents)
         held = self._held(person)
         for _ in range(TOGETHER):
-            number = next(self._numbers)
-            body = {
-                **demo.act(),
-                "license_type": held["type"],
-                "holder": {"code_type": person.code_type, "code": person.code, "name": person.name},
-                "number": f"闽{number:08}",
-                "fields": {"name": person.name},
-                "valid_from": "2020-01-01",
-                "valid_to": "2099-12-31",
-                "issued_on": "2020-01-01",
-            }
-            answer = self._world.issuer.post("/v1/licenses", body)
-            self._world.licenses.append({"person": person, "type": held["type"], **answer})
+            self._issue(person, held["type"], {"name": person.name})
         self._consent(person, held["type"], {})
         holder = {"code_type": person.code_type, "code": person.code}
         return lambda: [self._use({"holder": holder, "license_type": held["type"]})]
+
+    def _owned_together(self) -> Ask:
+        """A license of two owners, of whom one consents."""
+        owner, other = next(self._residents), next(self._residents)
+        (type_code,) = (
+            entry.type_code
+            for entry in catalog.national_catalog(demo.OPERATOR)
+            if entry.name_zh == OWNED_TOGETHER
+        )
+        party = {"role": "co-owner", **_named(other), "fields": {}}
+        fields = {"right_holder": f"{owner.name}、{other.name}", "co_ownership": "共同共有"}
+        issued = self._issue(owner, type_code, fields, parties=[party])
+        self._consent(owner, type_code, {})
+        return lambda: [self._use({"license_ref": issued["license_ref"]})]
+
+    def _issue(
+        self, person: demo_people.Person, type_code: str, fields: dict[str, str], **more: Any
+    ) -> dict[str, Any]:
+        body = {
+            **demo.act(),
+            "license_type": type_code,
+            "holder": _named(person),
+            "number": f"闽{next(self._numbers):08}",
+            "fields": fields,
+            "valid_from": "2020-01-01",
+            "valid_to": "2099-12-31",
+            "issued_on": "2020-01-01",
+            **more,
+        }
+        answer: dict[str, Any] = self._world.issuer.post("/v1/licenses", body)
+        self._world.licenses.append({"person": person, "type": type_code, **answer})
+        return answer
 
     def _held(self, person: demo_people.Person) -> dict[str, Any]:
         """A license that is good for years."""
@@ -142,3 +166,7 @@ class Refusals:
         }
         answer: dict[str, Any] = self._world.halls[HALL].post("/v1/uses", body)
         return answer
+
+
+def _named(person: demo_people.Person) -> dict[str, str]:
+    return {"code_type": person.code_type, "code": person.code, "name": person.name}
