@@ -11,6 +11,7 @@ import sys
 import typer
 
 from api import (
+    cli_bench,
     cli_cases,
     cli_console,
     cli_demo,
@@ -42,6 +43,7 @@ for module in (
     cli_organizations,
     cli_identifiers,
     cli_cases,
+    cli_bench,
 ):
     module.add_to(app)
 

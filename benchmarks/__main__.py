@@ -1,22 +1,38 @@
-"""`python -m benchmarks [NAME [OPTIONS...]]`: one benchmark with its options, or all without, in turn."""
+"""`python -m benchmarks [NAME] [OPTIONS...]`: one benchmark with its options, or all with them, in turn.
+
+`report` draws `results/REPORT.md` from what was kept with `--save`.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-NAMES = ("sharing", "append", "check", "growth", "rebuild")
+NAMES = ("sharing", "issue", "lookup", "verify", "append", "check", "rebuild", "growth")
+OTHERS = ("report",)
 
 
 def main() -> int:
-    """Run one benchmark, or all; each prints one JSON object."""
-    name, options = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("", [])
-    if name and name not in NAMES:
-        print(f"benchmarks are: {', '.join(NAMES)}", file=sys.stderr)
+    """Run one benchmark, or all; the status of the first that failed, else 0."""
+    arguments = sys.argv[1:]
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(__doc__)
+        print(f"benchmarks: {', '.join(NAMES)}; each says more with --help")
+        return 0
+    chosen: tuple[str, ...] = NAMES
+    options = arguments
+    if arguments and not arguments[0].startswith("-"):
+        chosen, options = (arguments[0],), arguments[1:]
+    if chosen[0] not in NAMES + OTHERS:
+        print(f"benchmarks are: {', '.join(NAMES + OTHERS)}", file=sys.stderr)
         return 2
-    for one in [name] if name else NAMES:
-        print(f"== {one}", flush=True)
-        subprocess.run([sys.executable, "-m", f"benchmarks.{one}", *options], check=True)
+    for name in chosen:
+        print(f"== {name}", file=sys.stderr, flush=True)
+        status = subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *options], check=False
+        ).returncode
+        if status:
+            return status
     return 0
 
 

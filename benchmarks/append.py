@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
 import statistics
 import tempfile
 import time
@@ -26,6 +25,7 @@ import uvloop
 from eventsourcing import persistence, postgres
 from psycopg import conninfo as conninfos
 
+from benchmarks import result
 from ledger import config, opening, use_commands
 from ledger.appender import Appender, spare_collector
 from ledger.command import Repeat
@@ -37,22 +37,24 @@ KEPT_EVERY = 100
 
 
 def main() -> None:
-    """Run the rounds and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the rounds and tell."""
+    parser = result.parser(__doc__, quick="two short rounds")
     parser.add_argument("--callers", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("--pool", type=int, default=16, help="connections of the ordinary recorder")
     arguments = parser.parse_args()
+    arguments.rounds = arguments.rounds or (2 if arguments.quick else 5)
+    arguments.seconds = arguments.seconds or (1.0 if arguments.quick else 4.0)
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
         Path(folder).chmod(0o755)
         configured = config.Config(data=Path(folder) / "data")
         opening.init(configured, origin="demo.license-ledger.example/bench", operator=OPERATOR)
         with opening.opened(configured) as ledger, ledger.appending() as appender:
-            print(json.dumps(_compare(ledger, appender, arguments), indent=2))
+            result.tell("append", _compare(ledger, appender, arguments), arguments)
 
 
-def _compare(ledger: opening.Ledger, appender: Appender, arguments: argparse.Namespace) -> dict[str, object]:
+def _compare(ledger: opening.Ledger, appender: Appender, arguments: argparse.Namespace) -> result.Figures:
     world = World(ledger, appender)
     world.issue()
     world.grant()
@@ -70,13 +72,13 @@ def _compare(ledger: opening.Ledger, appender: Appender, arguments: argparse.Nam
         receipt.verify(text, event=data, trusted=[key])
     ratios = [own / other for own, other in zip(rates["ours"], rates["ordinary"], strict=True)]
     return {
+        "ratio_to_ordinary": result.spread(ratios)["median"],
         "callers": arguments.callers,
         "event_bytes": len(sample.data),
         "ordinary_events_per_second": round(statistics.median(rates["ordinary"])),
         "ours_events_per_second": round(statistics.median(rates["ours"])),
-        "ratio": round(statistics.median(ratios), 2),
-        "ratios": [round(ratio, 2) for ratio in ratios],
         "receipts_verified": len(receipts),
+        "ratios": {"ordinary": result.spread(ratios)},
     }
 
 

@@ -2,8 +2,7 @@
 
 Builds a ledger through the appender (uses of one authorization, many at once), then checks it in a
 process of its own per measurement, which also starts the database. `one_core` binds the check and its
-database server together to a single core; `two_processes` leaves both to the scheduler. Prints one
-JSON object.
+database server together to a single core; `two_processes` leaves both to the scheduler.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from benchmarks import result
 from ledger import check, config, opening, use_commands
 from ledger.appender import Appender
 from ledger.pen import Result
@@ -30,9 +30,9 @@ CALLERS = 20
 
 
 def main() -> None:
-    """Build, check each way, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=50_000)
+    """Build, check each way, tell."""
+    parser = result.parser(__doc__, quick="a tenth of the events")
+    parser.add_argument("--events", type=int)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--facts", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--one-core", action="store_true", help=argparse.SUPPRESS)
@@ -40,6 +40,7 @@ def main() -> None:
     if arguments.measure is not None:
         print(json.dumps(_measure(arguments.measure, facts=arguments.facts, one_core=arguments.one_core)))
         return
+    arguments.events = arguments.events or (5_000 if arguments.quick else 50_000)
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
         Path(folder).chmod(0o755)
         configured = config.Config(data=Path(folder) / "data")
@@ -51,7 +52,10 @@ def main() -> None:
             for facts in (True, False):
                 name = f"{'facts' if facts else 'full'}_{'one_core' if one_core else 'two_processes'}"
                 told[name] = _in_own_process(configured.data, facts=facts, one_core=one_core)
-        print(json.dumps(told, indent=2))
+        told = {"facts_per_core_second": told["facts_one_core"]["events_per_second"], **told}
+        for name in ("measure", "facts", "one_core"):
+            delattr(arguments, name)
+        result.tell("check", told, arguments)
 
 
 def _fill(world: World, appender: Appender, events: int) -> None:

@@ -1,7 +1,7 @@
 -- Requests of a closed loop: prepared bodies, one after another, each under an idempotency key of its own.
 -- wrk -s closed_loop.lua URL -- FILE PREFIX OFFSET COUNT
 -- FILE: first the number of tokens and the tokens, a line each; then a line for each request: number of its
--- token, tab, body. Reading begins behind OFFSET requests and takes COUNT of them, again and again.
+-- token, tab, path, tab, body; without a body it is a GET. Reading begins behind OFFSET requests and takes COUNT of them, again and again.
 -- PREFIX begins the keys of this run. Where a body says @KEY@, as the items of a batch do, the key stands too.
 
 local heads, bodies, number, prefix = {}, {}, 0, ""
@@ -20,10 +20,10 @@ function init(args)
     end
     for line in file:lines() do
         if #heads == count then break end
-        local token, body = line:match("^(%d+)\t(.*)$")
+        local token, path, body = line:match("^(%d+)\t([^\t]+)\t(.*)$")
         local _, places = body:gsub("@KEY@", "@KEY@")
         local length = #body + places * (#prefix + WIDTH - 5)
-        heads[#heads + 1] = "POST " .. wrk.path .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port ..
+        heads[#heads + 1] = (#body > 0 and "POST " or "GET ") .. path .. " HTTP/1.1\r\nHost: " .. wrk.host .. ":" .. wrk.port ..
             "\r\nContent-Type: application/json\r\nAuthorization: Bearer " .. tokens[tonumber(token) + 1] ..
             "\r\nContent-Length: " .. length .. "\r\nIdempotency-Key: "
         bodies[#bodies + 1] = { places > 0, body }

@@ -10,7 +10,8 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,12 +48,21 @@ def require_wrk() -> None:
         raise WrkMissing(_MISSING)
 
 
+def guarded(main: Callable[[], int]) -> int:
+    """The status of `main`, or 2 and a line on standard error where wrk is missing."""
+    try:
+        return main()
+    except WrkMissing as missing:
+        print(f"error: {missing}", file=sys.stderr)
+        return 2
+
+
 def write(path: Path, requests: Sequence[workload.Asked], tokens: Sequence[str]) -> None:
     """The prepared requests, as the script reads them."""
     lines = [str(len(tokens)), *tokens]
     for one in requests:
-        body = json.dumps(one.body, ensure_ascii=False, separators=(",", ":"))
-        lines.append(f"{one.requester}\t{body}")
+        body = "" if one.body is None else json.dumps(one.body, ensure_ascii=False, separators=(",", ":"))
+        lines.append(f"{one.requester}\t{one.path}\t{body}")
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -66,7 +76,7 @@ def run(
     count: int = 1_000_000,
     connections: int = CONNECTIONS,
 ) -> Run:
-    """Drive `url` for some seconds; raises CalledProcessError when wrk fails."""
+    """Drive the service at `url` for some seconds; raises CalledProcessError when wrk fails."""
     require_wrk()
     prefix = secrets.token_hex(8) + "-"
     command = [

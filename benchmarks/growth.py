@@ -1,26 +1,31 @@
-"""Bytes on disk that one use adds: all tables and indexes, decision state and projections among them.
+"""What becomes of speed and disk as a ledger grows: uses a second at 10 thousand and at a million events.
 
-Uses go through the appender with an idempotency key and a case number each, to many holders' licenses
-under one authorization; the followers come up behind them. Then the size of every relation is read
-before and after, and the difference is shared among the uses, a table a line. Nothing is vacuumed by
-hand: what updates leave behind counts.
+Two ledgers, a small and a large one, each on a server of its own, take turns, so that what else the
+machine does meets both alike. Then a long snapshot is held open on the large one, as a report or a
+backup holds it, and it is measured again while it is open. The bytes that one use adds are those of all
+tables and indexes, decision state and projections among them; nothing is vacuumed by hand, so that what
+updates leave behind counts. Through the appender, without HTTP.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import dataclasses
 import itertools
-import json
 import random
+import sys
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 
+from benchmarks import result
 from ledger import config, opening, use_commands
-from ledger.appender import Appender
+from ledger.appender import Appender, spare_collector
 from ledger.command import Repeat
 from projections import db, follower, registry
 from tests.world import CITIZEN_CARD, OPERATOR, World, citizen
@@ -31,62 +36,174 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class p ON p.oid = i.inhparent
 WHERE c.relkind = 'r' AND n.nspname IN ('public', 'projections') GROUP BY 1 ORDER BY 1
 """
+_QUICK = {"small": 1_500, "large": 8_000, "rounds": 2, "seconds": 2.0, "snapshot_seconds": 4.0, "holders": 90}
+_FULL = {
+    "small": 10_000,
+    "large": 1_000_000,
+    "rounds": 5,
+    "seconds": 10.0,
+    "snapshot_seconds": 600.0,
+    "holders": 900,
+}
 
 
-def main() -> None:
-    """Use, follow, measure, and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--uses", type=int, default=50_000)
-    parser.add_argument("--holders", type=int, default=900, help="at most 900")
+def main() -> int:
+    """Fill, measure, tell."""
+    parser = result.parser(__doc__, quick="a hundredth of the size")
+    parser.add_argument("--small", type=int, help="events of the small ledger")
+    parser.add_argument("--large", type=int, help="events of the large one; 10000000 takes an hour")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="of each round")
+    parser.add_argument("--snapshot-seconds", type=float, help="how long the snapshot has been open")
+    parser.add_argument("--holders", type=int, help="at most 900")
     parser.add_argument("--licenses", type=int, default=5, help="of each holder")
     parser.add_argument("--operators", type=int, default=50)
-    parser.add_argument("--callers", type=int, default=32)
+    parser.add_argument("--callers", type=int, default=64)
     arguments = parser.parse_args()
+    for name, value in (_QUICK if arguments.quick else _FULL).items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, value)
+    with _filled(arguments, arguments.small) as small, _filled(arguments, arguments.large) as large:
+        spare_collector()
+        del arguments.uses
+        result.tell("growth", _measure(small, large, arguments), arguments)
+    return 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Filled:
+    """A ledger with so many events, and who uses it."""
+
+    ledger: opening.Ledger
+    appender: Appender
+    world: World
+    licenses: list[bytes]
+    numbers: Iterator[int]
+    bytes_per_use: int = 0
+    by_table: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+@contextlib.contextmanager
+def _filled(arguments: argparse.Namespace, events: int) -> Iterator[Filled]:
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
         Path(folder).chmod(0o755)
         configured = config.Config(data=Path(folder) / "data")
         opening.init(configured, origin="demo.license-ledger.example/bench", operator=OPERATOR)
         with opening.opened(configured) as ledger, ledger.appending() as appender:
-            print(json.dumps(_measure(ledger, appender, arguments), indent=2))
+            world = World(ledger, appender)
+            licenses = [
+                world.issue(citizen(number), type_code=CITIZEN_CARD)
+                for number in range(arguments.holders)
+                for _ in range(arguments.licenses)
+            ]
+            world.grant(type_codes=(CITIZEN_CARD,))
+            numbers = itertools.count(1)
+            made = Filled(ledger=ledger, appender=appender, world=world, licenses=licenses, numbers=numbers)
+            _fill(made, events, arguments)
+            yield made
 
 
-def _measure(ledger: opening.Ledger, appender: Appender, arguments: argparse.Namespace) -> dict[str, object]:
-    owner = str(ledger.ways.owner)
-    world = World(ledger, appender)
-    licenses = [
-        world.issue(citizen(number), type_code=CITIZEN_CARD)
-        for number in range(arguments.holders)
-        for _ in range(arguments.licenses)
-    ]
-    world.grant(type_codes=(CITIZEN_CARD,))
+def _fill(made: Filled, events: int, arguments: argparse.Namespace) -> None:
+    """Use until there are so many events, followers behind, and see what that added to the disk."""
+    owner = str(made.ledger.ways.owner)
     db.migrate(owner)
-    with db.Database(ledger.ways.service) as database:
-        _follow(ledger, database)
-        before, head = sizes(owner), ledger.recorder.newest_index()
-        asyncio.run(use(world, appender, licenses, arguments))
-        _follow(ledger, database)
-        after, uses = sizes(owner), ledger.recorder.newest_index() - head
+    with db.Database(made.ledger.ways.service) as database:
+        _follow(made.ledger, database)
+        before, head = sizes(owner), made.ledger.recorder.newest_index()
+        count = max(1_000, events - head - 1)
+        for _ in range(0, count, 50_000):
+            some = min(50_000, count)
+            arguments.uses = some
+            asyncio.run(use(made.world, made.appender, made.licenses, arguments, numbers=made.numbers))
+            _follow(made.ledger, database)
+            count -= some
+        after, uses = sizes(owner), made.ledger.recorder.newest_index() - head
     grown = {name: (size - before.get(name, 0)) / uses for name, size in after.items()}
-    events = ledger.recorder.facts(after=head, limit=500)
-    return {
-        "uses": uses,
-        "bytes_per_use": round(sum(grown.values())),
-        "bytes_of_event": round(sum(len(stored.data) for _, stored in events) / len(events)),
-        "by_table": {
-            name: round(size) for name, size in sorted(grown.items(), key=lambda item: -item[1]) if size >= 1
-        },
+    made.bytes_per_use = round(sum(grown.values()))
+    made.by_table = {
+        name: round(size) for name, size in sorted(grown.items(), key=lambda item: -item[1]) if size >= 1
     }
 
 
-async def use(world: World, appender: Appender, licenses: list[bytes], arguments: argparse.Namespace) -> None:
-    """Uses of random licenses, each with its key, case number, operator and item."""
+def _measure(small: Filled, large: Filled, arguments: argparse.Namespace) -> result.Figures:
+    rates: dict[str, list[float]] = {"small": [], "large": [], "large_with_snapshot": []}
+    for _ in range(arguments.rounds):
+        rates["small"].append(_rate(small, arguments))
+        rates["large"].append(_rate(large, arguments))
+    with _snapshot(str(large.ledger.ways.owner)):
+        ready_at = time.monotonic() + arguments.snapshot_seconds
+        while time.monotonic() < ready_at:
+            _rate(large, arguments)
+        for _ in range(arguments.rounds):
+            rates["large_with_snapshot"].append(_rate(large, arguments))
+            rates["small"].append(_rate(small, arguments))
+    first, last = rates["small"][: arguments.rounds], rates["small"][arguments.rounds :]
+    ratios = {
+        "large_to_small": [one / two for one, two in zip(rates["large"], first, strict=True)],
+        "snapshot_to_small": [one / two for one, two in zip(rates["large_with_snapshot"], last, strict=True)],
+    }
+    return {
+        "ratio_large_to_small": result.spread(ratios["large_to_small"])["median"],
+        "ratio_with_snapshot_to_small": result.spread(ratios["snapshot_to_small"])["median"],
+        "bytes_per_use": large.bytes_per_use,
+        "small_events": arguments.small,
+        "large_events": arguments.large,
+        "ratios": {name: result.spread(values) for name, values in ratios.items()},
+        "rates": {name: result.spread(values) for name, values in rates.items()},
+        "bytes_by_table": large.by_table,
+    }
+
+
+def _rate(made: Filled, arguments: argparse.Namespace) -> float:
+    """Uses a second, for some seconds."""
+    begun, head = time.perf_counter(), made.ledger.recorder.newest_index()
+    asyncio.run(
+        use(
+            made.world,
+            made.appender,
+            made.licenses,
+            arguments,
+            numbers=made.numbers,
+            until=begun + arguments.seconds,
+        )
+    )
+    seconds = time.perf_counter() - begun
+    return (made.ledger.recorder.newest_index() - head) / seconds
+
+
+@contextlib.contextmanager
+def _snapshot(owner: str) -> Iterator[None]:
+    """A transaction that sees the ledger as it is now, for the time of the block."""
+    with psycopg.connect(owner) as conn:
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        conn.execute("SELECT count(*) FROM checkpoints WHERE size < 0")
+        yield
+
+
+async def use(
+    world: World,
+    appender: Appender,
+    licenses: list[bytes],
+    arguments: argparse.Namespace,
+    *,
+    numbers: Iterator[int] | None = None,
+    until: float | None = None,
+) -> None:
+    """Uses of random licenses, each with its key, case number, operator and item.
+
+    As many as `arguments.uses`, or, when it is given, `until` an instant of the performance counter.
+    """
     rng = random.Random(1)
-    numbers = itertools.count(1)
+    numbers = numbers or itertools.count(1)
+    left = iter(range(arguments.uses)) if until is None else itertools.count()
     digest = world.ledger.vault.suite.digest
     operators = [f"account-{n}" for n in range(arguments.operators)]
 
     async def work() -> None:
-        while (number := next(numbers)) <= arguments.uses:
+        for _ in left:
+            if until is not None and time.perf_counter() >= until:
+                return
+            number = next(numbers)
             operator = rng.choice(operators)
             assert world.hall.operator is not None
             actor = dataclasses.replace(
@@ -118,4 +235,4 @@ def sizes(owner: str) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

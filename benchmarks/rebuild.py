@@ -9,34 +9,38 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import growth, processor
+from benchmarks import growth, processor, result
 from ledger import config, opening
 from projections import db, rebuild, registry
 from tests.world import CITIZEN_CARD, OPERATOR, World, citizen
 
 
 def main() -> None:
-    """Fill, rebuild, and print one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--uses", type=int, default=30_000)
-    parser.add_argument("--holders", type=int, default=900, help="at most 900")
+    """Fill, rebuild, and tell."""
+    parser = result.parser(__doc__, quick="a tenth of the uses and holders, one round")
+    parser.add_argument("--uses", type=int)
+    parser.add_argument("--holders", type=int, help="at most 900")
     parser.add_argument("--licenses", type=int, default=5, help="of each holder")
     parser.add_argument("--operators", type=int, default=50)
     parser.add_argument("--callers", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int)
     arguments = parser.parse_args()
+    arguments.uses = arguments.uses or (3_000 if arguments.quick else 30_000)
+    arguments.holders = arguments.holders or (90 if arguments.quick else 900)
+    arguments.rounds = arguments.rounds or (1 if arguments.quick else 3)
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
         Path(folder).chmod(0o755)
         configured = config.Config(data=Path(folder) / "data")
         opening.init(configured, origin="demo.license-ledger.example/bench", operator=OPERATOR)
         with opening.opened(configured) as ledger:
             _fill(ledger, arguments)
-            print(json.dumps(_measure(ledger, processor.Server(str(ledger.ways.owner)), arguments), indent=2))
+            result.tell(
+                "rebuild", _measure(ledger, processor.Server(str(ledger.ways.owner)), arguments), arguments
+            )
 
 
 def _fill(ledger: opening.Ledger, arguments: argparse.Namespace) -> None:
@@ -53,7 +57,7 @@ def _fill(ledger: opening.Ledger, arguments: argparse.Namespace) -> None:
 
 def _measure(
     ledger: opening.Ledger, server: processor.Server, arguments: argparse.Namespace
-) -> dict[str, object]:
+) -> result.Figures:
     owner = str(ledger.ways.owner)
     db.migrate(owner)
     seconds: dict[str, list[float]] = {projection.name: [] for projection in registry.ALL}
@@ -66,9 +70,9 @@ def _measure(
             assert through == events - 1
     best = {name: min(taken) for name, taken in seconds.items()}
     return {
+        "events_per_core_second_all_in_turn": round(events / sum(best.values())),
         "events": events,
         "events_per_core_second": {name: round(events / taken) for name, taken in best.items()},
-        "events_per_core_second_all_in_turn": round(events / sum(best.values())),
     }
 
 

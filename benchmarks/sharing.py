@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
-
 from benchmarks import (
     closed_loop,
     database_floor,
@@ -29,6 +27,7 @@ from benchmarks import (
     processor,
     result,
     serving,
+    versus_floor,
     workload,
 )
 from ledger import bundle, keeping
@@ -37,7 +36,7 @@ SPREAD, HOT, COLD, BATCH = "morning-peak", "hot-enterprise", "enrollment-opening
 OPEN_LOOP_SHARE = 0.7
 """Of our measured peak."""
 BATCH_CONNECTIONS = 4
-_USES, _BATCH = "/v1/uses", "/v1/uses/batch"
+_USES = "/v1/uses"
 _SAMPLE = 40
 """Answers whose size is looked at."""
 
@@ -99,16 +98,12 @@ class Rates:
 
 
 def main() -> int:
-    """Run, tell, and end with 2 where the load generator is missing."""
+    """Run and tell."""
     parser = result.parser(__doc__, quick="smaller, within 60 seconds; its ratios are rough")
     parser.add_argument("--rounds", type=int, help="rounds of each kind")
     parser.add_argument("--seconds", type=float, help="of each round")
     arguments = parser.parse_args()
-    try:
-        closed_loop.require_wrk()
-    except closed_loop.WrkMissing as missing:
-        print(f"error: {missing}", file=sys.stderr)
-        return 2
+    closed_loop.require_wrk()
     plan = _plan(arguments)
     arguments.rounds, arguments.seconds = plan.rounds, plan.seconds
     result.tell("sharing", measure(plan), arguments)
@@ -203,13 +198,13 @@ class Stage:
         path = self._written(name)
         if name == COLD and offset >= len(self._asked[COLD]):
             raise RuntimeError("every cold holder was asked about: give more holders, or fewer rounds")
-        return closed_loop.run(url + _USES, path, seconds=seconds or self.plan.seconds, offset=offset)
+        return closed_loop.run(url, path, seconds=seconds or self.plan.seconds, offset=offset)
 
     def _batched(self, url: str, seconds: float) -> float:
         """Uses a second in batches: all that were recorded, until the last call was worked off."""
         path = self._written(BATCH)
         head, begun = probe.head(self._owner), time.perf_counter()
-        run = closed_loop.run(url + _BATCH, path, seconds=seconds, connections=BATCH_CONNECTIONS)
+        run = closed_loop.run(url, path, seconds=seconds, connections=BATCH_CONNECTIONS)
         self.rates.errors += run.errors
         ended, recorded = probe.settled(self._owner)
         return (recorded - head) / (ended - begun)
@@ -229,15 +224,8 @@ class Stage:
         return [len(answer) for answer in self._sample(self.served.url)]
 
     def _sample(self, url: str) -> list[bytes]:
-        tokens, told = self._tokens(), []
-        with httpx.Client() as http:
-            for number, one in enumerate(self._asked[SPREAD][:_SAMPLE]):
-                headers = {"Authorization": f"Bearer {tokens[one.requester]}"}
-                headers["Idempotency-Key"] = f"sample-{number}"
-                answer = http.post(url + _USES, json=one.body, headers=headers)
-                answer.raise_for_status()
-                told.append(answer.content)
-        return told
+        """Answers of a service to the first requests, with our tokens."""
+        return versus_floor.answers(url, self._asked[SPREAD][:_SAMPLE], self._tokens())
 
     def _peers(self, stack: contextlib.ExitStack, answer_bytes: int) -> dict[str, serving.Served]:
         """The ordinary service in every size, with answers about as long as ours."""
@@ -327,4 +315,4 @@ class Stage:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(closed_loop.guarded(main))

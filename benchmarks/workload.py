@@ -100,10 +100,11 @@ class Held:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request: which requester sends which body to POST /v1/uses."""
+    """One request: which requester sends which body where; without a body it is a GET."""
 
     requester: int
-    body: dict[str, Any]
+    body: dict[str, Any] | None
+    path: str = "/v1/uses"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +203,8 @@ class Workload:
         while True:
             drawn = _lognormal(chance, said["median"], said["p95"])
             some = list(itertools.islice(requests, min(models.BATCH_MAX, max(1, round(drawn)))))
-            items = [{**one.body, "idempotency_key": f"@KEY@-{n}"} for n, one in enumerate(some)]
-            yield Asked(requester=some[0].requester, body={"items": items})
+            items = [{**(one.body or {}), "idempotency_key": f"@KEY@-{n}"} for n, one in enumerate(some)]
+            yield Asked(requester=some[0].requester, body={"items": items}, path="/v1/uses/batch")
 
     def _popularity(self, licenses: int, chance: random.Random) -> Draw:
         """Draws a license as often as it is asked for."""

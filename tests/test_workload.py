@@ -48,7 +48,8 @@ def test_few_licenses_are_used_much_and_most_are_not_used() -> None:
     chosen = workload.load("morning-peak").scaled(holders=900)
     licenses = held(chosen)
     asked = itertools.islice(chosen.requests(licenses), 5_000)
-    counts = collections.Counter(str(one.body.get("holder") or one.body["license_ref"]) for one in asked)
+    bodies = [one.body or {} for one in asked]
+    counts = collections.Counter(str(body.get("holder") or body["license_ref"]) for body in bodies)
     assert len(counts) < 0.6 * len(licenses)
     assert counts.most_common(1)[0][1] > 5_000 / len(licenses) * 10
 
@@ -57,16 +58,17 @@ def test_where_each_is_asked_for_once_the_requests_end() -> None:
     chosen = workload.load("enrollment-opening").scaled(holders=50)
     licenses = held(chosen)
     asked = list(chosen.requests(licenses))
-    assert len({one.body["holder"]["code"] for one in asked}) == len(asked) == len(licenses) == 50
+    assert len({(one.body or {})["holder"]["code"] for one in asked}) == len(asked) == len(licenses) == 50
 
 
 def test_a_batch_has_items_with_keys_of_their_own() -> None:
     chosen = workload.load("night-batch").scaled(holders=60)
     calls = list(itertools.islice(chosen.batches(held(chosen)), 30))
-    sizes = [len(one.body["items"]) for one in calls]
+    bodies = [one.body or {} for one in calls]
+    sizes = [len(body["items"]) for body in bodies]
     assert max(sizes) <= 1_000
     assert len(set(sizes)) > 10
-    keys = [item["idempotency_key"] for item in calls[0].body["items"]]
+    keys = [item["idempotency_key"] for item in bodies[0]["items"]]
     assert len(set(keys)) == len(keys)
     assert all(key.startswith("@KEY@-") for key in keys)
 

@@ -48,7 +48,7 @@ def create_app() -> Starlette:
     )
     content = b'{"uses":"' + b"0" * max(0, chosen.answer_bytes - 11) + b'"}'
 
-    async def use(request: Request) -> Response:
+    async def answer(request: Request) -> Response:
         try:
             tokens.verify(access.bearer(request.headers.get("authorization")), now=int(time.time()))
         except errors.Unauthenticated:
@@ -58,6 +58,6 @@ def create_app() -> Starlette:
 
     logs.configure()
     return Starlette(
-        routes=[Route(path, use, methods=["POST"]) for path in ("/v1/uses", "/v1/licenses/search")],
+        routes=[Route("/{path:path}", answer, methods=["GET", "POST"])],
         middleware=[Middleware(logs.RequestLog), Middleware(headers.SecurityHeaders, is_tls=False)],
     )
