@@ -12,14 +12,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models, models_answers, routes, service
+from api import acts, answers, examples, examples_case, models, models_answers, models_case, routes, service
+from api import finding as findings
 from ledger import audit, audit_commands, days, errors, fact
+from projections import finding as finding_lists
 from projections import paging, trail, trail_pages
 from signing import ids
 
 router = routes.router()
 _NOBODY = bytes(ids.ID_BYTES)
 """No stream and no operator has this id."""
+_GRACED = (finding_lists.WITHOUT_CASE, finding_lists.WITHOUT_RESULT)
+"""What a feed that comes at night, or a license that is still being made, may explain yet."""
 _REFUSALS = (errors.InvalidHolderCode, errors.CaseNumberUnfit, errors.BehindIndex)
 
 
@@ -36,36 +40,69 @@ async def read_trail(
 ) -> Response:
     """Events about a license, holder, requester, case, operator, issuer, service item, or several of
     these at once, of a period; newest first. A page can be short and still have a cursor."""
+    return await _read(request, body, key=key, at_least=at_least, found=None)
+
+
+@router.post(
+    "/v1/audit/findings/{finding}",
+    summary="A page of what auditors look for 疑点",
+    **routes.secured(
+        "audit:read",
+        model=models_case.Findings,
+        refusals=(*_REFUSALS, errors.NotFound),
+        **examples_case.FINDING_PARAMETERS,
+    ),
+)
+async def read_findings(
+    request: Request,
+    finding: str,
+    body: examples_case.FindingsBody,
+    key: acts.IdempotencyKey = None,
+    at_least: acts.AtLeast = None,
+) -> Response:
+    """Uses that no case explains, closed cases whose license never came, and uses in the delay of a change;
+    of a period, an organization (`requester`) and all else that the trail can be asked for; newest first."""
+    if finding not in finding_lists.NAMES:
+        raise errors.NotFound("no such list of findings")
+    return await _read(request, body, key=key, at_least=at_least, found=finding)
+
+
+async def _read(
+    request: Request, body: models.ReadTrail, *, key: str | None, at_least: str | None, found: str | None
+) -> Response:
+    """A page of the trail, or of a list of findings, which is recorded before anything of it is told."""
     served, asking = service.of(request), routes.asking(request)
     actor = acts.actor(asking, body)
-    repeat = await acts.repeat(request, asking, operation="trail", key=key)
+    operation = "trail" if found is None else f"findings {found}"
+    repeat = await acts.repeat(request, asking, operation=operation, key=key)
     wanted = acts.at_least(at_least)
 
     def find() -> tuple[int, paging.Page[trail.TrailRow]]:
         served.require_current(asking)
         served.views.wait_for(wanted, name="trail")
-        return _page(served, body, None)
+        return _page(served, body, found, None)
 
     until, page = await served.read(find)
+    about = body.filter.model_dump(exclude_defaults=True) | ({} if found is None else {"finding": found})
     asked = audit_commands.ReadTrail(
         actor=actor,
         repeat=repeat,
-        subject=_subject(_query(served, body.filter)),
-        about=json.dumps(body.filter.model_dump(exclude_defaults=True), ensure_ascii=False),
+        subject=_subject(_query(served, body.filter, found)),
+        about=json.dumps(about, ensure_ascii=False),
         events=len(page.rows),
         through=until,
     )
     (item,) = await served.record(asked)
 
     def told() -> answers.Json:
-        shown = _page(served, body, _through(item)) if item.is_repeat else (until, page)
-        return _answer(served, item, *shown)
+        shown = _page(served, body, found, _through(item)) if item.is_repeat else (until, page)
+        return _answer(served, item, *shown, is_finding=found is not None)
 
     return routes.answer(await served.read(told))
 
 
 def _page(
-    served: service.Service, body: models.ReadTrail, until: int | None
+    served: service.Service, body: models.ReadTrail, found: str | None, until: int | None
 ) -> tuple[int, paging.Page[trail.TrailRow]]:
     """The page, of a listing that ends at the index returned with it.
 
@@ -79,12 +116,19 @@ def _page(
         until = served.views.through("trail")
         if body.filter.until_index is not None:
             until = min(until, body.filter.until_index)
-    query = _query(served, body.filter, until=until)
+        if isinstance(body, models.ReadFindings) and found in _GRACED and body.grace_days:
+            since = served.moment() - body.grace_days * days.DAY_US
+            until = max(0, min(until, served.views.trail.first_recorded_from(since) - 1))
+    query = _query(served, body.filter, found, until=until)
     return until, served.views.trail.page(query, limit=body.limit, cursor=inner)
 
 
 def _query(
-    served: service.Service, said: models.TrailFilter, *, until: int = paging.INDEX_MAX
+    served: service.Service,
+    said: models.TrailFilter,
+    found: str | None,
+    *,
+    until: int = paging.INDEX_MAX,
 ) -> trail_pages.Query:
     """Everything that is asked about."""
     asked: dict[trail_pages.Subject, bytes | str | None] = {
@@ -94,6 +138,8 @@ def _query(
         "operator": None if said.operator is None else _operator(served, said.operator),
         "issuer": said.issuer,
         "item": said.service_item_code,
+        "channel": said.channel,
+        "finding": found,
     }
     subjects: dict[trail_pages.Subject, tuple[bytes | str, ...]] = {
         subject: (value,) for subject, value in asked.items() if value is not None
@@ -106,6 +152,7 @@ def _query(
         until_index=until,
         recorded_from=acts.instant(said.recorded_from),
         recorded_until=acts.instant(said.recorded_until),
+        accepts=findings.Strangers(served).is_one if found == finding_lists.OF_NO_PARTY else None,
     )
 
 
@@ -134,13 +181,20 @@ def _through(item: service.Recorded) -> int:
 
 
 def _answer(
-    served: service.Service, item: service.Recorded, until: int, page: paging.Page[trail.TrailRow]
+    served: service.Service,
+    item: service.Recorded,
+    until: int,
+    page: paging.Page[trail.TrailRow],
+    *,
+    is_finding: bool,
 ) -> answers.Json:
     return {
         "index": item.index,
         "receipt": item.receipt,
         "through": until,
-        "events": [_entry(served, row) for row in page.rows],
+        "events": [
+            {**_entry(served, row), **(findings.shown(row) if is_finding else {})} for row in page.rows
+        ],
         "cursor": None if page.cursor is None else f"{until}-{page.cursor}",
     }
 

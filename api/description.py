@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api import models, models_case, models_license, problems
+from projections import finding
 
 TITLE = "License Ledger 电子证照账本"
 SUMMARY = "Issue licenses, authorize and use them, and prove every answer."
@@ -44,6 +45,7 @@ _PATTERNS = {
     "entrustment_ref": _REF,
     "coverage_ref": _REF,
     "type_code": _TYPE,
+    "finding": {"type": "string", "enum": list(finding.NAMES)},
 }
 _TEXTS = ("/v1/receipts/{partition}/{index}", "/log/{partition}/checkpoint")
 

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from fastapi import Body
 
-from api import examples, models_case
+from api import examples, models, models_case
+from projections import finding
 
 
 def _examples(**values: Any) -> dict[str, Any]:
@@ -47,3 +48,18 @@ CaseRowsBody = Annotated[
 FindCaseBody = Annotated[
     models_case.FindCase, Body(openapi_examples=_examples(one={"case_number": "2026-0202-0042"}))
 ]
+FindingsBody = Annotated[
+    models.ReadFindings,
+    Body(
+        openapi_examples=_examples(
+            of_an_organization={
+                "operator": examples.OPERATOR,
+                "reason": "效能监察",
+                "filter": {"requester": examples.ORGANIZATION, "recorded_from": "2026-01-01T00:00:00+08:00"},
+                "grace_days": 0,
+                "limit": 20,
+            }
+        )
+    ),
+]
+FINDING_PARAMETERS: dict[str, Any] = {"x-examples": {"finding": finding.WITHOUT_CASE}}

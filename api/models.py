@@ -394,6 +394,7 @@ class TrailFilter(Strict):
     operator: OperatorOf | None = None
     issuer: CreditCode | None = None
     service_item_code: ItemCode | None = None
+    channel: Channel | None = None
     recorded_from: Instant | None = None
     recorded_until: Instant | None = None
     """The first instant that is not of the period any more."""
@@ -406,3 +407,14 @@ class ReadTrail(_Page):
 
     filter: TrailFilter = Field(default_factory=TrailFilter)
     cursor: TrailCursor | None = None
+
+
+class ReadFindings(ReadTrail):
+    """审计: a page of one list of findings."""
+
+    grace_days: int = Field(
+        3,
+        ge=0,
+        le=365,
+        description="`uses-without-case`, `cases-without-result`: recorded so many days ago or earlier",
+    )

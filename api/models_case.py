@@ -144,3 +144,38 @@ class CaseNow(models_answers.Answer):
     case_number: str
     is_open: bool
     spans: list[SpanShown]
+
+
+class CaseFound(models_answers.Answer):
+    """What was said of the case of a finding."""
+
+    opened_at: str | None
+    ended_at: str | None = Field(description="Null while the case is open")
+    parties: int = Field(description="How many were named")
+    missing_types: list[str] = Field(description="Of the licenses that have not come")
+
+
+class ChangeFound(models_answers.Answer):
+    """The change that held already when a license was used."""
+
+    index: int
+    topic: str
+    effective_at: str
+    recorded_at: str
+
+
+class FindingEntry(models_answers.TrailEntry):
+    """One event, and why it is in the list."""
+
+    case: CaseFound | None = Field(description="Null where the organization never said anything of the case")
+    change: ChangeFound | None = Field(description="Of a use in the delay of a change")
+
+
+class Findings(models_answers.Answer):
+    """A page of a list of findings."""
+
+    index: int
+    receipt: str
+    through: int
+    events: list[FindingEntry]
+    cursor: str | None

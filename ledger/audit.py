@@ -15,8 +15,8 @@ class TrailRead(Fact):
     scope: ClassVar[str | None] = "audit:read"
     stream_kind: ClassVar[str] = "organization"
     subject: str
-    """`license`, `holder`, `requester`, `case`, `operator`, `issuer` or `item`, several joined by `+` in
-    alphabetical order, or `all`."""
+    """`license`, `holder`, `requester`, `case`, `operator`, `issuer`, `item`, `channel` or `finding`, several
+    joined by `+` in alphabetical order, or `all`."""
     events: int
     """Events on the page."""
     through: int

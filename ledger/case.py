@@ -57,7 +57,12 @@ def key(organization: str, case_number: str) -> bytes:
 
 def spans(row: CaseRow | None) -> list[Span]:
     """What is known of a case, in its order."""
-    return [_span(line.split(" ")) for line in (() if row is None else row.spans)]
+    return [] if row is None else parsed(row.spans)
+
+
+def parsed(lines: Sequence[str]) -> list[Span]:
+    """The spans that some lines of a case say."""
+    return [_span(line.split(" ")) for line in lines]
 
 
 def _span(items: Sequence[str]) -> Span:

@@ -14,6 +14,18 @@ from functools import lru_cache
 
 from signing import suites
 
+KINDS: dict[str, int] = {
+    "license": 1,
+    "holder": 2,
+    "requester": 3,
+    "case": 4,
+    "operator": 5,
+    "issuer": 6,
+    "item": 7,
+    "channel": 8,
+    "finding": 9,
+}
+"""Subject to its number; a holder's events are found by the store's own index of streams."""
 BLOCK = 512
 """Indexes a block: what a subject has in one is at most 1 kB, which PostgreSQL keeps in the row."""
 
@@ -29,6 +41,11 @@ _OFFSETS = tuple(offset.to_bytes(2, "big") for offset in range(BLOCK))
 """Each place in a block, as it is stored."""
 
 
+def pack(indexes: Iterable[int]) -> bytes:
+    """Where some indexes of one block lie in it, in their order."""
+    return b"".join(_OFFSETS[index % BLOCK] for index in indexes)
+
+
 def unpack(block: int, offsets: bytes) -> list[int]:
     """The indexes behind a row."""
     begin = block * BLOCK
@@ -42,12 +59,26 @@ class Postings:
         self._blocks: dict[int, dict[int, bytes]] = {}
 
     def add(self, index: int, subjects: Iterable[int]) -> None:
-        """The event at `index`, which comes after those added before, is found under `subjects`."""
+        """The event at `index` is found under `subjects`."""
         block, offset = divmod(index, BLOCK)
         found = self._blocks.setdefault(block, {})
         packed = _OFFSETS[offset]
         for one in subjects:
             found[one] = found[one] + packed if one in found else packed
+
+    def drop(self, index: int, one: int) -> bool:
+        """Whether the event at `index` was added under a subject here; it is no more."""
+        block = index // BLOCK
+        found = self._blocks.get(block, {})
+        indexes = unpack(block, found.get(one, b""))
+        if index not in indexes:
+            return False
+        indexes.remove(index)
+        if indexes:
+            found[one] = pack(indexes)
+        else:
+            del found[one]
+        return True
 
     def columns(self) -> tuple[list[int], list[int], list[bytes]]:
         """Subjects, blocks and offsets, a row each: block after block, each in the order of its subjects."""

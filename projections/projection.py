@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 from ledger import fact
 from projections import db
-from signing import event
+from signing import event, ids
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,11 @@ class Projection(Protocol):
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Change the tables by facts that follow those applied before; called again after a failure."""
+
+
+def licenses_of(made: fact.Fact) -> list[bytes]:
+    """The licenses that a fact names."""
+    one = getattr(made, "license_ref", None)
+    if one is not None:
+        return [one]
+    return [ref if isinstance(ref, bytes) else ids.parse(ref) for ref in getattr(made, "license_refs", ())]

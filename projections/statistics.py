@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import Any, ClassVar, Literal
 
 from ledger import audit, days, errors, license, refusal, state, use, verification
-from projections import db, sql, trail
-from projections.projection import Happened
+from projections import db, sql
+from projections.projection import Happened, licenses_of
 
 Group = Literal["day", "type", "issuer", "region"]
 MASKED_BELOW = 5
@@ -99,7 +99,7 @@ def _begun(item: Happened) -> LicenseRow | None:
 
 
 def _license(item: Happened) -> bytes | None:
-    refs = trail.licenses_of(item.fact)
+    refs = licenses_of(item.fact)
     return refs[0] if len(refs) == 1 else None
 
 

@@ -7,12 +7,13 @@ the little that an event does not say itself. Sealed parts are not here; whoever
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ledger import (
     audit,
     authorization,
+    case,
     comparison,
     fact,
     holder,
@@ -23,21 +24,9 @@ from ledger import (
     use,
     verification,
 )
-from projections import db, postings, sql
-from projections.projection import Happened
-from signing import event, ids
-
-KINDS: dict[str, int] = {
-    "license": 1,
-    "holder": 2,
-    "requester": 3,
-    "case": 4,
-    "operator": 5,
-    "issuer": 6,
-    "item": 7,
-}
-"""Subject to its number; a holder's events are found by the store's own index of streams."""
-
+from projections import db, finding, postings, sql
+from projections.projection import Happened, licenses_of
+from signing import event
 
 _ASKING: frozenset[type[fact.Fact]] = frozenset(
     {
@@ -49,6 +38,8 @@ _ASKING: frozenset[type[fact.Fact]] = frozenset(
         holder.HolderFileRefused,
         audit.TrailRead,
         audit.RefusalsCounted,
+        case.CaseOpened,
+        case.CaseClosed,
     }
 )
 """Facts of those who ask: the organization acted for is the requester."""
@@ -72,6 +63,10 @@ class TrailRow:
     reason: str | None
     """Why it was refused, or what a verification found."""
     authorization_ref: bytes | None
+    case: finding.CaseRow | None = None
+    """What was said of the case that the event names, in a list of findings."""
+    change: Happened | None = None
+    """In the list of uses in delay: the change that held already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +94,15 @@ class Known:
 
     licenses: Mapping[state.Key, LicenseRow]
     authorizations: Mapping[state.Key, AuthorizationRow]
+    cases: Mapping[state.Key, finding.CaseRow] = field(default_factory=dict)
+    """Only in lists of findings."""
+    changes: Mapping[int, Happened] = field(default_factory=dict)
+    """Index of a use in delay to the change; only in their list."""
+
+    def case(self, item: Happened) -> finding.CaseRow | None:
+        """What is known of the case that an event names."""
+        keys = finding.keys(item)
+        return self.cases.get(keys[0]) if keys else None
 
 
 class Trail:
@@ -112,6 +116,7 @@ class Trail:
         "trail_changes",
         "trail_licenses",
         "trail_authorizations",
+        "trail_cases",
     )
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
@@ -147,6 +152,10 @@ def _post(work: db.Work, happened: Sequence[Happened], known: Known) -> None:
     for item in happened:
         found = begun if item.index // postings.BLOCK >= begins else before
         found.add(item.index, {subject(kind, value) for kind, value in _posted(item, known)})
+    types = {row.license_ref: row.type_code for row in known.licenses.values()}
+    finding.mark_all(
+        work, happened, lambda index: begun if index // postings.BLOCK >= begins else before, types
+    )
     for name, found in (("add_postings", before), ("begin_postings", begun)):
         subjects, blocks, offsets = found.columns()
         if subjects:
@@ -161,6 +170,8 @@ def named(happened: Iterable[Happened]) -> tuple[set[bytes], set[bytes]]:
         ref = _license(made)
         if ref is not None:
             licenses.add(ref)
+        elif isinstance(made, case.CaseClosed):
+            licenses.update(made.license_refs)
         if type(made) not in _ASKING and (grant := _authorization(made)) is not None:
             authorizations.add(grant)
     return licenses, authorizations
@@ -182,20 +193,18 @@ def row(item: Happened, known: Known) -> TrailRow:
         outcome=outcome,
         reason=reason,
         authorization_ref=_authorization(made),
+        case=known.case(item),
+        change=known.changes.get(item.index),
     )
 
 
 def subjects(item: Happened, known: Known) -> list[tuple[int, bytes]]:
-    """(kind, value) of everything an event is found under."""
-    return [(KINDS["holder"], item.about.stream_id), *_posted(item, known)]
-
-
-def licenses_of(made: fact.Fact) -> list[bytes]:
-    """The licenses that a fact names."""
-    one = getattr(made, "license_ref", None)
-    if one is not None:
-        return [one]
-    return [ref if isinstance(ref, bytes) else ids.parse(ref) for ref in getattr(made, "license_refs", ())]
+    """(kind, value) of everything an event is found under; findings as far as `known` is of them."""
+    found = finding.of(item, known.case(item)) | (
+        {finding.IN_DELAY} if item.index in known.changes else set()
+    )
+    named = [(postings.KINDS["finding"], name.encode()) for name in found]
+    return [(postings.KINDS["holder"], item.about.stream_id), *named, *_posted(item, known)]
 
 
 def _license(made: fact.Fact) -> bytes | None:
@@ -213,8 +222,8 @@ def _changed(item: Happened) -> bytes | None:
     return None if item.about.issuer is None else ref
 
 
-_LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM = (
-    KINDS[name] for name in ("license", "requester", "case", "operator", "issuer", "item")
+_LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM, _CHANNEL = (
+    postings.KINDS[name] for name in ("license", "requester", "case", "operator", "issuer", "item", "channel")
 )
 
 
@@ -232,6 +241,7 @@ def _posted(item: Happened, known: Known) -> list[tuple[int, bytes]]:
         found.append((_ISSUER, issuer.encode()))
     if about.service_item is not None:
         found.append((_ITEM, about.service_item.encode()))
+    found.append((_CHANNEL, about.channel.encode()))
     return found
 
 

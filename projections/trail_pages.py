@@ -8,22 +8,26 @@ search that finds little gives up after a bounded walk; its page is short and sa
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
-from ledger import errors, fact
-from projections import db, paging, postings, sql, trail
-from projections.projection import Happened
+from ledger import errors, fact, state
+from projections import db, finding, paging, postings, sql, trail
+from projections.projection import Happened, licenses_of
 from signing import event
 
-Subject = Literal["case", "license", "holder", "operator", "item", "requester", "issuer"]
+Subject = Literal[
+    "case", "license", "holder", "finding", "operator", "item", "requester", "issuer", "channel"
+]
 """The rarest first: the first of those asked for leads."""
 VALUES_MAX = 16
 WALK_MAX = 2_048
 """Blocks, or events of a holder, that one page walks through before it gives up."""
 CHANGES_MAX = 10_000
 """Changes of one license."""
+LATE_CHANGES_MAX = 100
+"""Changes of one license among which that of a use in delay is looked for: the newest."""
 BLOCKS_AT_FIRST = 4
 EVENTS_A_STEP = 256
 """Events of a holder that are asked at once whether they belong to the other subjects too."""
@@ -43,6 +47,8 @@ class Query:
     recorded_until: int | None = None
     """Microseconds: the first instant after the period."""
     is_newest_first: bool = True
+    accepts: Callable[[trail.TrailRow], bool] | None = None
+    """What the projection alone cannot say of a row."""
 
     def check(self) -> None:
         """Nothing when subjects and values fit; raises Invalid."""
@@ -58,7 +64,7 @@ class Query:
         """The subjects as (kind, value), one list for each, the rarest first."""
         return [
             [
-                (trail.KINDS[name], value.encode() if isinstance(value, str) else value)
+                (postings.KINDS[name], value.encode() if isinstance(value, str) else value)
                 for value in self.subjects[name]
             ]
             for name in get_args(Subject)
@@ -89,6 +95,10 @@ class Pages:
             return search.found(search.within(bounds, through), count, through=through)
 
         return paging.page(self._cursors, cursor, of=of, first=first, limit=limit, fetch=fetch)
+
+    def first_recorded_from(self, at: int) -> int:
+        """The first index whose event was recorded at `at` or later, or the next to come."""
+        return _Search(self._database, Query()).first_recorded_from(at)
 
     def changes(self, license_ref: bytes) -> tuple[int, list[Happened]]:
         """The index come through, and everything that made or changed a license, the first first."""
@@ -128,7 +138,7 @@ class _Search:
         self._others = [
             postings.subject(*values[0])
             for values in self._named[1:]
-            if values[0][0] != trail.KINDS["holder"]
+            if values[0][0] != postings.KINDS["holder"]
         ]
         self._walked = self._hits = 0
 
@@ -157,7 +167,7 @@ class _Search:
         if self._leads is None:
             indexes = self._ordered(range(bounds.since, bounds.until + 1), wanted)
             return indexes, bounds.after(indexes[-1])
-        if self._leads[0][0] == trail.KINDS["holder"]:
+        if self._leads[0][0] == postings.KINDS["holder"]:
             return self._of_streams(bounds, wanted)
         return self._posted(bounds, wanted)
 
@@ -234,13 +244,52 @@ class _Search:
         known = trail.Known(
             self._database.rows(trail.LicenseRow, licenses),
             self._database.rows(trail.AuthorizationRow, authorizations),
+            *self._findings(happened),
         )
         rows = [trail.row(item, known) for item in happened if self._belongs(item, known)]
+        accepts = self._query.accepts
+        if accepts is not None:
+            rows = [row for row in rows if accepts(row)]
         return rows[::-1] if self._query.is_newest_first else rows
+
+    def _findings(
+        self, happened: Sequence[Happened]
+    ) -> tuple[dict[state.Key, finding.CaseRow], dict[int, Happened]]:
+        """The cases that some events name, and in whose delay they lie, for a list of findings."""
+        asked = self._query.subjects.get("finding")
+        if asked is None:
+            return {}, {}
+        cases = self._database.rows(finding.CaseRow, {key for item in happened for key in finding.keys(item)})
+        return cases, self._late_changes(happened) if finding.IN_DELAY in asked else {}
+
+    def _late_changes(self, happened: Sequence[Happened]) -> dict[int, Happened]:
+        """Index of a use to the first change in whose delay it lies."""
+        used = [(licenses_of(item.fact)[0], item) for item in happened if finding.is_look(item.fact)]
+        if not used:
+            return {}
+        params = {
+            "partition": self._database.partition,
+            "refs": sorted({ref for ref, _ in used}),
+            "after": min(item.index for _, item in used),
+            "limit": LATE_CHANGES_MAX,
+        }
+        found = self._database.read(self._texts["changes_of"], params)
+        changes = {item.index: item for item in _events(self._database, [index for _, index in found])}
+        told: dict[int, Happened] = {}
+        for changed, index in found:
+            change = changes[index]
+            for ref, item in used:
+                if ref == changed and finding.is_late(change) and finding.is_in_delay(item, change):
+                    told.setdefault(item.index, change)
+        return told
 
     def _belongs(self, item: Happened, known: trail.Known) -> bool:
         said = set(trail.subjects(item, known))
         return all(not said.isdisjoint(values) for values in self._named)
+
+    def first_recorded_from(self, at: int) -> int:
+        """The first index followed whose event was recorded at an instant or later, or the next to come."""
+        return self._recorded_from(at, self._database.position("trail").through)
 
     def _recorded_from(self, at: int, through: int) -> int:
         """The first index whose event was recorded at `at` or later; `through` + 1 when none was."""

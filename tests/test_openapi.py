@@ -52,7 +52,7 @@ ORDER = (
         "withdraw_coverage",
         "declare_source",
     ),
-    *("open_case", "close_case", "find_case", "upload_cases"),
+    *("open_case", "close_case", "find_case", "upload_cases", "read_findings"),
     *("entrust_issuing", "list_entrustments", "end_entrustment"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),

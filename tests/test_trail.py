@@ -338,7 +338,7 @@ def lengthen(here: Projected, *, until: int) -> None:
     )
     made = postings.Postings()
     of = {"requester": HALL, "item": "item-1"}
-    many, few = (postings.subject(trail.KINDS[name], value.encode()) for name, value in of.items())
+    many, few = (postings.subject(postings.KINDS[name], value.encode()) for name, value in of.items())
     for index in range(head + 1, until + 1):
         made.add(index, (many, few) if index % 50 == 0 else (many,))
     with here.database.transaction() as work:

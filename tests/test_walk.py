@@ -32,7 +32,7 @@ def face(cluster: Cluster) -> Iterator[Face]:
 def test_the_day_goes_as_the_page_says(face: Face) -> None:
     callers: dict[str, Caller] = {
         "issuer": face.register(world.ISSUER, "license:issue", "authorization:grant"),
-        "hall": face.register(world.HALL, "license:use", "file:attest"),
+        "hall": face.register(world.HALL, "license:use", "file:attest", "case:upload"),
         "auditor": face.register(world.AUDITOR, "audit:read"),
     }
     answers: dict[str, Any] = {}
@@ -45,8 +45,8 @@ def test_the_day_goes_as_the_page_says(face: Face) -> None:
             continue
         last = answers[name] = sent(face, callers[who], method, path, filled(body, answers), answers)
         steps += 1
-    assert steps == PAGE.count("```json") == 13
-    assert expectations == PAGE.count("` is `") == 20
+    assert steps == PAGE.count("```json") == 15
+    assert expectations == PAGE.count("` is `") == 26
 
 
 def sent(

@@ -32,6 +32,13 @@ CREATE TABLE trail_authorizations (
     authorization_ref bytea NOT NULL,
     requester text NOT NULL,
     PRIMARY KEY (partition, authorization_ref)
+);
+CREATE TABLE trail_cases (
+    partition integer NOT NULL,
+    case_key bytea NOT NULL,
+    spans jsonb NOT NULL,
+    missing jsonb NOT NULL,
+    PRIMARY KEY (partition, case_key)
 )
 
 -- add_postings --
@@ -47,6 +54,49 @@ SET offsets = trail_postings.offsets || excluded.offsets
 INSERT INTO trail_postings (partition, subject, block, offsets)
 SELECT %b, u.subject, u.block, u.offsets
 FROM unnest(%b::bigint[], %b::integer[], %b::bytea[]) AS u (subject, block, offsets)
+
+-- some_postings --
+-- The postings of some subjects in some blocks.
+SELECT t.subject, t.block, t.offsets FROM trail_postings t, unnest(%b::bigint[], %b::integer[]) AS u (subject, block)
+WHERE t.partition = %b AND t.subject = u.subject AND t.block = u.block
+
+-- set_postings --
+-- Where the events of some subjects lie, in place of what their blocks have.
+UPDATE trail_postings t SET offsets = u.offsets
+FROM unnest(%b::bigint[], %b::integer[], %b::bytea[]) AS u (subject, block, offsets)
+WHERE t.partition = %b AND t.subject = u.subject AND t.block = u.block
+
+-- drop_postings --
+-- Blocks in which some subjects have no events any more.
+DELETE FROM trail_postings t USING unnest(%b::bigint[], %b::integer[]) AS u (subject, block)
+WHERE t.partition = %b AND t.subject = u.subject AND t.block = u.block AND octet_length(t.offsets) = 0
+
+-- earlier_postings --
+-- The newest blocks, from a first one on, in which some subjects have events.
+SELECT u.subject, t.block, t.offsets FROM unnest(%b::bigint[], %b::integer[]) AS u (subject, first)
+CROSS JOIN LATERAL (
+    SELECT block, offsets FROM trail_postings
+    WHERE subject = u.subject AND partition = %b AND block >= u.first
+    ORDER BY block DESC LIMIT %b
+) AS t
+
+-- earlier_events --
+-- Stored bytes of the events at some positions that have one of some topics, in their order.
+SELECT position - 1, state FROM events
+WHERE partition = %b AND position = ANY(%b::bigint[]) AND topic = ANY(%b::text[])
+ORDER BY position
+
+-- blocks_at --
+-- For some instants the block in which the events recorded from then on begin.
+SELECT u.at, coalesce((
+    SELECT block FROM trail_blocks
+    WHERE partition = %b AND recorded_at < u.at
+    ORDER BY recorded_at DESC, block DESC LIMIT 1
+), 0) FROM unnest(%b::bigint[]) AS u (at)
+
+-- any_case --
+-- Whether anything was said of any case.
+SELECT 1 FROM trail_cases WHERE partition = %b LIMIT 1
 
 -- add_blocks --
 -- When the first event of some blocks was recorded.
@@ -68,6 +118,16 @@ LEFT JOIN LATERAL (
 ) AS c ON true
 WHERE p.partition = %(partition)b AND p.name = 'trail'
 ORDER BY c.index LIMIT %(limit)b
+
+-- changes_of --
+-- The newest events that made or changed some licenses, of each after an index.
+SELECT u.license_ref, c.index FROM unnest(%(refs)b::bytea[]) AS u (license_ref)
+CROSS JOIN LATERAL (
+    SELECT index FROM trail_changes
+    WHERE partition = %(partition)b AND license_ref = u.license_ref AND index > %(after)b
+    ORDER BY index DESC LIMIT %(limit)b
+) AS c
+ORDER BY u.license_ref, c.index LIMIT %(limit)b * cardinality(%(refs)b::bytea[])
 
 -- postings --
 -- Blocks in which a subject has events.
