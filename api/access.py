@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from api import compact
@@ -41,6 +41,8 @@ class Access:
     """What a verified token says."""
 
     client_id: bytes
+    client: str = field(init=False)
+    """The client's id as text."""
     organization: str
     """Credit code of the organization acted for."""
     scopes: frozenset[str]
@@ -50,6 +52,10 @@ class Access:
     """Seconds since 1970."""
     is_further: bool = False
     """Whether the organization is another than the client's own."""
+
+    def __post_init__(self) -> None:
+        """The text is written once for all requests under a token."""
+        object.__setattr__(self, "client", ids.text(self.client_id))
 
 
 class AccessTokens:

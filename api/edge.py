@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, NoReturn
 
 import pydantic
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from ledger import errors
@@ -129,15 +129,18 @@ async def read_body(request: Request, *, limit: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and (len(declared) > _INT_DIGITS_MAX or int(declared) > limit):
         raise errors.TooLarge(limit_bytes=limit)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            if len(body) + len(chunk) > limit:
-                raise errors.TooLarge(limit_bytes=limit)
-            body += chunk
-    except ClientDisconnect as error:
-        raise errors.Malformed("The connection ended before the body did") from error
-    return bytes(body)
+    chunks, length, is_more = [], 0, True
+    while is_more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise errors.Malformed("The connection ended before the body did")
+        chunk = message.get("body", b"")
+        length += len(chunk)
+        if length > limit:
+            raise errors.TooLarge(limit_bytes=limit)
+        chunks.append(chunk)
+        is_more = message.get("more_body", False)
+    return b"".join(chunks)
 
 
 def require_json(request: Request) -> None:

@@ -2,7 +2,8 @@
 
 Finding a route, resolving what an endpoint depends on and wrapping it in context managers costs more than
 what a use itself does. A `DirectRoute` is described like any other, asks for the same token, reads the same
-strict body into the same model, and calls the same endpoint; `Lane` finds it by method and path alone.
+strict body into the same model, and calls the same endpoint; an `Application` finds it by method and path
+alone.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import pydantic
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api import edge, problems, routes, service
 
 Handler = Callable[[Request], Awaitable[Response]]
+Middleware = Callable[[ASGIApp], ASGIApp]
 
 
 class DirectRoute(routes.SecuredRoute):
@@ -67,13 +69,9 @@ _MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required"}
 
 
 class Lane:
-    """Middleware that serves the direct routes of some routers, and leaves the rest to what is behind it.
+    """The direct routes of some routers, by method and path; what they raise is for what is around it."""
 
-    What it raises is answered by the middleware around it.
-    """
-
-    def __init__(self, app: ASGIApp, *, routers: Iterable[APIRouter]) -> None:
-        self._app = app
+    def __init__(self, routers: Iterable[APIRouter]) -> None:
         self._direct: dict[tuple[str, str], tuple[DirectRoute, Handler]] = {
             (method, route.path): (route, route.get_route_handler())
             for router in routers
@@ -82,12 +80,35 @@ class Lane:
             for method in route.methods or ()
         }
 
+    def serves(self, scope: Scope) -> bool:
+        """Whether a request goes the short way."""
+        return scope["type"] == "http" and (scope["method"], scope["path"]) in self._direct
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the endpoint, or the application behind."""
-        found = self._direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if found is None:
-            await self._app(scope, receive, send)
-            return
-        scope["route"], handle = found
+        """Runs the endpoint."""
+        scope["route"], handle = self._direct[scope["method"], scope["path"]]
         answer = await handle(Request(scope, receive))
         await answer(scope, receive, send)
+
+
+class Application(FastAPI):
+    """An application whose direct routes are served past the framework, once it is told so."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._lane = Lane(())
+        self._short: ASGIApp = self._lane
+
+    def go_short(self, routers: Iterable[APIRouter], *, within: Iterable[Middleware]) -> None:
+        """Serve the direct routes past the framework, `within` middleware, the innermost first."""
+        self._short = self._lane = Lane(routers)
+        for wrap in within:
+            self._short = wrap(self._short)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the endpoint of a direct route, or the framework."""
+        if self._lane.serves(scope):
+            scope["app"] = self
+            await self._short(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)

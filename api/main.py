@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Iterator
 
 from fastapi import FastAPI
@@ -116,7 +117,7 @@ def create_app(
                     await counting
                 await served.append_counts(all_=True)
 
-    app = FastAPI(
+    app = lane.Application(
         title=description.TITLE,
         version=VERSION,
         lifespan=lifespan,
@@ -128,10 +129,12 @@ def create_app(
     for router in _ROUTERS:
         app.include_router(router)
     _add_description(app)
-    app.add_middleware(lane.Lane, routers=_ROUTERS)
     problems.install(app)
-    app.add_middleware(headers.SecurityHeaders, is_tls=config.public_url.startswith("https:"))
-    app.add_middleware(logs.RequestLog)
+    is_tls = config.public_url.startswith("https:")
+    around = (functools.partial(headers.SecurityHeaders, is_tls=is_tls), logs.RequestLog)
+    for wrap in around:
+        app.add_middleware(wrap)
+    app.go_short(_ROUTERS, within=(problems.Incidents, *around))
     return app
 
 

@@ -31,7 +31,7 @@ from ledger import (
     state,
     store,
 )
-from signing import event, ids, keyring, keys
+from signing import event, keyring, keys
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class Service:
             self._ring_looked_at = time.monotonic()
             await self.read(self.moment)
             asking = self.tokens.verify(token, now=self.now_s())
-        request.state.client_id = ids.text(asking.client_id)
+        request.state.client_id = asking.client
         return asking
 
     def now_s(self) -> int:
@@ -136,11 +136,12 @@ class Service:
 
         A caller that gives up does not cancel its command.
         """
+        future = self.appender.submit_soon(asked)
+        deadline = asyncio.get_running_loop().call_later(self.settings.deadline_s, _give_up, future)
         try:
-            async with asyncio.timeout(self.settings.deadline_s):
-                return await self.appender.submit_soon(asked)
-        except TimeoutError as error:
-            raise errors.OutcomeUnknown from error
+            return await future
+        finally:
+            deadline.cancel()
 
     async def recorded(self, result: pen.Result) -> list[Recorded]:
         """The facts of a result; those of a repeat are read again, with receipts of now."""
@@ -219,6 +220,12 @@ class Service:
             # A client suspended since is counted no more; a busy ledger is not made busier.
             with contextlib.suppress(errors.Forbidden, errors.TooManyRequests, errors.Unavailable):
                 await self.do(asked)
+
+
+def _give_up(future: asyncio.Future[pen.Result]) -> None:
+    """Whoever waits is told at the deadline that nobody knows yet."""
+    if not future.done():
+        future.set_exception(errors.OutcomeUnknown())
 
 
 def ring_public(held: keyring.HeldKey) -> bytes:

@@ -8,6 +8,7 @@ valid for life, GB 11643), and never puts a code into a message or a `repr`.
 Rests on the standard library alone.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -162,6 +163,7 @@ def citizen_id_check_character(first17: str) -> str:
     return "10X98765432"[total % 11]
 
 
+@functools.lru_cache(maxsize=4096)
 def credit_code(text: str) -> CreditCode:
     """The credit code in upper case, with its warnings.
 
