@@ -32,6 +32,9 @@ __all__ = ["OWNER", "EmbeddedError", "Server"]
 
 OS_USER_VARIABLE = "LEDGER_POSTGRES_OS_USER"
 _DATABASE = "postgres"
+_PORTS_TRIED = 5
+_TAKEN = "Address already in use"
+
 _START_S = 120.0
 
 
@@ -223,11 +226,16 @@ def _joined(cluster: Cluster, *, users: files.Lock, listen_tcp: bool, timeout_s:
 
 
 def _launched(cluster: Cluster, *, listen_tcp: bool, timeout_s: float) -> files.Run:
-    run = cluster.launch(listen_tcp=listen_tcp)
-    if not cluster.await_ready(run, timeout_s=timeout_s):
+    """How the new server runs. A free TCP port may be taken before the server has it: then another is tried."""
+    for left in reversed(range(_PORTS_TRIED if listen_tcp else 1)):
+        run = cluster.launch(listen_tcp=listen_tcp)
+        if cluster.await_ready(run, timeout_s=timeout_s):
+            return run
         cluster.halt()  # it is dead: this removes its socket folder
-        raise EmbeddedError(f"PostgreSQL ended while it was starting{cluster.log_tail()}")
-    return run
+        tail = cluster.log_tail()
+        if not left or _TAKEN not in tail:
+            raise EmbeddedError(f"PostgreSQL ended while it was starting{tail}")
+    raise AssertionError("one of the tries returns or raises")
 
 
 def _quoted(value: str) -> str:

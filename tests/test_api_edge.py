@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api import edge, main
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem, use_body
 from tests.conftest import Cluster
@@ -67,11 +68,18 @@ def test_a_body_that_is_not_the_one_asked_for_is_refused(face: Face, caller: Cal
     assert face.events() == before
 
 
+def strict_routes() -> list[edge.StrictRoute]:
+    every = [route for router in main._ROUTERS for route in router.routes]
+    return [
+        route for route in every if isinstance(route, edge.StrictRoute) and "POST" in (route.methods or ())
+    ]
+
+
 @pytest.mark.parametrize("path", POSTS)
 def test_a_body_too_large_or_not_json_is_refused(face: Face, caller: Caller, path: str) -> None:
     before = face.events()
-    size = 4 * 1_048_576 if path.endswith("batch") else 1_048_576
-    assert problem(caller.post(path, b"[" + b" " * size))[:2] == (413, "too-large")
+    (limits,) = {route.limits for route in strict_routes() if route.path_regex.fullmatch(path)}
+    assert problem(caller.post(path, b"[" + b" " * limits.body))[:2] == (413, "too-large")
     answer = caller.post(path, b"{}", **{"Content-Type": "text/plain"})
     assert problem(answer)[:2] == (415, "unsupported-media-type")
     assert face.events() == before

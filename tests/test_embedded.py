@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ledger import embedded_cluster
 from ledger.embedded import EmbeddedError, Server
 
 ROOT = Path(__file__).parent.parent
@@ -372,6 +373,27 @@ def test_tcp_is_opened_on_request_and_with_scram_only(data: Path) -> None:
         assert _ask(server, "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules") == (
             "scram-sha-256"
         )
+
+
+def test_a_port_that_is_taken_before_the_server_has_it_is_given_up_for_another(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free_port = embedded_cluster._free_port
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = int(other.getsockname()[1])
+        first = iter([taken])
+        monkeypatch.setattr(
+            embedded_cluster,
+            "_free_port",
+            lambda *, preferred: next(first, 0) or free_port(preferred=preferred),
+        )
+        server = Server.start(data, listen_tcp=True)
+        try:
+            assert server.port != taken
+            with psycopg.connect(server.conninfo(over_tcp=True)) as conn:
+                assert conn.execute("SELECT 1").fetchone() == (1,)
+        finally:
+            server.stop()
 
 
 def test_a_server_without_users_is_restarted_for_tcp(data: Path) -> None:
