@@ -226,7 +226,7 @@ def _joined(cluster: Cluster, *, users: files.Lock, listen_tcp: bool, timeout_s:
 
 
 def _launched(cluster: Cluster, *, listen_tcp: bool, timeout_s: float) -> files.Run:
-    """How the new server runs. A free TCP port may be taken before the server has it: then another is tried."""
+    """How the new server runs. A TCP port that somebody takes before it is given up for another."""
     for left in reversed(range(_PORTS_TRIED if listen_tcp else 1)):
         run = cluster.launch(listen_tcp=listen_tcp)
         if cluster.await_ready(run, timeout_s=timeout_s):
