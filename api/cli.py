@@ -21,6 +21,7 @@ from api import (
     cli_organizations,
     cli_proof,
     cli_registry,
+    cli_stock,
     cli_types,
 )
 from ledger import errors
@@ -39,6 +40,7 @@ for module in (
     cli_proof,
     cli_keeping,
     cli_registry,
+    cli_stock,
     cli_types,
     cli_organizations,
     cli_identifiers,

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, attachment, examples, license, models_answers, routes, service
-from ledger import correction_commands, disclosure, errors
+from ledger import correction_commands, disclosure, errors, license_commands
 
 router = routes.router(versions=True)
 _REFUSALS = (
@@ -36,7 +36,7 @@ async def correct_holder(
     actor = acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"correct-holder {license_ref}", key=key)
     row, version = await served.read(license.present, served, ref, actor)
-    serial = disclosure.serial(version)
+    serial = disclosure.serial(row, version) or body.serial or license_commands.draw_serial()
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
     content = acts.content(body, serial=serial)

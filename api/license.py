@@ -124,7 +124,8 @@ async def amend(
     actor = acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"amend {license_ref}", key=key)
     row, version = await served.read(present, served, ref, actor)
-    serial = disclosure.serial(version)
+    kept = disclosure.serial(row, version)
+    serial = kept or body.serial or license_commands.draw_serial()
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
     known = await served.read(_known, served, ref)
@@ -146,6 +147,7 @@ async def amend(
         **acts.counterparts(body.counterparts),
         endorsement_due=acts.day(body.endorsement_due),
         serial_version=row.serial_version,
+        previous=version.license_id if kept is None else None,
     )
     async with attachment.stored(served, brought, left) as attached:
         (item,) = await served.record(replace(asked, attachments=attached))

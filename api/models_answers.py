@@ -317,6 +317,7 @@ class StatisticsLine(Answer):
     issuer: str | None = Field(description="Empty where a refusal named no license")
     region: str | None = Field(description="Division code in the issuer's credit code")
     issued: int | None
+    imported: int | None
     changed: int | None
     used: int | None
     verified: int | None

@@ -10,7 +10,7 @@ from api import models, models_answers
 class SearchLicense(models.Strict):
     """A license by its GB/T 36904 identifier, or by its type with the number that it prints."""
 
-    license_id: str | None = Field(None, min_length=1, max_length=120, description="证照标识")
+    license_id: str | None = Field(None, min_length=1, max_length=200, description="证照标识")
     license_type: models.TypeCode | None = None
     number: str | None = Field(None, min_length=1, max_length=200, description="证照编号, as printed")
     issuer: models.CreditCode | None = Field(

@@ -90,7 +90,7 @@ async def replace(
         content=await _judged(
             served,
             row.type_code,
-            serial=disclosure.serial(version),
+            serial=disclosure.serial(row, version) or license_commands.draw_serial(),
             number=body.number or _value(version, "@license_number"),
             holder_name=_value(version, "@holder_name"),
             values=_values(version),

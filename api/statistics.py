@@ -126,7 +126,7 @@ def _line(line: statistics.Line, *, masks: bool) -> answers.Json:
     return {**_group(line), **plain, "refused": refused, **delays}
 
 
-_PLAIN = ("issued", "changed", "used", "verified")
+_PLAIN = ("issued", "imported", "changed", "used", "verified")
 _DELAYED = ("issued", "changed")
 
 

@@ -36,6 +36,7 @@ from ledger import (
     naming,
     organization,
     piece,
+    quality,
     refusal,
     use,
     verification,
@@ -51,6 +52,7 @@ ROOMS = (
     *(audit, authorization, case, catalog, client, comparison, consent, correction, draft, ending),
     *(endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, use, verification),
+    quality,
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import correction, directory, errors, number
+from ledger import correction, directory, errors, license, number
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
@@ -89,12 +89,16 @@ class CorrectHolder(VersionCommand):
             raise errors.Conflict("the serial was not looked for")
         lookup = serial_lookup(view.vault, row.type_code, row.issuer, self.content.serial)
         entry = view.entry(lookup)
-        if entry is None or entry.target != self.license_ref:
+        begins_serial = license.serial_number(row) == 0
+        if not begins_serial and (entry is None or entry.target != self.license_ref):
             raise errors.Invalid("a license keeps its serial", field="serial")
         for kind, content in view.naming(row.stream_id, self.license_ref):
             moved = directory.entry_lookup(view.vault, kind, content)
             says = [identifier, self.content.number] if moved == lookup else content
             view.drop_entry(moved)
             view.add_entry(moved, stream_id=stream_id, target=self.license_ref, content=says)
+        if begins_serial:
+            says = [identifier, self.content.number]
+            view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=says)
         rules, printed = view.state.get(TypeRulesRow, row.type_code), self._number_of(*self.type_and_issuer)
         number.claim(view, rules, printed, stream_id=stream_id, license_ref=self.license_ref)

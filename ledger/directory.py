@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger import license_commands, license_id, number
+from ledger import license_commands, license_id, number, stock
 from ledger.vault import Lookup, Vault
 
 
@@ -17,9 +17,14 @@ def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
     if kind == "holder":
         return vault.lookup("holder", content[0], content[1])
     if kind == "license":
-        parts = license_id.parse(content[0])
+        # A license of the stock may have a wrong check character, as it is printed.
+        parts = license_id.classify(content[0]).license_id
+        if parts is None:
+            raise ValueError("not an identifier")
         return license_commands.serial_lookup(vault, parts.type_code, parts.issuer_code, parts.serial)
-    if kind == number.KIND:
+    if kind == stock.TEXT_KIND:
+        return vault.lookup(kind, content[0])
+    if kind in (number.KIND, stock.SOURCE_KIND):
         return vault.lookup(kind, *content)
     assert kind == "operator", "a directory row is of a known kind"
     return vault.lookup("operator", content[0], content[1])

@@ -17,7 +17,7 @@ from typing import Any
 
 from ledger import attachment, days, errors, license, license_id, place, reading
 from ledger import fact as facts
-from ledger.state import StreamRow
+from ledger.state import LicenseRow, StreamRow
 from ledger.vault import Vault
 from signing import event, fields, keyring, keys, seal, spelling, token
 
@@ -212,6 +212,7 @@ def token_keys(vault: Vault) -> dict[bytes, bytes]:
     return {item.key_id: keys.SigningKey(item.seed).public for item in held}
 
 
-def serial(version: Version) -> str:
-    """The serial in a version's identifier, which a license keeps."""
-    return license_id.parse(version.license_id).serial
+def serial(row: LicenseRow, version: Version) -> str | None:
+    """The serial in a version's identifier, which a license keeps; None: no version can follow under it."""
+    read = license_id.classify(version.license_id).license_id
+    return None if read is None or license.serial_number(row) == 0 else read.serial

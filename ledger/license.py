@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import attachment, catalog_rules, days, draft, errors, party, place, power, version
+from ledger import attachment, catalog_rules, days, draft, errors, party, place, power, stock, version
 from ledger.fact import Fact, Touched
 from ledger.state import (
     ClientRow,
@@ -103,7 +103,7 @@ class VersionFact(Fact, is_topic=False):
             yield PieceRow, place.Piece(*piece).key
         yield from attachment.rows(digest for _, digest in self.blobs)
 
-    def _allow_version(self, about: event.Event, state: State) -> None:
+    def _allow_version(self, about: event.Event, state: State, *, is_stock: bool = False) -> None:
         type_row = state.get(TypeRow, self.type_code)
         if type_row is None:
             raise errors.LicenseTypeUnknown(field="license_type")
@@ -124,15 +124,15 @@ class VersionFact(Fact, is_topic=False):
         if not self.parties or self.parties[0][1] != about.stream_id:
             raise errors.Invalid("a license has a first holding party", field="holder")
         version.check_dates(self.valid_from, self.valid_to, self.issued_on)
-        if self.area_code is not None and not catalog_rules.AREA.fullmatch(self.area_code):
-            raise errors.Invalid("a division code has six digits", field="area_code")
+        version.check_area(self.area_code)
         version.check_due(self.endorsement_due, after=self.valid_from)
         version.check_field_names(self.field_names, type_row)
         rules = state.get(TypeRulesRow, self.type_code)
         self._allow_parties(rules, state)
-        catalog_rules.require_names(rules, self.field_names)
-        if known is None or (known.valid_from, known.valid_to) != (self.valid_from, self.valid_to):
-            catalog_rules.require_validity(rules, valid_from=self.valid_from, valid_to=self.valid_to)
+        if not is_stock:
+            catalog_rules.require_names(rules, self.field_names)
+            if known is None or (known.valid_from, known.valid_to) != (self.valid_from, self.valid_to):
+                catalog_rules.require_validity(rules, valid_from=self.valid_from, valid_to=self.valid_to)
         place.check_pieces(self.pieces, state, first=0)
         attachment.check(self, state)
 
@@ -168,6 +168,11 @@ class LicenseIssued(VersionFact):
 
     draft_ref: bytes | None = None
     """The draft that it was issued from, reviewed by another operator."""
+    origin: str | None = None
+    """How a license of the stock 存量 came here (`ledger/stock.py`); None: it was issued here."""
+    trust_level: str | None = None
+    serial_number: int = 1
+    """The version in the identifier; 0: no other version can follow under its serial."""
 
     def touches(self, about: event.Event) -> Touched:
         yield from super().touches(about)
@@ -180,12 +185,13 @@ class LicenseIssued(VersionFact):
         if self.version != 1:
             raise errors.Invalid("a license begins with version 1", field="version")
         type_row = state.get(TypeRow, self.type_code)
-        if type_row is not None and type_row.is_retired:
+        stock.check(self.origin, self.trust_level, self.serial_number)
+        if type_row is not None and type_row.is_retired and self.origin is None:
             raise errors.LicenseTypeRetiredConflict(field="license_type")
         if self.draft_ref is not None:
             row = state.get(DraftRow, self.draft_ref)
             draft.require_approved(row, about, type_code=self.type_code)
-        self._allow_version(about, state)
+        self._allow_version(about, state, is_stock=self.origin is not None)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         assert about.issuer is not None, "allow() saw an issuer"
@@ -203,6 +209,7 @@ class LicenseIssued(VersionFact):
             valid_to=self.valid_to,
             field_names=self.field_names,
             area_code=self.area_code,
+            serial_version=2 - self.serial_number,
             **catalog_rules.due_columns(state.get(TypeRulesRow, self.type_code), self.endorsement_due),
         )
         self._evolve_version(about, state, row)

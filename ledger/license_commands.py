@@ -181,7 +181,7 @@ class VersionCommand(Command):
     ) -> tuple[Any, list[tuple[str, bytes, Any]]]:
         """The fact and the parts to be sealed; raises FieldsUnfit by the type as it is now."""
         rules = view.state.get(TypeRulesRow, known["type_code"])
-        catalog_rules.require_fields(rules, self.content.values, judged=self.content.judged)
+        self._require_fields(rules)
         values = self._values(license_id, holder, previous)
         salted = {name: (secrets.token_bytes(fields.SALT_BYTES), value) for name, value in values.items()}
         digests = fields.digests(salted, suite=view.vault.suite)
@@ -205,6 +205,10 @@ class VersionCommand(Command):
         keys = {one.field_name: one.key for one in self.attachments}
         said = {name: [*pair, keys[name]] if name in keys else list(pair) for name, pair in salted.items()}
         return made, _parts(said, digests, parties, owned)
+
+    def _require_fields(self, rules: TypeRulesRow | None) -> None:
+        """Nothing when the fields fit the type's schema as it is now; raises FieldsUnfit."""
+        catalog_rules.require_fields(rules, self.content.values, judged=self.content.judged)
 
     def _owned(self, rules: TypeRulesRow | None, parties: list[tuple[str, bytes]]) -> dict[str, int]:
         """Field name to the position of the party under whose own key it is sealed."""
@@ -249,15 +253,8 @@ class IssueLicense(VersionCommand):
         }
         if self.draft_ref is not None:
             rows.add((DraftRow, self.draft_ref))
-        return Wants(
-            rows=rows,
-            lookups=[
-                holder_lookup(vault, self.holder),
-                self._id_lookup(vault),
-                *self._printed().lookups(vault),
-                *self._party_lookups(vault),
-            ],
-        )
+        lookups = [holder_lookup(vault, self.holder), self._id_lookup(vault), *self._number_lookups(vault)]
+        return Wants(rows=rows, lookups=[*lookups, *self._party_lookups(vault)])
 
     def reads(self, view: View) -> Reads:
         entry = view.entry(holder_lookup(view.vault, self.holder))
@@ -278,7 +275,7 @@ class IssueLicense(VersionCommand):
             license.LicenseIssued,
             view,
             home=stream_id,
-            license_id=self._license_id().text,
+            license_id=self._license_text(),
             holder=(self.holder.code_type, self.holder.code),
             license_ref=self.license_ref,
             type_code=self.type_code,
@@ -288,15 +285,19 @@ class IssueLicense(VersionCommand):
             draft_ref=self.draft_ref,
         )
         lookup = self._id_lookup(view.vault)
-        content = [self._license_id().text, self.content.number]
+        content = [self._license_text(), self.content.number]
         view.add_entry(lookup, stream_id=stream_id, target=self.license_ref, content=content)
         self._claim(view, self._printed(), stream_id=stream_id, license_ref=self.license_ref)
         if origin is not None:
             seals.append(("origin", stream_id, origin[1]))
         return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
 
-    def _license_id(self) -> license_id.LicenseId:
-        return build_id(self.type_code, self.actor.responsible, self.content.serial, 1)
+    def _license_text(self) -> str:
+        """The identifier as it is printed."""
+        return build_id(self.type_code, self.actor.responsible, self.content.serial, 1).text
+
+    def _number_lookups(self, vault: Vault) -> list[Lookup]:
+        return self._printed().lookups(vault)
 
     def _printed(self) -> number.Printed:
         return self._number_of(self.type_code, self.actor.responsible)
@@ -316,10 +317,14 @@ class AmendLicense(VersionCommand):
     """As read before the lock, where numbers may be unique; they never change."""
     serial_version: int | None = None
     """With which version the serial began when it was read; None: nobody read it."""
+    previous: str | None = None
+    """The identifier before, where no version can follow under its serial: a serial begins."""
 
     def wants(self, vault: Vault) -> Wants:
         known = self.type_and_issuer
         numbers = [] if known is None else self._number_of(*known).lookups(vault)
+        if known is not None and self.previous is not None:
+            numbers.append(serial_lookup(vault, *known, self.content.serial))
         return Wants(
             rows={(LicenseRow, self.license_ref)},
             lookups=[holder_lookup(vault, self.holder), *numbers, *self._party_lookups(vault)],
@@ -346,6 +351,8 @@ class AmendLicense(VersionCommand):
         if self.serial_version not in (None, row.serial_version):
             raise errors.Conflict("the license was renewed meanwhile")
         self._require_known(row)
+        if (self.previous is None) == (license.serial_number(row) == 0):
+            raise errors.Conflict("the license's identifier is another")
         identifier = next_id(row, self.content.serial)
         made, seals = self._version(
             license.LicenseAmended,
@@ -356,7 +363,9 @@ class AmendLicense(VersionCommand):
             license_ref=self.license_ref,
             type_code=row.type_code,
             version=row.version + 1,
+            previous=self.previous,
         )
+        begin_serial(view, row, identifier, self.content.number)
         printed = self._number_of(row.type_code, row.issuer)
         self._claim(
             view,
@@ -419,6 +428,14 @@ def next_id(row: LicenseRow, serial: str) -> license_id.LicenseId:
     if number > license.VERSION_MAX:
         raise errors.Conflict("the serial has no further version")
     return build_id(row.type_code, row.issuer, serial, number)
+
+
+def begin_serial(view: View, row: LicenseRow, identifier: license_id.LicenseId, number_: str) -> None:
+    """The identifier leads to the license, where its serial begins since none could follow before."""
+    if license.serial_number(row) == 0:
+        lookup = serial_lookup(view.vault, row.type_code, row.issuer, identifier.serial)
+        content = [identifier.text, number_]
+        view.add_entry(lookup, stream_id=row.stream_id, target=row.license_ref, content=content)
 
 
 def build_id(type_code: str, issuer: str, serial: str, version: int) -> license_id.LicenseId:

@@ -12,7 +12,14 @@ from typing import Any
 from ledger import errors, license, license_id
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
-from ledger.license_commands import VersionCommand, build_id, next_id, own_license, serial_lookup
+from ledger.license_commands import (
+    VersionCommand,
+    begin_serial,
+    build_id,
+    next_id,
+    own_license,
+    serial_lookup,
+)
 from ledger.state import LicenseRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.vault import Vault
 
@@ -36,7 +43,8 @@ class _FollowingCommand(VersionCommand):
 
     def wants(self, vault: Vault) -> Wants:
         printed = self._number_of(self.type_code, self.issuer)
-        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=printed.lookups(vault))
+        serial = serial_lookup(vault, self.type_code, self.issuer, self.content.serial)
+        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[serial, *printed.lookups(vault)])
 
     def reads(self, view: View) -> Reads:
         reads = Reads(rows=self._drawn_keys(view.size))
@@ -81,11 +89,6 @@ class _FollowingCommand(VersionCommand):
 class RenewLicense(_FollowingCommand):
     """延续: a new term under a new serial; both identifiers lead to the license."""
 
-    def wants(self, vault: Vault) -> Wants:
-        wants = super().wants(vault)
-        wants.lookups.append(serial_lookup(vault, self.type_code, self.issuer, self.content.serial))
-        return wants
-
     def decide(self, view: View) -> list[Draft]:
         row = self._present(view)
         identifier = self._identifier(row).text
@@ -108,4 +111,6 @@ class ReplaceLicense(_FollowingCommand):
     def decide(self, view: View) -> list[Draft]:
         row = self._present(view)
         identifier = next_id(row, self.content.serial)
-        return [self._next(view, row, license.LicenseReplaced, identifier.text, cause=self.cause)]
+        draft = self._next(view, row, license.LicenseReplaced, identifier.text, cause=self.cause)
+        begin_serial(view, row, identifier, self.content.number)
+        return [draft]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ledger import attachment, days, errors, party
+from ledger import attachment, catalog_rules, days, errors, party
 from ledger.state import TypeRow
 
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -25,6 +25,12 @@ def check_dates(valid_from: int, valid_to: int | None, issued_on: int) -> None:
             raise errors.Invalid("a date lies between 1900-01-01 and 2200-12-31", field=name)
     if valid_to is not None and valid_to < valid_from:
         raise errors.Invalid("valid_to is before valid_from", field="valid_to")
+
+
+def check_area(area_code: str | None) -> None:
+    """Nothing when this is a division code, or none is said; raises Invalid."""
+    if area_code is not None and not catalog_rules.AREA.fullmatch(area_code):
+        raise errors.Invalid("a division code has six digits", field="area_code")
 
 
 def check_due(due: int | None, *, after: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
-from ledger import audit, days, errors, license, refusal, state, use, verification
+from ledger import audit, days, errors, license, quality, refusal, state, use, verification
 from projections import db, sql
 from projections.projection import Happened, licenses_of
 
@@ -85,6 +85,10 @@ def counted(item: Happened) -> Iterator[tuple[str, int, int]]:
         yield f"{REFUSED}refusal-quota", made.count, 0
     elif isinstance(made, verification.LicenseVerified):
         yield "verified", 1, 0
+    elif isinstance(made, license.LicenseIssued) and made.origin is not None:
+        yield "imported", 1, 0  # issued long ago; nobody was late
+    elif isinstance(made, quality.QualityFindingRaised):
+        return
     elif about.issuer is not None and _license(item) is not None:
         delay_s = max(0, about.recorded_at - about.effective_at) // 1_000_000
         yield "issued" if isinstance(made, license.LicenseIssued) else "changed", 1, delay_s

@@ -103,7 +103,9 @@ def _member(one: dataclasses.Field[object]) -> str:
     told = f"`{one.name}` {_word(str(one.type))}"
     if one.default is dataclasses.MISSING:
         return told
-    return f"{told} [{_SPELLED.get(one.default, one.default)}]"  # type: ignore[call-overload]
+    is_number = type(one.default) is int  # 1 is not true, though Python has them equal
+    spelled = one.default if is_number else _SPELLED.get(one.default, one.default)  # type: ignore[call-overload]
+    return f"{told} [{spelled}]"
 
 
 def _word(kind: str) -> str:

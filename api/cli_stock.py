@@ -1,0 +1,249 @@
+"""The command `import`: a file of old licenses into the ledger 存量归集, with progress and results."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import rich.progress
+import typer
+
+from api import cli_console
+from ledger import (
+    appender,
+    command,
+    errors,
+    identifiers,
+    opening,
+    reading,
+    state,
+    stock,
+    stock_file,
+    stock_results,
+    stock_row,
+    stock_run,
+    store,
+)
+from signing import cbor, ids
+
+TOLD_EVERY_S = 10.0
+_HEAD_BYTES = 65_536
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("import")(import_)
+
+
+def import_(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV or NDJSON; - for standard input.")],
+    results: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the results; default FILE.results. Same folder: go on."),
+    ] = None,
+    client: Annotated[
+        str | None,
+        typer.Option(metavar="CLIENT_ID", help="Import with a client's powers, not the operator's."),
+    ] = None,
+    organization: Annotated[
+        str | None, typer.Option(help="Credit code that the client acts for; its own unless said.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="csv or ndjson; by the file's name unless said.")
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="utf-8 or gb18030.")] = "utf-8",
+    origin: Annotated[
+        str, typer.Option(help=f"Of rows that do not say it: {', '.join(stock.ORIGINS)}.")
+    ] = "from-database",
+    trust_level: Annotated[str | None, typer.Option(help="Of rows that do not say it: A to D.")] = None,
+    case_number: Annotated[str | None, typer.Option(help="Number of the batch; on every event.")] = None,
+    as_json: cli_console.Json = False,
+    data: cli_console.Data = None,
+) -> None:
+    """Import old licenses; after a crash, the same command goes on. Ends with 1 when rows were rejected.
+
+    Example: license-ledger import stock.csv --encoding gb18030 --client CLIENT_ID
+    """
+    form = stock_file.Form(format=format_ or _format(file), encoding=encoding)
+    form.check()
+    stock.check(origin, trust_level, 1)
+    if case_number is not None and identifiers.contains_citizen_id(case_number):
+        raise errors.CaseNumberUnfit(field="--case-number")
+    folder = _results(file, results)
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(_opened(file))
+        ledger = stack.enter_context(cli_console.opened(data))
+        reader = reading.Reader(ledger.ways.service, ledger.vault)
+        stack.callback(reader.close)
+        judge = stock_row.Judge(
+            ledger.vault,
+            replace(_actor(ledger, reader, client, organization), case_number=case_number),
+            row=reader.row,
+            now=store.wall_clock,
+            defaults=stock_row.Defaults(origin=origin, trust_level=trust_level),
+        )
+        told = [str(client), str(organization), form.format, encoding, origin, str(trust_level)]
+        name, size = _fingerprint(file, opened, told)
+        state_ = _run(ledger, reader, judge, opened, form, folder=folder, name=name, size=size)
+    _tell(state_, folder, as_json)
+    if state_.rejected:
+        raise typer.Exit(1)
+
+
+def _run(
+    ledger: opening.Ledger,
+    reader: reading.Reader,
+    judge: stock_row.Judge,
+    opened: BinaryIO,
+    form: stock_file.Form,
+    *,
+    folder: Path,
+    name: str,
+    size: int,
+) -> stock_results.State:
+    """How the import came out that its results call `name`, of a file of `size` bytes."""
+    rows = stock_file.Reader(opened, form)
+    if form.format == "csv":
+        judge.columns(rows.columns)
+    begun_at = ledger.recorder.newest_index() + 1
+    with (
+        stock_results.opened(folder, form=form, columns=rows.columns, file=name, size=begun_at) as kept,
+        _progress(kept.state, size) as progress,
+        ledger.appending() as appending,
+    ):
+        appender.spare_collector()
+        run = stock_run.Run(
+            rows=rows,
+            judge=judge,
+            submit=appending.submit,
+            reader=reader,
+            results=kept,
+            progress=progress,
+        )
+        return run.run()
+
+
+def _tell(done: stock_results.State, folder: Path, as_json: bool) -> None:
+    figures = {
+        "rows": done.rows,
+        "issued": done.issued,
+        "existing": done.existing,
+        "rejected": done.rejected,
+        "with_findings": done.doubtful,
+        "results": str(folder),
+    }
+    if as_json:
+        cli_console.print_json(figures)
+        return
+    cli_console.done(
+        f"{done.rows} rows: {done.issued} issued ({done.doubtful} with findings), "
+        f"{done.existing} in the ledger before, {done.rejected} rejected; results in {folder}"
+    )
+
+
+def _format(file: str) -> str:
+    return "ndjson" if file.endswith((".ndjson", ".jsonl")) else "csv"
+
+
+def _results(file: str, results: Path | None) -> Path:
+    if results is None and file == "-":
+        raise errors.Invalid("name a folder for the results of standard input", field="--results")
+    return results or Path(f"{file}.results")
+
+
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[BinaryIO]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        opened = Path(file).open("rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise errors.Invalid(f"cannot be read: {error.strerror}", field="FILE") from error
+    with opened:
+        yield opened
+
+
+def _fingerprint(file: str, opened: BinaryIO, told: list[str]) -> tuple[str, int]:
+    """What tells this import from another, and the file's size; 0 when nobody knows it."""
+    head, size = b"", 0
+    if file != "-":
+        size = Path(file).stat().st_size
+        head = opened.read(_HEAD_BYTES)
+        opened.seek(0)
+    return hashlib.sha256(cbor.encode([*told, str(size), head])).hexdigest(), size
+
+
+def _actor(
+    ledger: opening.Ledger, reader: reading.Reader, client: str | None, organization: str | None
+) -> command.Actor:
+    """Who imports: the operator, or a client with its powers as they are now."""
+    if client is None:
+        if organization not in (None, ledger.console.organization):
+            raise errors.Invalid("the operator acts for itself: name a client", field="--organization")
+        return ledger.console
+    try:
+        client_id = ids.parse(client)
+    except ids.IdInvalid as error:
+        raise errors.Invalid(str(error), field="--client") from error
+    row = reader.row(state.ClientRow, client_id)
+    if row is None:
+        raise errors.NotFound("no such client", field="--client")
+    if organization is not None and organization not in (row.organization, *row.acts_for):
+        raise errors.Invalid("the client acts for another organization", field="--organization")
+    return command.Actor(
+        client_id=client_id,
+        organization=organization or row.organization,
+        generation=row.generation,
+        channel="batch",
+    )
+
+
+@contextlib.contextmanager
+def _progress(begun: stock_results.State, size: int) -> Iterator[stock_run.Progress]:
+    """Rows, rows a second and the time left, on standard error; a line now and then where no terminal is."""
+    started, rows_before, bytes_before = time.monotonic(), begun.rows, begun.offset
+    if not cli_console.ERR.is_terminal:
+        yield _plainly(started, rows_before, bytes_before, size)
+        return
+    with rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.TaskProgressColumn(),
+        rich.progress.TextColumn("{task.fields[rows]} rows, {task.fields[rate]} rows/s"),
+        rich.progress.TimeRemainingColumn(),
+        console=cli_console.ERR,
+        transient=True,
+    ) as bars:
+        task = bars.add_task("import", total=size or None, completed=bytes_before, rows=rows_before, rate=0)
+
+        def tell(now: stock_results.State) -> None:
+            rate = (now.rows - rows_before) / max(time.monotonic() - started, 0.001)
+            bars.update(task, completed=now.offset, rows=f"{now.rows:,}", rate=f"{rate:,.0f}")
+
+        yield tell
+
+
+def _plainly(started: float, rows_before: int, bytes_before: int, size: int) -> stock_run.Progress:
+    told_at = started
+
+    def tell(now: stock_results.State) -> None:
+        nonlocal told_at
+        moment = time.monotonic()
+        if moment < told_at + TOLD_EVERY_S:
+            return
+        told_at, passed = moment, moment - started
+        left = ""
+        if size > bytes_before < now.offset:
+            seconds = passed * (size - now.offset) / (now.offset - bytes_before)
+            left = f", {int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02} left"
+        rate = (now.rows - rows_before) / passed
+        cli_console.ERR.print(f"{now.rows:,} rows, {rate:,.0f} rows/s, {now.rejected:,} rejected{left}")
+
+    return tell

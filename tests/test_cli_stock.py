@@ -1,0 +1,192 @@
+"""`license-ledger import` takes a file in, says what became of each row, and goes on after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from ledger import embedded, stock_results
+from tests import console, stock_world, world
+from tests.stock_world import csv_text, ndjson_text, row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A ledger, and the client that imports into it."""
+
+    folder: Path
+    data: Path
+    client_id: str
+    database: str
+
+    def call(self, *arguments: str | Path, status: int = 0) -> Any:
+        """What an import by the client tells."""
+        return console.call_json(
+            "import", *arguments, "--client", self.client_id, "--data", self.data, status=status
+        )
+
+    def size(self) -> int:
+        """Events in the ledger."""
+        with psycopg.connect(self.database) as conn:
+            return int(conn.execute("SELECT count(*) FROM events").fetchall()[0][0])
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    with console.folder() as folder:
+        data = folder / "ledger"
+        console.run(
+            *("init", "--origin", "demo.license-ledger.example/stock", "--operator", world.OPERATOR),
+            *("--data", data),
+        )
+        with embedded.Server.start(data) as server:
+            key = folder / "issuer.jwk"
+            console.call("clients", "generate-key", key)
+            asked = ("--name", "issuer", "--organization", world.ISSUER, "--scope", "license:issue")
+            types = ("--license-type", world.CITIZEN_CARD, "--license-type", world.BUSINESS_LICENSE)
+            said = console.call_json(
+                "clients", "register", *asked, *types, "--key", f"{key}.pub", "--data", data
+            )
+            yield Place(
+                folder=folder,
+                data=data,
+                client_id=said["client_id"],
+                database=server.conninfo(dbname="ledger"),
+            )
+
+
+def test_a_file_is_imported_and_its_rejected_rows_come_back(place: Place) -> None:
+    file = place.folder / "one.csv"
+    rows = [row(1), row(2, holder_code="1"), row(3)]
+    file.write_bytes(b"\x84\x31\x95\x33" + csv_text(rows).encode("gb18030"))
+    told = place.call(file, "--encoding", "gb18030", status=1)
+    results = Path(f"{file}.results")
+    assert told == {
+        "rows": 3,
+        "issued": 2,
+        "existing": 0,
+        "rejected": 1,
+        "with_findings": 0,
+        "results": str(results),
+    }
+    rejected = (results / "rejected.csv").read_bytes().decode("gb18030")
+    assert "holder_code: length" in rejected
+    assert place.call(file, "--encoding", "gb18030", status=1) == told, "a finished import stays so"
+    corrected = place.folder / "two.csv"
+    corrected.write_text(rejected.replace(",1,", f",{world.citizen(2).code},"), "utf-8")
+    assert place.call(corrected)["issued"] == 1
+    again = place.call(file, "--encoding", "gb18030", "--results", place.folder / "again", status=1)
+    assert (again["issued"], again["existing"]) == (0, 2)
+
+
+def test_standard_input_is_imported(place: Place) -> None:
+    done = console.run(
+        *("import", "-", "--format", "ndjson", "--results", place.folder / "stdin", "--json"),
+        *("--data", place.data),
+        said=ndjson_text([row(50, fields={"name": "合成"})]),
+    )
+    assert json.loads(done.stdout)["issued"] == 1
+    assert (place.folder / "stdin" / stock_results.RESULTS).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-",),
+        ("absent.csv",),
+        ("FILE", "--encoding", "big5"),
+        ("FILE", "--format", "xls"),
+        ("FILE", "--origin", "rumor"),
+        ("FILE", "--trust-level", "E"),
+        ("FILE", "--case-number", world.citizen(1).code),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(place: Place, arguments: tuple[str, ...]) -> None:
+    file = place.folder / "usage.csv"
+    file.write_text(csv_text([row(1)]), "utf-8")
+    named = [str(file) if argument == "FILE" else argument for argument in arguments]
+    console.call("import", *named, "--data", place.data, status=2)
+
+
+def test_an_import_goes_on_after_a_kill_and_ends_the_same(place: Place) -> None:
+    file, folder = place.folder / "big.csv", place.folder / "big"
+    count = 3_000
+    rows = [
+        stock_world.business(number, source_id=f"BIG{number}", holder_name="合成") for number in range(count)
+    ]
+    rows[17]["license_id"] = stock_world.LEGACY_ID
+    rows[2_000]["issued_on"] = "never"
+    rows.append(rows[5])
+    file.write_text(csv_text(rows), "utf-8")
+    before = place.size()
+    for _ in range(3):
+        _killed(place, file, folder)
+    console.run(
+        *("import", file, "--results", folder, "--client", place.client_id, "--data", place.data), status=1
+    )
+    lines = (folder / stock_results.RESULTS).read_text("utf-8").splitlines()
+    outcomes = [json.loads(line) for line in lines]
+    assert [one["line"] for one in outcomes] == list(range(2, count + 3))
+    assert outcomes[17]["findings"] == ["license-id-legacy-variant"]
+    assert outcomes[-1]["outcome"] == "exists"
+    assert outcomes[-1]["license_ref"] == outcomes[5]["license_ref"]
+    issued = [one for one in outcomes if one["outcome"] == "issued"]
+    assert len({one["license_ref"] for one in issued}) == len(issued) == count - 1
+    assert place.size() == before + count - 1 + 1, "an event a license, and a finding"
+    assert (folder / "rejected.csv").read_text("utf-8").count("\n") == 2
+    console.call("check", "--data", place.data)
+
+
+def _killed(place: Place, file: Path, folder: Path) -> None:
+    """An import that is killed as soon as it has recorded something more."""
+    before = place.size()
+    arguments = ("import", file, "--results", folder, "--client", place.client_id, "--data", place.data)
+    with subprocess.Popen(
+        [console.PROGRAM, *arguments],
+        env=console.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:
+        while running.poll() is None and place.size() == before:
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, signal.SIGKILL)
+
+
+@pytest.mark.slow("20,000 rows: memory is measured while they pass")
+def test_memory_does_not_grow_with_the_file(place: Place) -> None:
+    peaks = []
+    for count in (4_000, 16_000):
+        file = place.folder / f"flat{count}.csv"
+        with file.open("w", encoding="utf-8") as out:
+            out.write(csv_text([row(0)]).splitlines()[0] + "\n")
+            for number in range(count):
+                one = row(1, source_id=f"F{count}-{number}")
+                out.write(csv_text([one]).splitlines()[1] + "\n")
+        peaks.append(_peak_kib(place, file))
+    assert peaks[1] - peaks[0] < 12_000, f"KiB at their highest: {peaks}"
+
+
+def _peak_kib(place: Place, file: Path) -> int:
+    """The largest resident size of a process that imports a file."""
+    arguments = ("import", file, "--client", place.client_id, "--data", place.data)
+    pid = os.posix_spawn(
+        console.PROGRAM,
+        [str(console.PROGRAM), *map(str, arguments)],
+        console.environment(),
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status, usage = os.wait4(pid, 0)
+    assert status == 0
+    return usage.ru_maxrss
