@@ -33,6 +33,7 @@ from ledger import (
 from signing import cbor, ids
 
 TOLD_EVERY_S = 10.0
+SWITCH_S = 0.0005
 _HEAD_BYTES = 65_536
 
 
@@ -118,6 +119,8 @@ def _run(
         ledger.appending() as appending,
     ):
         appender.spare_collector()
+        # Rows are judged while others are recorded: who has to wait for Python's lock waits shortly.
+        sys.setswitchinterval(SWITCH_S)
         run = stock_run.Run(
             rows=rows,
             judge=judge,

@@ -43,6 +43,7 @@ _PATTERNS = {
     "license_ref": _REF,
     "authorization_ref": _REF,
     "entrustment_ref": _REF,
+    "import_ref": _REF,
     "coverage_ref": _REF,
     "type_code": _TYPE,
     "finding": {"type": "string", "enum": list(finding.NAMES)},

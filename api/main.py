@@ -48,13 +48,14 @@ from api import (
     service,
     standing,
     statistics,
+    stock,
     tasks,
     use,
     verification,
     views,
 )
 from ledger import config as configs
-from ledger import opening, reading
+from ledger import opening, reading, stock_jobs, store
 
 VERSION = "0.1.0"
 _ROUTERS = (
@@ -90,6 +91,7 @@ _ROUTERS = (
     catalog.router,
     issuing.router,
     statistics.router,
+    stock.router,
     log.router,
     health.router,
 )
@@ -149,8 +151,21 @@ def opened(config: configs.Config, settings: service.Settings, *, migrate: bool)
         stack.callback(reader.close)
         followed = stack.enter_context(views.opened(ledger))
         appender = stack.enter_context(ledger.appending())
+        imports = stock_jobs.Jobs(
+            ledger,
+            reader,
+            appender.submit,
+            now=store.wall_clock,
+            bytes_max=settings.import_bytes_max,
+        ).start()
+        stack.callback(imports.stop)
         yield service.Service(
-            ledger=ledger, appender=appender, reader=reader, views=followed, settings=settings
+            ledger=ledger,
+            appender=appender,
+            reader=reader,
+            views=followed,
+            imports=imports,
+            settings=settings,
         )
 
 

@@ -29,6 +29,7 @@ from ledger import (
     reading,
     sql,
     state,
+    stock_jobs,
     store,
 )
 from signing import event, keyring, keys
@@ -46,6 +47,8 @@ class Settings:
     refusals_per_minute: int = 1_000
     """Refused uses of one client in one service process; beyond it the answer is 429."""
     token_life_s: int = 300
+    import_bytes_max: int = 2 << 30
+    """Of one file of old licenses."""
     address_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=60, per_s=10.0))
     client_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=20, per_s=1.0))
 
@@ -70,6 +73,7 @@ class Service:
     reader: reading.Reader
     views: views.Views
     """The projections."""
+    imports: stock_jobs.Jobs
     settings: Settings
     clock: Callable[[], int] = store.wall_clock
     """Microseconds UTC."""

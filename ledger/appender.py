@@ -55,8 +55,11 @@ class Appender:
         self._queue_max = queue_max
         self._client_max = -(-queue_max // 2)
         """One client never takes the whole queue: what others send still finds a place."""
-        self._queues: OrderedDict[bytes | None, deque[Waiting]] = OrderedDict()
+        self._queues: OrderedDict[tuple[bytes | None, bool], deque[Waiting]] = OrderedDict()
+        """By client, and whether they give way."""
         self._waiting = 0
+        self._giving_way = 0
+        """Of those that wait."""
         self._wake = threading.Condition()
         self._is_stopping = False
         self._lost_at: float | None = None
@@ -100,11 +103,13 @@ class Appender:
         with self._wake:
             if self._is_stopping:
                 raise errors.Unavailable("the service is stopping")
-            own = self._queues.get(waiting.asked.actor.client_id, ())
+            whose = waiting.asked.actor.client_id, waiting.asked.gives_way
+            own = self._queues.get(whose, ())
             if self._waiting >= self._queue_max or len(own) >= self._client_max:
                 raise errors.QueueFull
-            self._queues.setdefault(waiting.asked.actor.client_id, deque()).append(waiting)
+            self._queues.setdefault(whose, deque()).append(waiting)
             self._waiting += 1
+            self._giving_way += waiting.asked.gives_way
             self._wake.notify()
 
     def _run(self) -> None:
@@ -129,14 +134,29 @@ class Appender:
         with self._wake:
             while not self._waiting and not self._is_stopping:
                 self._wake.wait()
-            batch: list[Waiting] = []
-            while self._queues and len(batch) < self._batch_max:
-                client, queue = self._queues.popitem(last=False)
-                batch.append(queue.popleft())
-                if queue:
-                    self._queues[client] = queue
-            self._waiting -= len(batch)
-            return batch
+            return self._batch()
+
+    def _batch(self) -> list[Waiting]:
+        """The next batch; of those that give way one in four, and one at least, while others wait."""
+        batch: list[Waiting] = []
+        others = self._waiting - self._giving_way
+        places = max(1, others // 3) if others else self._batch_max
+        aside: list[tuple[tuple[bytes | None, bool], deque[Waiting]]] = []
+        while self._queues and len(batch) < self._batch_max:
+            whose, queue = self._queues.popitem(last=False)
+            if whose[1] and not places:
+                aside.append((whose, queue))
+                continue
+            batch.append(queue.popleft())
+            places -= whose[1]
+            self._giving_way -= whose[1]
+            if queue:
+                self._queues[whose] = queue
+        for whose, queue in aside:
+            self._queues[whose] = queue
+            self._queues.move_to_end(whose, last=False)
+        self._waiting -= len(batch)
+        return batch
 
     def _append(self, batch: Sequence[Waiting]) -> None:
         """Append a batch, in halves when the database refuses it."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ledger import errors, joining, party, power, state
 from ledger.batch import Batch, Effects, Entry, NewEntry
@@ -285,6 +285,8 @@ def operator_lookup(vault: Vault, actor: Actor) -> Lookup:
 class Command:
     """Base of all commands."""
 
+    gives_way: ClassVar[bool] = False
+    """Whether it gets at most a quarter of a batch while others wait."""
     actor: Actor
     repeat: Repeat | None = None
 

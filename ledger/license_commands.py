@@ -35,6 +35,7 @@ __all__ = ["Content", "IssueLicense", "Origin", "Party", "VersionCommand"]
 SERIAL_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SERIAL_LENGTH = 20
 PLACES_DRAWN = 8
+_PLACE_BITS = STATUS_LIST_SIZE.bit_length() - 1
 
 
 def draw_serial() -> str:
@@ -50,7 +51,8 @@ def draw_serial() -> str:
 def draw_places(counterparts: int = 0) -> tuple[int, ...]:
     """Random places in a status list, to take the first free ones of."""
     drawn = PLACES_DRAWN + 2 * counterparts
-    return tuple(secrets.randbelow(STATUS_LIST_SIZE) for _ in range(drawn))
+    bits = secrets.randbits(drawn * _PLACE_BITS)
+    return tuple(bits >> number * _PLACE_BITS & (STATUS_LIST_SIZE - 1) for number in range(drawn))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +185,7 @@ class VersionCommand(Command):
         rules = view.state.get(TypeRulesRow, known["type_code"])
         self._require_fields(rules)
         values = self._values(license_id, holder, previous)
-        salted = {name: (secrets.token_bytes(fields.SALT_BYTES), value) for name, value in values.items()}
+        salted = fields.salted(values, secrets.token_bytes(fields.SALT_BYTES * len(values)))
         digests = fields.digests(salted, suite=view.vault.suite)
         parties = [("holder", home), *((one.role, one.stream(view)) for one in self.parties)]
         owned = self._owned(rules, parties)

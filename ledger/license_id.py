@@ -213,12 +213,18 @@ def _refuse_body(body: str) -> None:
 
 
 @functools.lru_cache(maxsize=4096)
+def _subject_warns(code: str) -> bool | None:
+    """Whether an organization's credit code has a wrong subject code; None: it is none as printed."""
+    try:
+        found = identifiers.credit_code(code)
+    except identifiers.IdentifierError:
+        return None
+    return "subject-code-check" in found.warnings if found.code == code else None
+
+
 def _is_credit_code(code: str) -> bool:
     """Whether this is a credit code exactly as printed, in upper case."""
-    try:
-        return identifiers.credit_code(code).code == code
-    except identifiers.IdentifierError:
-        return False
+    return _subject_warns(code) is not None
 
 
 def _verdict(found: str, *, standard: str, legacy: str) -> Verdict:
@@ -229,11 +235,12 @@ def _verdict(found: str, *, standard: str, legacy: str) -> Verdict:
 
 def _warnings(read: LicenseId) -> tuple[str, ...]:
     warnings = []
-    if not _is_credit_code(read.issuer_code):
+    issuer_warns = _subject_warns(read.issuer_code)
+    if issuer_warns is None:
         warnings.append("issuer-not-credit-code")
-    elif "subject-code-check" in identifiers.credit_code(read.issuer_code).warnings:
+    elif issuer_warns:
         warnings.append("issuer-subject-code-check")
-    if "subject-code-check" in identifiers.credit_code(read.type_code[:18]).warnings:
+    if _subject_warns(read.type_code[:18]):
         warnings.append("type-subject-code-check")
     return tuple(warnings)
 

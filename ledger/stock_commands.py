@@ -8,7 +8,7 @@ are printed; and what would refuse an issue, where the license is beyond doubt, 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from ledger import catalog_rules, command, days, errors, license, license_id, number, quality, stock
 from ledger.command import Reads, View, Wants
@@ -61,6 +61,7 @@ class Identifier:
 class ImportLicense(IssueLicense):
     """A license that was issued before the ledger knew it; `content.serial` is that of its identifier."""
 
+    gives_way: ClassVar[bool] = True
     source: Source
     taken_from: str
     """Its origin, one of `stock.ORIGINS`."""

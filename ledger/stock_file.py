@@ -192,7 +192,7 @@ def flaw_of(text: str) -> str | None:
     """Why a text cannot be kept: bytes that are no characters, or U+0000."""
     if text.isascii():
         return "null-character" if "\0" in text else None
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if _SURROGATE.search(text):
         return "encoding"
     return "null-character" if "\0" in text else None
 
@@ -248,6 +248,7 @@ _DECODER = json.JSONDecoder(
 )
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _OLD_REMARK = re.compile(r',\s*"error_remark":\s*"(?:[^"\\]|\\.)*"\s*\}$')
 """Behind a row that was returned before."""
 

@@ -19,6 +19,13 @@ class FieldsInvalid(ValueError):
     """Fields that do not lead to the root in the license's event."""
 
 
+def salted(values: Mapping[str, Any], salts: bytes) -> dict[str, tuple[bytes, Any]]:
+    """Field name to (salt, value), the salts taken from random bytes that were drawn at once."""
+    cuts = range(0, len(salts), SALT_BYTES)
+    pairs = zip(values.items(), cuts, strict=True)
+    return {name: (salts[at : at + SALT_BYTES], value) for (name, value), at in pairs}
+
+
 def digest(salt: bytes, *, name: str, value: Any, suite: suites.Suite = suites.INTL) -> bytes:
     """The digest of one field; raises cbor.EncodingError for a value that no field has, such as a float."""
     return suite.digest(cbor.encode([salt, name, value]))

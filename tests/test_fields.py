@@ -130,3 +130,10 @@ def test_numbers_are_equal_only_as_they_are_written() -> None:
         fields.digest(salt, name="n", value=text) for text in ("1", "1.0", "1e0", "01", "true", "null")
     ]
     assert len({*spelled, fields.digest(salt, name="n", value=True)}) == 7
+
+
+def test_each_field_gets_a_salt_of_its_own() -> None:
+    salts = bytes(range(32))
+    assert fields.salted({"a": 1, "b": 2}, salts) == {"a": (salts[:16], 1), "b": (salts[16:], 2)}
+    with pytest.raises(ValueError, match="zip"):
+        fields.salted({"a": 1}, salts)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api import examples
+from api import examples, stock
 from tests import api_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
@@ -54,12 +54,21 @@ ORDER = (
     ),
     *("open_case", "close_case", "find_case", "upload_cases", "read_findings"),
     *("entrust_issuing", "list_entrustments", "end_entrustment"),
+    *("begin_import", "upload_import", "get_import", "import_results", "import_rejected", "cancel_import"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look", "alive", "ready", "token"),
 )
 """In which the steps make sense: what changes a license comes after what uses it."""
-MAKING = ("issue", "draft", "grant", "declare_coverage", "register_license_type", "entrust_issuing")
+MAKING = (
+    "issue",
+    "draft",
+    "grant",
+    "declare_coverage",
+    "register_license_type",
+    "entrust_issuing",
+    "begin_import",
+)
 """What is named by the steps after it."""
 RECORDS_NOTHING = (
     *("use_batch", "endorse_batch", "search_authorizations", "search_licenses"),
@@ -148,12 +157,26 @@ def test_every_example_works_when_it_is_pasted(face: Face, caller: Caller, said:
                 answer = caller.ask_token()
             elif name == "look":
                 answer = caller.get(made["qr"][made["qr"].index("/V/") :])
+            elif name == "upload_import":
+                file = {**caller.headers, "Content-Type": stock.FILE_TYPE}
+                answer = caller.http.put(
+                    filled(path, operation, made), content=example_file(said), headers=file
+                )
+            elif method == "delete":
+                answer = caller.http.delete(filled(path, operation, made), headers=caller.headers)
             else:
                 where = filled(path, operation, made)
                 answer = caller.get(where) if method == "get" else caller.post(where, body)
             assert answer.status_code == 200, (name, answer.text)
             if name in MAKING:
                 made |= answer.json()
+
+
+def example_file(said: dict[str, Any]) -> str:
+    """The file that the description shows for an import."""
+    _, _, operation = operations(said)["upload_import"]
+    (shown,) = operation["requestBody"]["content"][stock.FILE_TYPE]["examples"].values()
+    return str(shown["value"])
 
 
 def filled(path: str, operation: dict[str, Any], made: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ import schemathesis
 from hypothesis import HealthCheck
 from schemathesis.generation import GenerationMode
 
-from api import examples, examples_catalog, examples_issuing
+from api import examples, examples_catalog, examples_issuing, stock
 from tests import api_world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
@@ -116,6 +116,8 @@ def _fresh(caller: Caller, operation: Any) -> dict[str, Any]:
     if "entrustment_ref" in names:
         said = api_world.example_of(examples_issuing.EntrustBody)
         made |= caller.done("/v1/issuing-entrustments", said)
+    if "import_ref" in names:
+        made |= caller.done("/v1/imports", api_world.example_of(stock.ImportBody))
     if operation.path.startswith("/v1/license-types/"):
         said = api_world.example_of(examples_catalog.RegisterBody)
         said["type_code"] = f"{examples.ORGANIZATION}{next(LOCAL)}"

@@ -1,0 +1,313 @@
+"""Imports as jobs of the service: taken in, run one after the other, gone on with after a restart.
+
+A job is a folder of mode 0700 below `imports/` of the data folder: what was asked, the file, and the results.
+The file goes as soon as its rows have their results; the results go after some weeks. A job belongs to the
+client and organization that asked for it, and runs with their powers as they then are. Whoever serves the
+same data folder may go on with it; one process does at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ledger import errors, stock_file, stock_results, stock_row, stock_run
+from ledger.command import Actor, Operator
+from ledger.opening import Ledger
+from ledger.reading import Reader
+from signing import ids
+
+JOB, FILE, PART = "job.json", "file", "file.part"
+WAITING_MAX = 10
+"""Jobs of one client that are not over."""
+KEPT_DAYS = 30
+RETRY_S = 5.0
+OPEN = ("awaiting-file", "queued", "running")
+_DAY_S = 86_400
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What was asked, and how it stands."""
+
+    import_ref: str
+    client_id: str
+    organization: str
+    generation: int
+    case_number: str | None
+    reason: str | None
+    operator: list[str | None] = field(repr=False)
+    """Account, name and own organization."""
+    format: str
+    encoding: str
+    origin: str
+    trust_level: str | None
+    made_at: int
+    """Seconds since 1970."""
+    status: str = "awaiting-file"
+    """`awaiting-file`, `queued`, `running`, `done`, `cancelled` or `failed`."""
+    size: int = 0
+    """Bytes of the file."""
+    problem: dict[str, Any] | None = None
+    """Why it failed: `type`, `detail`, `errors`."""
+
+    @property
+    def form(self) -> stock_file.Form:
+        """How the file is written."""
+        return stock_file.Form(format=self.format, encoding=self.encoding)
+
+    @property
+    def actor(self) -> Actor:
+        """Who imports."""
+        account, name, own = self.operator
+        return Actor(
+            client_id=ids.parse(self.client_id),
+            organization=self.organization,
+            generation=self.generation,
+            operator=None
+            if account is None
+            else Operator(account=account, name=name or "", organization=own),
+            case_number=self.case_number,
+            channel="batch",
+            reason=self.reason,
+        )
+
+
+class Jobs:
+    """The jobs of one data folder, and the thread that runs them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reader: Reader,
+        submit: stock_run.Submit,
+        *,
+        now: Callable[[], int],
+        bytes_max: int,
+    ) -> None:
+        self._ledger, self._reader, self._submit, self._now = ledger, reader, submit, now
+        self.bytes_max = bytes_max
+        self._folder = ledger.config.data / "imports"
+        self._guard = threading.Lock()
+        self._wake = threading.Event()
+        self._is_stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="imports", daemon=True)
+
+    def start(self) -> Jobs:
+        """Begin to run what waits."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop between two rows; the job is gone on with later."""
+        self._is_stopping.set()
+        self._wake.set()
+        self._thread.join()
+
+    # --- what clients ask ---
+
+    def make(self, asked: Job) -> Job:
+        """The job, made or known; raises TooManyRequests when the client has too many that are not over."""
+        with self._guard:
+            known = self._read(asked.import_ref)
+            if known is not None:
+                return known
+            own = [job for job in self._all() if job.client_id == asked.client_id and job.status in OPEN]
+            if len(own) >= WAITING_MAX:
+                raise errors.TooManyRequests("too many imports of this client are not over", retry_after_s=60)
+            stock_results.private_folder(self._folder)
+            stock_results.private_folder(self._folder / asked.import_ref)
+            self._write(asked)
+            return asked
+
+    def get(self, import_ref: str, *, client_id: bytes, organization: str) -> Job:
+        """A client's own job; raises NotFound."""
+        job = self._read(import_ref)
+        if job is None or (job.client_id, job.organization) != (ids.text(client_id), organization):
+            raise errors.NotFound("no such import")
+        return job
+
+    @contextlib.contextmanager
+    def upload(self, job: Job) -> Iterator[BinaryIO]:
+        """Where the job's file is written; when the block ends well, the job waits to be run."""
+        folder = self._folder / job.import_ref
+        self._require(job, "awaiting-file")
+        part = folder / f"{PART}.{threading.get_ident()}.{time.monotonic_ns()}"
+        try:
+            with stock_results.open_private(part, os.O_WRONLY | os.O_TRUNC) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                size = file.tell()
+            with self._guard:
+                self._require(job, "awaiting-file")
+                part.replace(folder / FILE)
+                self._write(replace(job, status="queued", size=size))
+        finally:
+            part.unlink(missing_ok=True)
+        self._wake.set()
+
+    def cancel(self, job: Job) -> Job:
+        """The job is over; what it recorded stands."""
+        with self._guard:
+            now = self._read(job.import_ref) or job
+            if now.status not in OPEN:
+                return now
+            made = replace(now, status="cancelled")
+            self._write(made)
+        (self._folder / job.import_ref / FILE).unlink(missing_ok=True)
+        return made
+
+    def progress(self, job: Job) -> stock_results.State:
+        """How far a job has come."""
+        return stock_results.read_state(self._folder / job.import_ref) or stock_results.State(file="")
+
+    def results(self, job: Job, *, offset: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+        """Some outcomes from `offset` on, and the offset behind them; None when there will be no more."""
+        end = self.progress(job).results_bytes
+        found: list[dict[str, Any]] = []
+        if offset > end:
+            raise errors.Invalid("no such page", field="query.cursor")
+        if end == 0:
+            return found, 0 if job.status in OPEN else None
+        with (self._folder / job.import_ref / stock_results.RESULTS).open("rb") as file:
+            file.seek(max(0, offset - 1))
+            if offset and file.read(1) != b"\n":
+                raise errors.Invalid("no such page", field="query.cursor")
+            while len(found) < limit and file.tell() < end:
+                found.append(json.loads(file.readline()))
+            is_last = file.tell() >= end and job.status not in OPEN
+            return found, None if is_last else file.tell()
+
+    def rejected(self, job: Job) -> tuple[Path, int]:
+        """The file of rejected rows, and how many bytes of it are true."""
+        return self._folder / job.import_ref / f"rejected.{job.format}", self.progress(job).rejected_bytes
+
+    # --- the thread ---
+
+    def _work(self) -> None:
+        while not self._is_stopping.is_set():
+            self._wake.clear()
+            try:
+                self._sweep()
+                waits = self._run_all()
+            except Exception as error:  # noqa: BLE001
+                # A job that breaks costs nobody the next one.
+                _log.error("imports failed", extra={"error_type": type(error).__name__}, exc_info=True)
+                waits = True
+            self._wake.wait(RETRY_S if waits else None)
+
+    def _run_all(self) -> bool:
+        """Run what waits, the oldest first; whether some is left that could not be run now."""
+        is_left = False
+        while not self._is_stopping.is_set():
+            waiting = [job for job in self._all() if job.status in ("queued", "running")]
+            if not waiting:
+                return is_left
+            for job in sorted(waiting, key=lambda one: (one.made_at, one.import_ref)):
+                if not self._is_stopping.is_set() and not self._run(job):
+                    is_left = True
+            if is_left:
+                return True
+        return is_left
+
+    def _run(self, job: Job) -> bool:
+        """Whether the job is done with: else it is tried again, or another process has it."""
+        folder = self._folder / job.import_ref
+        try:
+            with contextlib.ExitStack() as stack:
+                file = stack.enter_context((folder / FILE).open("rb"))
+                rows = stock_file.Reader(file, job.form)
+                judge = self._judge(job)
+                if job.format == "csv":
+                    judge.columns(rows.columns)
+                size = self._ledger.recorder.newest_index() + 1
+                results = stack.enter_context(
+                    stock_results.opened(
+                        folder, form=job.form, columns=rows.columns, file=job.import_ref, size=size
+                    )
+                )
+                self._move(job, "running")
+                stock_run.Run(
+                    rows=rows,
+                    judge=judge,
+                    submit=self._submit,
+                    reader=self._reader,
+                    results=results,
+                    is_stopping=lambda: self._is_to_stop(job),
+                ).run()
+            self._move(job, "done")
+        except stock_run.Stopped:
+            return not self._is_stopping.is_set()
+        except (errors.Unavailable, errors.TooManyRequests) as error:
+            _log.warning("an import waits", extra={"error_type": error.type})
+            return False
+        except FileNotFoundError:
+            return True  # cancelled, or done by another process
+        except errors.Conflict:
+            return False  # another process has it
+        except errors.LedgerError as error:
+            told = {name: value for name, value in error.extra.items() if name in ("errors", "line")}
+            self._move(job, "failed", problem={"type": error.type, "detail": error.detail, **told})
+        return True
+
+    def _judge(self, job: Job) -> stock_row.Judge:
+        return stock_row.Judge(
+            self._ledger.vault,
+            job.actor,
+            row=self._reader.row,
+            now=self._now,
+            defaults=stock_row.Defaults(origin=job.origin, trust_level=job.trust_level),
+        )
+
+    def _is_to_stop(self, job: Job) -> bool:
+        return self._is_stopping.is_set() or not (self._folder / job.import_ref / FILE).exists()
+
+    def _move(self, job: Job, status: str, *, problem: dict[str, Any] | None = None) -> None:
+        """The job stands so from here on, unless it was cancelled meanwhile."""
+        with self._guard:
+            now = self._read(job.import_ref)
+            if now is None or now.status not in OPEN:
+                return
+            self._write(replace(now, status=status, problem=problem))
+        if status not in OPEN:
+            (self._folder / job.import_ref / FILE).unlink(missing_ok=True)
+
+    def _sweep(self) -> None:
+        """Jobs that were over, or never got their file, weeks ago are gone."""
+        before = self._now() // 1_000_000 - KEPT_DAYS * _DAY_S
+        for job in self._all():
+            if job.made_at < before and job.status not in ("queued", "running"):
+                shutil.rmtree(self._folder / job.import_ref, ignore_errors=True)
+
+    # --- on disk ---
+
+    def _all(self) -> list[Job]:
+        if not self._folder.exists():
+            return []
+        found = (self._read(folder.name) for folder in sorted(self._folder.iterdir()))
+        return [job for job in found if job is not None]
+
+    def _read(self, import_ref: str) -> Job | None:
+        try:
+            return Job(**json.loads((self._folder / import_ref / JOB).read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def _write(self, job: Job) -> None:
+        stock_results.write_private(self._folder / job.import_ref / JOB, json.dumps(asdict(job)).encode())
+
+    def _require(self, job: Job, status: str) -> None:
+        now = self._read(job.import_ref)
+        if now is None or now.status != status:
+            raise errors.Conflict("the import has its file", import_status="" if now is None else now.status)

@@ -1,0 +1,219 @@
+"""An import over HTTP is a job: asked for, sent its file, read row by row, gone on with after a restart."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api import examples, main, stock
+from ledger import client, registry_commands, stock_jobs
+from tests import api_world, stock_world, world
+from tests.api_world import Caller, Face
+from tests.conftest import Cluster
+from tests.stock_world import business, csv_text, row
+
+ACT = {"operator": {"account": "batch", "name": "合成经办"}, "case_number": "STOCK-1"}
+
+
+@pytest.fixture
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+@pytest.fixture
+def caller(face: Face) -> Caller:
+    return face.register(world.ISSUER)
+
+
+def send(caller: Caller, ref: str, data: bytes, kind: str = stock.FILE_TYPE) -> httpx.Response:
+    headers = {**caller.headers, "Content-Type": kind}
+    return caller.http.put(f"/v1/imports/{ref}/file", content=data, headers=headers)
+
+
+def begun(caller: Caller, **said: Any) -> str:
+    ref: str = caller.done("/v1/imports", {**ACT, **said})["import_ref"]
+    return ref
+
+
+def done(caller: Caller, ref: str) -> dict[str, Any]:
+    """The job once it is over."""
+    waited = threading.Event()
+    for _ in range(3_000):
+        told: dict[str, Any] = caller.get(f"/v1/imports/{ref}").json()
+        if told["status"] not in stock_jobs.OPEN:
+            return told
+        waited.wait(0.02)
+    raise AssertionError(told)
+
+
+def imported(caller: Caller, rows: list[dict[str, Any]], **said: Any) -> dict[str, Any]:
+    ref = begun(caller, **said)
+    assert send(caller, ref, csv_text(rows).encode()).status_code == 200
+    return done(caller, ref)
+
+
+def outcomes(caller: Caller, ref: str, limit: int = 2) -> list[dict[str, Any]]:
+    """Every row's outcome, page by page."""
+    found, cursor = [], ""
+    while cursor is not None:
+        where = f"/v1/imports/{ref}/results?limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        page = caller.get(where).json()
+        found += page["rows"]
+        cursor = page["cursor"]
+    return found
+
+
+def test_a_file_is_sent_run_and_told_row_by_row(face: Face, caller: Caller) -> None:
+    rows = [row(1), row(2, holder_code="1"), business(3, license_id=stock_world.LEGACY_ID), row(1)]
+    told = imported(caller, rows)
+    assert (told["status"], told["rows"], told["issued"], told["existing"]) == ("done", 4, 2, 1)
+    assert (told["rejected"], told["with_findings"]) == (1, 1)
+    assert told["bytes"] == told["bytes_done"]
+    ref = told["import_ref"]
+    found = outcomes(caller, ref)
+    assert [one["outcome"] for one in found] == ["issued", "rejected", "issued", "exists"]
+    assert found[1]["faults"] == [{"column": "holder_code", "rule": "length"}]
+    rejected = caller.get(f"/v1/imports/{ref}/rejected")
+    assert "holder_code: length" in rejected.content.decode()
+    assert world.citizen(1).code not in str(found)
+    license_ref = found[2]["license_ref"]
+    shown = caller.get(f"/v1/licenses/{license_ref}")
+    assert shown.status_code == 200
+    receipt = caller.get(f"/v1/receipts/0/{found[2]['index']}")
+    assert receipt.status_code == 200
+    folder = face.served.ledger.config.data / "imports" / ref
+    assert not (folder / stock_jobs.FILE).exists(), "the file goes when its rows have their results"
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_an_imported_license_is_found_amended_and_renewed_by_its_printed_identifier(
+    face: Face, caller: Caller
+) -> None:
+    for text in (stock_world.LEGACY_ID, stock_world.SHAPELESS_ID):
+        told = imported(caller, [business(1, source_id=text, license_id=text)])
+        (one,) = outcomes(caller, told["import_ref"])
+        found = caller.post("/v1/licenses/search", {"license_id": text}).json()["license"]
+        assert found["license_ref"] == one["license_ref"]
+        said = api_world.example("AmendBody")
+        body = {
+            **said,
+            "holder": {"code_type": "001", "code": world.ENTERPRISE.code, "name": "合成持证主体"},
+        }
+        amended = caller.done(f"/v1/licenses/{one['license_ref']}/amend", body)
+        again = caller.post("/v1/licenses/search", {"license_id": amended["license_id"]}).json()["license"]
+        assert again["license_ref"] == one["license_ref"]
+        replaced = caller.done(f"/v1/licenses/{one['license_ref']}/replace", api_world.example("ReplaceBody"))
+        assert replaced["license_id"] != amended["license_id"]
+    unknown = caller.post("/v1/licenses/search", {"license_id": "nothing"})
+    assert unknown.status_code == 422
+
+
+def test_the_same_key_is_the_same_job_and_another_body_is_refused(caller: Caller) -> None:
+    first = caller.done("/v1/imports", ACT, key="one")
+    assert caller.done("/v1/imports", ACT, key="one") == first
+    assert caller.post("/v1/imports", {**ACT, "format": "ndjson"}, key="one").status_code == 422
+
+
+def test_a_job_takes_one_file_of_the_right_type_and_size(face: Face, caller: Caller) -> None:
+    ref = begun(caller)
+    assert send(caller, ref, b"a", "text/plain").status_code == 415
+    face.served.imports.bytes_max = 10
+    assert send(caller, ref, b"x" * 11).status_code == 413
+    assert send(caller, ref, b"x" * 10).status_code == 200
+    assert send(caller, ref, b"x").status_code == 409
+    told = done(caller, ref)
+    assert told["status"] == "failed"
+    assert told["problem"]["type"] == "invalid-value"
+
+
+def test_a_job_is_its_own_clients_alone(face: Face, caller: Caller) -> None:
+    ref = begun(caller)
+    other = face.register(world.ISSUER)
+    for answer in (
+        other.get(f"/v1/imports/{ref}"),
+        other.get(f"/v1/imports/{ref}/results"),
+        other.get(f"/v1/imports/{ref}/rejected"),
+        send(other, ref, b"x"),
+        other.http.delete(f"/v1/imports/{ref}", headers=other.headers),
+        caller.get("/v1/imports/..%2f..%2fkeys"),
+        caller.get(f"/v1/imports/{'a' * 26}"),
+    ):
+        assert answer.status_code == 404
+    user = face.register(world.HALL, "license:use")
+    assert user.post("/v1/imports", ACT).status_code == 403
+
+
+def test_a_cancelled_job_records_nothing_more(face: Face, caller: Caller) -> None:
+    ref = begun(caller)
+    answer = caller.http.delete(f"/v1/imports/{ref}", headers=caller.headers)
+    assert answer.json()["status"] == "cancelled"
+    assert send(caller, ref, csv_text([row(1)]).encode()).status_code == 409
+    assert caller.get(f"/v1/imports/{ref}/results").json() == {"rows": [], "cursor": None}
+
+
+def test_a_client_has_few_jobs_that_are_not_over(caller: Caller) -> None:
+    refs = [begun(caller) for _ in range(stock_jobs.WAITING_MAX)]
+    assert caller.post("/v1/imports", ACT).status_code == 429
+    caller.http.delete(f"/v1/imports/{refs[0]}", headers=caller.headers)
+    assert begun(caller)
+
+
+def test_a_cursor_that_nobody_gave_is_refused(caller: Caller) -> None:
+    ref = imported(caller, [row(1), row(2)])["import_ref"]
+    for cursor in ("a" * 26, "aaaaaaaaaaaaaaaaaaaaaaaaai", "qqqq"):
+        answer = caller.get(f"/v1/imports/{ref}/results?cursor={cursor}")
+        assert answer.status_code == (200 if cursor == "a" * 26 else 422), cursor
+
+
+def test_a_suspended_client_imports_no_further(face: Face, caller: Caller) -> None:
+    ref = begun(caller)
+    fact = client.ClientSuspended(client_id=caller.client_id)
+    ledger = face.served.ledger
+    asked = registry_commands.RecordInRegistry(actor=ledger.console, facts=(fact,))
+    jobs = face.served.imports
+    job = jobs.get(ref, client_id=caller.client_id, organization=world.ISSUER)
+    with jobs.upload(job) as file:
+        face.served.appender.submit(asked).result(timeout=30)
+        file.write(csv_text([row(1)]).encode())
+    waited = threading.Event()
+    for _ in range(3_000):
+        job = jobs.get(ref, client_id=caller.client_id, organization=world.ISSUER)
+        if job.status == "failed":
+            break
+        waited.wait(0.02)
+    assert job.problem is not None
+    assert job.problem["type"] == "client-suspended"
+
+
+def test_a_job_goes_on_when_the_service_is_started_again(cluster: Cluster) -> None:
+    configured = cluster.clone()
+    rows = [row(number) for number in range(1, 200)]
+    with api_world.running(configured) as face:
+        caller = face.register(world.ISSUER)
+        ref = begun(caller)
+        assert send(caller, ref, csv_text(rows).encode()).status_code == 200
+        client_id = caller.client_id
+    with api_world.running(configured) as face:
+        waited = threading.Event()
+        jobs = face.served.imports
+        for _ in range(3_000):
+            job = jobs.get(ref, client_id=client_id, organization=world.ISSUER)
+            if job.status == "done":
+                break
+            waited.wait(0.02)
+        state = jobs.progress(job)
+        assert (job.status, state.issued, state.existing) == ("done", 199, 0)
+    cluster.drop(configured)
+
+
+def test_the_example_of_the_description_is_an_import_that_works(face: Face) -> None:
+    caller = face.register(examples.ORGANIZATION)
+    ref = caller.done("/v1/imports", stock.EXAMPLE)["import_ref"]
+    assert send(caller, ref, stock.EXAMPLE_FILE.encode()).status_code == 200
+    assert done(caller, ref)["issued"] == 1
+    assert main.VERSION

@@ -1,0 +1,56 @@
+"""What can wait gives way: imports have a small part of a batch while anybody else waits."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger import stock_commands
+from ledger.appender import Appender
+from ledger.command import Actor
+from tests.test_appender import Gate, NoFacts, lock_held
+from tests.world import World
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient(NoFacts):
+    """A command that gives way."""
+
+    gives_way: ClassVar[bool] = True
+
+
+def shares(world: World, patient: int, others: int, *, own: Actor | None = None) -> list[tuple[int, int]]:
+    """Commands that give way, and others, in each batch behind a first one."""
+    pen = Gate(world.ledger)
+    appender = Appender(pen).start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(appender.stop)
+        with lock_held(world.ledger):
+            futures = [appender.submit(NoFacts(actor=world.auditor))]
+            while not pen.batches:
+                pass
+            futures += [appender.submit(Patient(actor=world.issuer)) for _ in range(patient)]
+            futures += [appender.submit(NoFacts(actor=own or world.hall)) for _ in range(others)]
+        for future in futures:
+            future.result(timeout=60)
+    counts = [sum(asked.gives_way for asked in batch) for batch in pen.batches[1:]]
+    return [(count, len(batch) - count) for count, batch in zip(counts, pen.batches[1:], strict=True)]
+
+
+def test_while_others_wait_those_that_give_way_have_a_quarter_of_the_batch(world: World) -> None:
+    assert shares(world, 40, 12) == [(4, 12), (36, 0)]
+
+
+def test_they_have_one_place_at_least_and_all_when_nobody_else_waits(world: World) -> None:
+    assert shares(world, 3, 1) == [(1, 1), (2, 0)]
+    assert shares(world, 5, 0) == [(5, 0)]
+
+
+def test_a_clients_own_requests_do_not_wait_behind_its_import(world: World) -> None:
+    assert shares(world, 40, 3, own=world.issuer) == [(1, 3), (39, 0)]
+
+
+def test_imports_give_way() -> None:
+    assert stock_commands.ImportLicense.gives_way
+    assert not NoFacts.gives_way
