@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import correction, directory, errors, license, number
+from ledger import correction, directory, errors, license, number, serial
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
@@ -12,9 +12,7 @@ from ledger.license_commands import (
     VersionCommand,
     holder_lookup,
     holder_stream,
-    next_id,
     own_license,
-    serial_lookup,
 )
 from ledger.state import LicenseRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.vault import Vault
@@ -34,10 +32,10 @@ class CorrectHolder(VersionCommand):
 
     def wants(self, vault: Vault) -> Wants:
         numbers = self._number_of(*self.type_and_issuer).lookups(vault)
-        serial = serial_lookup(vault, *self.type_and_issuer, self.content.serial)
+        own = serial.lookup(vault, *self.type_and_issuer, self.content.serial)
         return Wants(
             rows={(LicenseRow, self.license_ref)},
-            lookups=[holder_lookup(vault, self.holder), serial, *numbers, *self._party_lookups(vault)],
+            lookups=[holder_lookup(vault, self.holder), own, *numbers, *self._party_lookups(vault)],
         )
 
     def reads(self, view: View) -> Reads:
@@ -66,7 +64,7 @@ class CorrectHolder(VersionCommand):
             raise errors.Conflict("the license was renewed meanwhile")
         self._require_known(row)
         stream_id = holder_stream(view, self.holder)
-        identifier = next_id(row, self.content.serial)
+        identifier = serial.next_id(row, self.content.serial)
         made, seals = self._version(
             correction.LicenseHolderCorrected,
             view,
@@ -87,7 +85,7 @@ class CorrectHolder(VersionCommand):
         """
         if (row.type_code, row.issuer) != self.type_and_issuer:
             raise errors.Conflict("the serial was not looked for")
-        lookup = serial_lookup(view.vault, row.type_code, row.issuer, self.content.serial)
+        lookup = serial.lookup(view.vault, row.type_code, row.issuer, self.content.serial)
         entry = view.entry(lookup)
         begins_serial = license.serial_number(row) == 0
         if not begins_serial and (entry is None or entry.target != self.license_ref):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger import license_commands, license_id, number, stock
+from ledger import license_id, number, serial, stock
 from ledger.vault import Lookup, Vault
 
 
@@ -21,7 +21,7 @@ def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
         parts = license_id.classify(content[0]).license_id
         if parts is None:
             raise ValueError("not an identifier")
-        return license_commands.serial_lookup(vault, parts.type_code, parts.issuer_code, parts.serial)
+        return serial.lookup(vault, parts.type_code, parts.issuer_code, parts.serial)
     if kind == stock.TEXT_KIND:
         return vault.lookup(kind, content[0])
     if kind in (number.KIND, stock.SOURCE_KIND):

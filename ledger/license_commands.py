@@ -18,10 +18,10 @@ from ledger import (
     drawing,
     errors,
     license,
-    license_id,
     number,
     party,
     power,
+    serial,
 )
 from ledger.command import Actor, Command, Reads, RowKey, View, Wants
 from ledger.content import Content, Origin
@@ -296,7 +296,7 @@ class IssueLicense(VersionCommand):
 
     def _license_text(self) -> str:
         """The identifier as it is printed."""
-        return build_id(self.type_code, self.actor.responsible, self.content.serial, 1).text
+        return serial.build_id(self.type_code, self.actor.responsible, self.content.serial, 1).text
 
     def _number_lookups(self, vault: Vault) -> list[Lookup]:
         return self._printed().lookups(vault)
@@ -305,7 +305,7 @@ class IssueLicense(VersionCommand):
         return self._number_of(self.type_code, self.actor.responsible)
 
     def _id_lookup(self, vault: Vault) -> Lookup:
-        return serial_lookup(vault, self.type_code, self.actor.responsible, self.content.serial)
+        return serial.lookup(vault, self.type_code, self.actor.responsible, self.content.serial)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +326,7 @@ class AmendLicense(VersionCommand):
         known = self.type_and_issuer
         numbers = [] if known is None else self._number_of(*known).lookups(vault)
         if known is not None and self.previous is not None:
-            numbers.append(serial_lookup(vault, *known, self.content.serial))
+            numbers.append(serial.lookup(vault, *known, self.content.serial))
         return Wants(
             rows={(LicenseRow, self.license_ref)},
             lookups=[holder_lookup(vault, self.holder), *numbers, *self._party_lookups(vault)],
@@ -355,7 +355,7 @@ class AmendLicense(VersionCommand):
         self._require_known(row)
         if (self.previous is None) == (license.serial_number(row) == 0):
             raise errors.Conflict("the license's identifier is another")
-        identifier = next_id(row, self.content.serial)
+        identifier = serial.next_id(row, self.content.serial)
         made, seals = self._version(
             license.LicenseAmended,
             view,
@@ -367,7 +367,7 @@ class AmendLicense(VersionCommand):
             version=row.version + 1,
             previous=self.previous,
         )
-        begin_serial(view, row, identifier, self.content.number)
+        serial.begin(view, row, identifier, self.content.number)
         printed = self._number_of(row.type_code, row.issuer)
         self._claim(
             view,
@@ -388,11 +388,6 @@ def sealed_digest(content: Any, *, suite: suites.Suite) -> tuple[bytes, list[Any
 def holder_lookup(vault: Vault, holder: HolderCode) -> Lookup:
     """The lookup of a holder by code type and normalized code."""
     return vault.lookup("holder", holder.code_type, holder.code)
-
-
-def serial_lookup(vault: Vault, type_code: str, issuer: str, serial: str) -> Lookup:
-    """The lookup that makes a serial unique within type and issuer (GB/T 36904)."""
-    return vault.lookup("license", type_code, issuer, serial)
 
 
 def holder_stream(view: View, holder: HolderCode) -> bytes:
@@ -422,27 +417,3 @@ def own_license(view: View, license_ref: bytes, actor: Actor) -> LicenseRow:
         at=view.at,
     )
     return row
-
-
-def next_id(row: LicenseRow, serial: str) -> license_id.LicenseId:
-    """The identifier of the next version under the serial that stands; raises Conflict after the last."""
-    number = license.serial_number(row) + 1
-    if number > license.VERSION_MAX:
-        raise errors.Conflict("the serial has no further version")
-    return build_id(row.type_code, row.issuer, serial, number)
-
-
-def begin_serial(view: View, row: LicenseRow, identifier: license_id.LicenseId, number_: str) -> None:
-    """The identifier leads to the license, where its serial begins since none could follow before."""
-    if license.serial_number(row) == 0:
-        lookup = serial_lookup(view.vault, row.type_code, row.issuer, identifier.serial)
-        content = [identifier.text, number_]
-        view.add_entry(lookup, stream_id=row.stream_id, target=row.license_ref, content=content)
-
-
-def build_id(type_code: str, issuer: str, serial: str, version: int) -> license_id.LicenseId:
-    """The GB/T 36904 identifier; raises Invalid."""
-    try:
-        return license_id.build(type_code=type_code, issuer_code=issuer, serial=serial, version=version)
-    except ValueError as error:
-        raise errors.Invalid(f"the license identifier: {error}", field="serial") from error

@@ -9,16 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import errors, license, license_id
+from ledger import errors, license, license_id, serial
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.license_commands import (
     VersionCommand,
-    begin_serial,
-    build_id,
-    next_id,
     own_license,
-    serial_lookup,
 )
 from ledger.state import LicenseRow, StreamRow, TypeRow, TypeRulesRow
 from ledger.vault import Vault
@@ -43,8 +39,8 @@ class _FollowingCommand(VersionCommand):
 
     def wants(self, vault: Vault) -> Wants:
         printed = self._number_of(self.type_code, self.issuer)
-        serial = serial_lookup(vault, self.type_code, self.issuer, self.content.serial)
-        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[serial, *printed.lookups(vault)])
+        own = serial.lookup(vault, self.type_code, self.issuer, self.content.serial)
+        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[own, *printed.lookups(vault)])
 
     def reads(self, view: View) -> Reads:
         reads = Reads(rows=self._drawn_keys(view.size))
@@ -93,13 +89,13 @@ class RenewLicense(_FollowingCommand):
         row = self._present(view)
         identifier = self._identifier(row).text
         draft = self._next(view, row, license.LicenseRenewed, identifier)
-        lookup = serial_lookup(view.vault, row.type_code, row.issuer, self.content.serial)
+        lookup = serial.lookup(view.vault, row.type_code, row.issuer, self.content.serial)
         content = [identifier, self.content.number]
         view.add_entry(lookup, stream_id=row.stream_id, target=self.license_ref, content=content)
         return [draft]
 
     def _identifier(self, row: LicenseRow) -> license_id.LicenseId:
-        return build_id(row.type_code, row.issuer, self.content.serial, 1)
+        return serial.build_id(row.type_code, row.issuer, self.content.serial, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +106,7 @@ class ReplaceLicense(_FollowingCommand):
 
     def decide(self, view: View) -> list[Draft]:
         row = self._present(view)
-        identifier = next_id(row, self.content.serial)
+        identifier = serial.next_id(row, self.content.serial)
         draft = self._next(view, row, license.LicenseReplaced, identifier.text, cause=self.cause)
-        begin_serial(view, row, identifier, self.content.number)
+        serial.begin(view, row, identifier, self.content.number)
         return [draft]

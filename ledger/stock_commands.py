@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import catalog_rules, command, days, errors, license, license_id, number, quality, stock
+from ledger import catalog_rules, command, days, errors, license, license_id, number, quality, serial, stock
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
-from ledger.license_commands import IssueLicense, serial_lookup
+from ledger.license_commands import IssueLicense
 from ledger.state import LicenseRow, TypeRow, TypeRulesRow
 from ledger.vault import Lookup, Vault
 
@@ -167,7 +167,7 @@ class ImportLicense(IssueLicense):
         read = self.identifier.judged.license_id
         if read is None or self.identifier.serial_number == 0:
             return vault.lookup(stock.TEXT_KIND, self.identifier.judged.text)
-        return serial_lookup(vault, read.type_code, read.issuer_code, read.serial)
+        return serial.lookup(vault, read.type_code, read.issuer_code, read.serial)
 
 
 def doubts(type_row: TypeRow | None, rules: TypeRulesRow | None, asked: ImportLicense) -> list[str]:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger import correction_commands, errors, identifiers, keeping, license_commands, renewal_commands
+from ledger import (
+    correction_commands,
+    errors,
+    identifiers,
+    keeping,
+    license_commands,
+    renewal_commands,
+    serial,
+)
 from tests.test_catalog_life import content, issue, queued, revision
 from tests.world import BUSINESS_LICENSE, ISSUER, World, citizen
 
@@ -32,7 +40,7 @@ def renewed(world: World) -> license_commands.IssueLicense:
         license_ref=issued.license_ref,
         content=content("A-3", serial=SECOND),
         holder=(WRONG.code_type, WRONG.code),
-        previous=license_commands.build_id(BUSINESS_LICENSE, ISSUER, FIRST, 2).text,
+        previous=serial.build_id(BUSINESS_LICENSE, ISSUER, FIRST, 2).text,
         follows=made.index,
         type_code=BUSINESS_LICENSE,
         issuer=ISSUER,
@@ -59,9 +67,9 @@ def erase(world: World, holder: identifiers.HolderCode) -> None:
 
 
 def require_taken(world: World, serials: Sequence[str], numbers: Sequence[str]) -> None:
-    for serial in serials:
+    for taken in serials:
         with pytest.raises(errors.AlreadyExists):
-            world.do(issue(world, content("B-1", serial=serial), holder=OTHER))
+            world.do(issue(world, content("B-1", serial=taken), holder=OTHER))
     for number in numbers:
         with pytest.raises(errors.NumberTaken):
             world.do(issue(world, content(number), holder=OTHER))

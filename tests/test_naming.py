@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import days, errors, license_commands, naming, naming_commands, renewal_commands
+from ledger import days, errors, license_commands, naming, naming_commands, renewal_commands, serial
 from ledger.state import StreamRow
 from tests.history import HALL, HOLDER, NOON, OTHER, begun, version
 from tests.projecting import Projected, projected
@@ -126,11 +126,11 @@ def test_a_renewal_and_a_replacement_print_the_former_name_again_and_an_amendmen
         "issuer": ISSUER,
         "content": printed(FORMER, "SERIAL2"),
     }
-    previous = license_commands.build_id(BUSINESS_LICENSE, ISSUER, "SERIAL1", 1).text
+    previous = serial.build_id(BUSINESS_LICENSE, ISSUER, "SERIAL1", 1).text
     renew = renewal_commands.RenewLicense(previous=previous, follows=made.index, **follows)
     (made,) = here.world.do(renew).recorded
     assert stale(here) == [issued.license_ref]
-    previous = license_commands.build_id(BUSINESS_LICENSE, ISSUER, "SERIAL2", 1).text
+    previous = serial.build_id(BUSINESS_LICENSE, ISSUER, "SERIAL2", 1).text
     replace = renewal_commands.ReplaceLicense(
         cause="damaged", previous=previous, follows=made.index, **follows
     )
