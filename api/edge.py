@@ -83,7 +83,7 @@ def parse(body: bytes, *, limits: Limits = DEFAULT) -> Any:
     """
     text = _decode(body)
     _refuse_depth(text, limits.depth)
-    if _is_small(text, limits):
+    if _is_plain(text, limits):
         with contextlib.suppress(ValueError):
             return _STRICT_DECODER.decode(text)
     try:
@@ -269,13 +269,16 @@ class _Unfit(ValueError):
     """Something to be refused; the long way says what and where."""
 
 
-def _is_small(text: str, limits: Limits) -> bool:
+def _is_plain(text: str, limits: Limits) -> bool:
     """Whether no string and no count can be beyond its limit, and no escape can write what is refused."""
     return (
-        len(text) <= limits.string
-        and limits.number > _INT_DIGITS_MAX
-        and "\\u" not in text
-        and text.count(",") + text.count(":") + text.count("[") <= limits.members
+        limits.number > _INT_DIGITS_MAX
+        and text.count(",") + text.count("{") + text.count("[") <= limits.members
+        and (
+            "\\u" not in text
+            if len(text) <= limits.string
+            else "\\" not in text and max(map(len, text.split('"'))) <= limits.string
+        )
     )
 
 

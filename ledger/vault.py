@@ -116,8 +116,8 @@ class Vault:
         return made
 
     def body_digest(self, body: object) -> bytes:
-        """HMAC over a request's content as strict JSON has it, to tell repeats from other requests."""
-        return self.suite.mac(self.ring.body_key, cbor.encode_known(body))
+        """HMAC over a request's content, to tell repeats from other requests."""
+        return self.suite.mac(self.ring.body_key, cbor.encode(body))
 
     def head_mac(self, *, generation: int, size: int, root: bytes, at: int) -> bytes:
         """HMAC over a tree head of this ledger: who has the database alone cannot make one."""

@@ -1,6 +1,6 @@
 """Deterministic CBOR (RFC 8949 §4.2.1), the only encoding of anything that is hashed or signed.
 
-Gives `encode`, `encode_known`, `encode_ordered`, `decode`, `decode_strictly`, and the pieces `name`, `text`
+Gives `encode`, `encode_ordered`, `decode`, `decode_strictly`, and the pieces `name`, `text`
 and `blob`. What can be written is a closed list: null, booleans, integers of 64 bits and a sign, bytes,
 text, arrays and maps. Maps have keys of one kind only, unsigned integers or text, so that the length-first
 and the bytewise order of the RFC are the same. No floats, no tags. Never knows what the bytes mean. The
@@ -36,14 +36,8 @@ def encode(item: Any) -> bytes:
 
     Raises EncodingError for anything else, as what is written must be readable for ever.
     """
-    _require_writable(item, DEPTH_MAX)
-    return encode_known(item)
-
-
-def encode_known(item: Any) -> bytes:
-    """As `encode`, for an item that was looked through already and has nothing that is never written."""
     try:
-        return cbor2.dumps(item, canonical=True)
+        return cbor2.dumps(_in_order(item, DEPTH_MAX))
     except UnicodeEncodeError as error:
         raise EncodingError("text that is not Unicode: a lone surrogate") from error
 
@@ -108,30 +102,43 @@ def decode_strictly(data: bytes) -> Any:
     return item
 
 
-def _require_writable(item: Any, depth: int) -> None:
+def _in_order(item: Any, depth: int) -> Any:
+    """`item` with its maps in canonical order, looked through on the way; raises EncodingError.
+
+    The library's own canonical mode encodes every key twice, and takes five times as long.
+    """
     if type(item) in _ATOMS or isinstance(item, str):
-        return
+        return item
     if isinstance(item, int):
         if not -_INTEGER_END <= item < _INTEGER_END:
             raise EncodingError("an integer of more than 64 bits")
-    elif depth == 0:
+        return item
+    if depth == 0:
         raise EncodingError(f"more than {DEPTH_MAX} containers within each other")
-    elif isinstance(item, list | tuple):
-        for inner in item:
-            _require_writable(inner, depth - 1)
-    elif isinstance(item, dict):
-        _require_keys(item)
-        for inner in item.values():
-            _require_writable(inner, depth - 1)
-    else:
-        raise EncodingError("a type that is never written")
+    if isinstance(item, list | tuple):
+        return [inner if type(inner) in _ATOMS else _in_order(inner, depth - 1) for inner in item]
+    if isinstance(item, dict):
+        return {
+            key: inner if type(inner := item[key]) in _ATOMS else _in_order(inner, depth - 1)
+            for key in _ordered_keys(item)
+        }
+    raise EncodingError("a type that is never written")
 
 
-def _require_keys(item: dict[Any, Any]) -> None:
+def _ordered_keys(item: dict[Any, Any]) -> Iterable[Any]:
+    if set(map(type, item)) == {str}:
+        return _ordered_names(tuple(item))
     if all(isinstance(key, str) for key in item):
-        return
+        return in_order(item)
     if not all(type(key) is int and 0 <= key < _INTEGER_END for key in item):
         raise EncodingError("map keys are all text, or all unsigned integers")
+    return sorted(item)
+
+
+@functools.lru_cache(maxsize=4096)
+def _ordered_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`in_order`, remembered: few sets of names are written again and again."""
+    return in_order(names)
 
 
 def _refuse_tag(*_: Any) -> NoReturn:
