@@ -55,7 +55,8 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
     if version is None:
         return {"index": item.index, **granted, "license": None, "proof": proof}
     shown, proven_by = _told(made, version)
-    return {"index": item.index, **granted, "license": shown, "proof": proof | proven_by}
+    told = {"license": shown | mapping.asked_as(made.asked_type, made.named_as), "proof": proof | proven_by}
+    return {"index": item.index, **granted, **told}
 
 
 def _told(made: use.LicenseUsed, version: disclosure.Version) -> tuple[Json, Json]:
@@ -114,7 +115,6 @@ def _disclosed(made: use.LicenseUsed, version: disclosure.Version) -> Json:
         "issuer": version.about.issuer,
         # What was sealed under an erased party's key opens no more.
         "fields": version.fields(name for name in made.fields if name in version.salted),
-        **mapping.asked_as(made.asked_type, made.named_as),
     }
 
 

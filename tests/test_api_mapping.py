@@ -37,6 +37,10 @@ def test_the_answer_says_both_names_and_is_proven(cluster: Cluster) -> None:
         assert shown["license"]["fields"]["shop_name"]["value"] == VALUES["shop_name"]
         (proven,) = bundle.judge(answer.content, trusted=api_world.trust_of(face))
         assert proven.license_ref == issued["license_ref"]
+        by_own_type = api_world.use_body(1, license_type=LOCAL, fields=["shop_name"])
+        (own,) = hall.done("/v1/uses", by_own_type)["uses"]
+        assert own["license"]["fields"] == shown["license"]["fields"]
+        assert "asked_as" not in own["license"]
         forged = answer.json()
         forged["uses"][0]["license"]["asked_as"]["fields"] = {"domicile": "shop_name"}
         with pytest.raises(bundle.BundleInvalid):
