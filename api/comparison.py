@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import acts, answers, examples, models, models_comparison, routes, service
 from api import use as uses
 from ledger import comparison as comparisons
-from ledger import comparison_commands, errors, fact, identifiers, refusal, use_commands
+from ledger import comparison_commands, errors, fact, identifiers, number_commands, refusal, use_commands
 from ledger import use as ledger_uses
 from signing import ids, spelling
 
@@ -47,7 +47,8 @@ async def compare(request: Request, body: examples.CompareBody, key: acts.Idempo
         # Names of claimed fields stand in clear in the log.
         raise errors.FieldUnknown(field="claims")
     repeat = acts.repeat_of(served, asking, operation="comparison", key=key, body=await request.json())
-    asked = _command(uses.command(asking, _as_use(body), repeat), body)
+    found = await uses.filed(served, body.number)
+    asked = _command(uses.command(asking, _as_use(body), repeat, found=found), body)
     async with uses.counted(served, asking) as seen:
         item = await _recorded(served, asked)
         seen.append(item)
@@ -63,6 +64,8 @@ def _as_use(body: models_comparison.Compare) -> models.Use:
 def _command(
     asked: use_commands.UseLicense, body: models_comparison.Compare
 ) -> comparison_commands.CompareLicense:
+    if isinstance(asked, number_commands.UseByNumber):
+        return number_commands.CompareByNumber(**vars(asked), claims=body.claims)
     return comparison_commands.CompareLicense(**vars(asked), claims=body.claims)
 
 

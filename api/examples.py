@@ -238,6 +238,13 @@ UseBody = Annotated[
         openapi_examples=_examples(
             by_holder_and_type=_USE,
             some_fields={**_USE, "fields": ["name"], "channel": "web"},
+            by_number={
+                "license_type": LICENSE_TYPE,
+                "number": "350100000000001",
+                "expected": {"issuer": ORGANIZATION},
+                "purpose": _PURPOSE,
+                "operator": OPERATOR,
+            },
             by_reference={
                 "license_ref": "a" * 26,
                 "purpose": _PURPOSE,

@@ -296,12 +296,18 @@ class Expected(Strict):
 
 
 class Use(Strict):
-    """用证: names exactly one of a use code, a license, or a holder with a license type."""
+    """用证: names exactly one of a use code, a license, or a license type with a holder or a number."""
 
     use_code: Ref | None = None
     license_ref: Ref | None = None
     holder: Holder | None = None
     license_type: TypeCode | None = None
+    number: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="证照编号, as printed, of a license of `license_type`; `expected` tells equal ones apart",
+    )
     fields: list[OpenedName] | None = Field(None, max_length=_LIST_MAX)
     expected: Expected | None = None
     purpose: Purpose

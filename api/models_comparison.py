@@ -19,6 +19,12 @@ class Compare(models.Strict):
     license_ref: models.Ref | None = None
     holder: models.Holder | None = None
     license_type: models.TypeCode | None = None
+    number: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="证照编号, as printed, of a license of `license_type`; `expected` tells equal ones apart",
+    )
     expected: models.Expected | None = None
     claims: dict[models.FieldName, Claim] = Field(
         min_length=1,

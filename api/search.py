@@ -1,7 +1,8 @@
-"""Search for a license over HTTP: by identifier, or by printed number where its type says it is unique.
+"""Search for a license over HTTP: by identifier, or by type and printed number.
 
 Both can contain a citizen ID: they come in the body and are looked up by key. What is found is told as
 `GET /v1/licenses/{license_ref}` tells it, to the issuers of the type and to auditors; nothing is recorded.
+Whoever would use a license by its number does so, and is recorded (`POST /v1/uses`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, answers, examples, models_search, routes, service, standing
-from ledger import days, errors, license_id, number, state, stock
+from ledger import coverage, days, errors, license_id, number, power, state, stock
 
 router = routes.router()
+CHOICES_MAX = 100
 EXAMPLE = {
     "license_id": license_id.build(
         type_code=examples.LICENSE_TYPE,
@@ -50,7 +52,7 @@ SearchLicenseBody = Annotated[
     ),
 )
 async def search_licenses(request: Request, body: SearchLicenseBody) -> Response:
-    """The license of this identifier or number as it is now; every version's identifier finds it."""
+    """The license of this identifier or number as it is now: that of any version; several of one number."""
     served, asking = service.of(request), routes.asking(request)
     if (body.license_id is None) == (body.number is None) or (body.number is None) != (
         body.license_type is None
@@ -60,17 +62,15 @@ async def search_licenses(request: Request, body: SearchLicenseBody) -> Response
     def look() -> answers.Json:
         served.require_current(asking)
         at = served.moment()
-        found = _by_identifier(served, body) if body.license_id else _by_number(served, asking, body)
-        try:
-            row = None if found is None else standing.visible(served, asking, found, at=at)
-        except errors.LicenseNotFound:
-            row = None
-        return {"license": None if row is None else answers.license_now(served, row, at=at)}
+        refs = _by_identifier(served, body) if body.license_id else _by_number(served, asking, body)
+        rows = [row for ref in refs if (row := _known(served, asking, ref, at=at)) is not None]
+        shown = [answers.license_now(served, row, at=at) for row in _fitting(rows, body)[:CHOICES_MAX]]
+        return {"license": shown[0] if len(shown) == 1 else None, "choices": shown if len(shown) > 1 else []}
 
     return routes.answer(await served.read(look))
 
 
-def _by_identifier(served: service.Service, said: models_search.SearchLicense) -> bytes | None:
+def _by_identifier(served: service.Service, said: models_search.SearchLicense) -> tuple[bytes, ...]:
     assert said.license_id is not None, "asked by identifier"
     judged = license_id.classify(said.license_id)
     read, entry = judged.license_id, None
@@ -81,22 +81,23 @@ def _by_identifier(served: service.Service, said: models_search.SearchLicense) -
         entry = served.reader.find(stock.TEXT_KIND, said.license_id)
     if entry is None and judged.fault is not None:
         raise errors.Invalid("not an identifier of GB/T 36904", field="license_id", fault=judged.fault)
-    return None if entry is None else entry.target
+    return () if entry is None or entry.target is None else (entry.target,)
 
 
 def _by_number(
     served: service.Service, asking: access.Access, said: models_search.SearchLicense
-) -> bytes | None:
+) -> tuple[bytes, ...]:
+    """What has the number where the type says that numbers are unique, else what is filed under it."""
     assert said.number is not None, "asked by number"
     assert said.license_type is not None, "a number comes with a type"
     if served.reader.row(state.TypeRow, said.license_type) is None:
         raise errors.LicenseTypeUnknown(field="license_type")
     rules = served.reader.row(state.TypeRulesRow, said.license_type)
     scope = "nowhere" if rules is None else rules.number_scope
-    if scope == "nowhere":
-        raise errors.Invalid("the type says of no number that it is unique", field="number")
-    if scope == "type-area-year" and said.issued_in is None:
-        raise errors.Invalid("numbers of this type are unique for an area and a year", field="issued_in")
+    is_one = scope in ("type", "type-issuer") or (scope == "type-area-year" and said.issued_in is not None)
+    filed = served.reader.filed(said.number)
+    if not is_one or (filed and said.issued_in is None):
+        return filed
     printed = number.Printed(
         number=said.number,
         type_code=said.license_type,
@@ -105,4 +106,26 @@ def _by_number(
         issued_on=days.parse(f"{said.issued_in or 2000}-01-01"),
     )
     entry = served.reader.find(number.KIND, *printed.content(scope))
-    return None if entry is None else entry.target
+    return () if entry is None or entry.target is None else (entry.target,)
+
+
+def _known(served: service.Service, asking: access.Access, ref: bytes, *, at: int) -> state.LicenseRow | None:
+    """The license, where the caller may know of it."""
+    try:
+        return standing.visible(served, asking, ref, at=at)
+    except errors.LicenseNotFound:
+        return None
+
+
+def _fitting(rows: list[state.LicenseRow], said: models_search.SearchLicense) -> list[state.LicenseRow]:
+    """Those of the type, issuer and area that were said; of an identifier, all."""
+    return [
+        row
+        for row in rows
+        if said.license_type in (None, row.type_code)
+        and said.issuer in (None, row.issuer)
+        and (
+            said.area_code is None
+            or coverage.is_within(power.area_of(row.area_code, row.issuer), said.area_code)
+        )
+    ]

@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from api import access, acts, answers, examples, lane, models, models_answers, problems, routes, service
 from ledger import command as ledger_command
-from ledger import errors, use_commands
+from ledger import errors, number_commands, use_commands
 from signing import ids
 
 router = APIRouter(route_class=lane.DirectRoute)
@@ -60,7 +60,7 @@ async def decided(
 ) -> answers.Json:
     """The answer to one use; raises what keeps it from being decided."""
     repeat = acts.repeat_of(served, asking, operation="use", key=key, body=said)
-    made = command(asking, asked, repeat)
+    made = command(asking, asked, repeat, found=await filed(served, asked.number))
     async with counted(served, asking) as seen:
         recorded = await served.record(made)
         seen.extend(recorded)
@@ -83,24 +83,45 @@ async def counted(served: service.Service, asking: access.Access) -> AsyncIterat
 
 
 def command(
-    asking: access.Access, asked: models.Use, repeat: ledger_command.Repeat
+    asking: access.Access,
+    asked: models.Use,
+    repeat: ledger_command.Repeat,
+    *,
+    found: tuple[bytes, ...] = (),
 ) -> use_commands.UseLicense:
-    """The command; raises Invalid unless exactly one way to name a license is taken."""
-    ways = (asked.use_code, asked.license_ref, asked.holder)
+    """The command; raises Invalid unless exactly one way to name a license is taken.
+
+    `found` are the licenses filed under the number, where the license is named by one.
+    """
+    ways = (asked.use_code, asked.license_ref, asked.holder, asked.number)
     if sum(way is not None for way in ways) != 1:
-        raise errors.Invalid("name one of use_code, license_ref, or holder with license_type", field="body")
-    if (asked.holder is None) != (asked.license_type is None):
-        raise errors.Invalid("a holder comes with a license_type, and only a holder", field="license_type")
+        raise errors.Invalid(
+            "name one of use_code, license_ref, or license_type with holder or number", field="body"
+        )
+    if (asked.holder is None and asked.number is None) != (asked.license_type is None):
+        raise errors.Invalid(
+            "a holder or a number comes with a license_type, and nothing else", field="license_type"
+        )
+    members: dict[str, Any] = {
+        "actor": acts.using(asking, asked),
+        "repeat": repeat,
+        "type_code": asked.license_type,
+        "expected": acts.expected(asked.expected),
+        "field_names": None if asked.fields is None else tuple(sorted(set(asked.fields))),
+    }
+    if asked.number is not None:
+        return number_commands.UseByNumber(number=asked.number, found=found, **members)
     return use_commands.UseLicense(
-        actor=acts.using(asking, asked),
-        repeat=repeat,
         use_code=asked.use_code,
         license_ref=None if asked.license_ref is None else ids.parse(asked.license_ref),
         holder=None if asked.holder is None else acts.holder(asked.holder),
-        type_code=asked.license_type,
-        expected=acts.expected(asked.expected),
-        field_names=None if asked.fields is None else tuple(sorted(set(asked.fields))),
+        **members,
     )
+
+
+async def filed(served: service.Service, number: str | None) -> tuple[bytes, ...]:
+    """The licenses filed under a printed number; none where the request names none."""
+    return () if number is None else await served.read(served.reader.filed, number)
 
 
 async def _item(served: service.Service, asking: access.Access, said: Any) -> answers.Json:

@@ -26,5 +26,7 @@ def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
         return vault.lookup(kind, content[0])
     if kind in (number.KIND, stock.SOURCE_KIND):
         return vault.lookup(kind, *content)
+    if kind == number.FILED:
+        return number.filed_lookup(vault, content[0], content[1])
     assert kind == "operator", "a directory row is of a known kind"
     return vault.lookup("operator", content[0], content[1])

@@ -204,6 +204,7 @@ class VersionCommand(Command):
             blobs=attachment.blobs(self.attachments, owned),
             **known,
         )
+        number.file(view, self.content.number, stream_id=home, license_ref=known["license_ref"])
         keys = {one.field_name: one.key for one in self.attachments}
         said = {name: [*pair, keys[name]] if name in keys else list(pair) for name, pair in salted.items()}
         return made, _parts(said, digests, parties, owned)
@@ -329,7 +330,12 @@ class AmendLicense(VersionCommand):
             numbers.append(serial.lookup(vault, *known, self.content.serial))
         return Wants(
             rows={(LicenseRow, self.license_ref)},
-            lookups=[holder_lookup(vault, self.holder), *numbers, *self._party_lookups(vault)],
+            lookups=[
+                holder_lookup(vault, self.holder),
+                number.filed(vault, self.content.number, self.license_ref),
+                *numbers,
+                *self._party_lookups(vault),
+            ],
         )
 
     def reads(self, view: View) -> Reads:

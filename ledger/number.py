@@ -1,19 +1,24 @@
-"""Printed numbers 证照编号: where a type says that they are unique, a number is claimed in the directory.
+"""Printed numbers 证照编号: every license is filed under its number; where a type says so, it is claimed too.
 
-A claim is a directory row of kind `unique-number` in the holder's stream, found by keyed lookup: no number
-stands in clear. A license keeps what it claimed; claims of an erased holder go with the directory rows.
+Both are directory rows in the holder's stream, found by keyed lookup: no number stands in clear. A claim, of
+kind `unique-number`, is one license's alone. What is filed, kind `number`, has the license's reference behind
+the keyed lookup of the number, so that all licenses of one number lie side by side. A license keeps what it
+claimed and was filed under; both go with the directory rows of an erased holder.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import days, errors
+from ledger import comparison, days, errors
 from ledger.command import View
 from ledger.state import TypeRulesRow
 from ledger.vault import Lookup, Vault
+from signing import ids
 
-KIND = "unique-number"
+KIND, FILED = "unique-number", "number"
+FILED_MAX = 200
+"""Licenses of one printed number at which the ledger looks."""
 _DIVISION = slice(2, 8)
 """Of a credit code: the division code of the registering authority (GB 32100 §4)."""
 
@@ -60,3 +65,28 @@ def claim(
         view.add_entry(lookup, stream_id=stream_id, target=license_ref, content=content)
     elif entry.target != license_ref:
         raise errors.NumberTaken(field="number")
+
+
+def filed_content(number: str, license_ref: bytes) -> list[str]:
+    """What is sealed in the row by which a license is filed: the number's normal form, the reference."""
+    return [comparison.code(number), ids.text(license_ref)]
+
+
+def filed(vault: Vault, number: str, license_ref: bytes) -> Lookup:
+    """The lookup under which a license is filed by its number."""
+    return filed_lookup(vault, *filed_content(number, license_ref))
+
+
+def filed_lookup(vault: Vault, normal: str, ref: str) -> Lookup:
+    """As `filed`, of what is sealed in the row."""
+    base = vault.lookup(FILED, normal)
+    digests = tuple(digest + ids.parse(ref) for digest in base.digests)
+    return Lookup(kind=FILED, digests=digests, pepper_id=base.pepper_id)
+
+
+def file(view: View, number: str, *, stream_id: bytes, license_ref: bytes) -> None:
+    """The license is found by this number from now on; it may have been before."""
+    lookup = filed(view.vault, number, license_ref)
+    if view.entry(lookup) is None:
+        content = filed_content(number, license_ref)
+        view.add_entry(lookup, stream_id=stream_id, target=license_ref, content=content)

@@ -13,11 +13,11 @@ from typing import Any
 import psycopg
 import psycopg_pool
 
-from ledger import errors, log, place, pooling, sql, tables, tiling
+from ledger import comparison, errors, log, number, place, pooling, sql, tables, tiling
 from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, R, Row
 from ledger.vault import Vault
-from signing import keyring, merkle, note, receipt, seal
+from signing import ids, keyring, merkle, note, receipt, seal
 
 TILES_CACHED = 1024
 ROOTS_CACHED = 65_536
@@ -92,10 +92,29 @@ class Reader:
             rows = self.run(self._sql["directory_entries"], (self._partition, digests))
             if rows:
                 return Entry(stream_id=rows[0][1], target=rows[0][2])
-            ((version,),) = self.run(sql.load("keeping")["ring_version"], (self._partition,))
-            if version <= known:
+            if not self._is_renewed(known):
                 return None
-            self._vault.require_version(version)
+
+    def filed(self, printed: str) -> tuple[bytes, ...]:
+        """Licenses that have, or had, this printed number, whatever their types: references, at most 200."""
+        text = sql.load("reading")["filed"]
+        while True:
+            known = self._vault.ring.version
+            refs: list[bytes] = []
+            for digest in self._vault.lookup(number.FILED, comparison.code(printed)).digests:
+                end = digest + b"\xff" * (ids.ID_BYTES + 1)
+                rows = self.run(text, (self._partition, digest, end, number.FILED_MAX))
+                refs += [target for (target,) in rows]
+            if refs or not self._is_renewed(known):
+                return tuple(refs[: number.FILED_MAX])
+
+    def _is_renewed(self, known: int) -> bool:
+        """Whether the database asks for a newer key ring than `known`, which is here now."""
+        ((version,),) = self.run(sql.load("keeping")["ring_version"], (self._partition,))
+        if version <= known:
+            return False
+        self._vault.require_version(version)
+        return True
 
     def events(self, indexes: Sequence[int]) -> list[bytes]:
         """Stored bytes at some leaf indexes, in their order; raises EventNotFound."""

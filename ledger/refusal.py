@@ -110,7 +110,7 @@ class UseRefused(Fact):
         told = self.reason if names_one else None
         for license_ref in self._named():
             license_row = state.get(LicenseRow, license_ref)
-            if license_row is None or license_row.stream_id != about.stream_id:
+            if license_row is None or about.stream_id not in self._places(row, license_row):
                 raise errors.Forbidden("the license has another home stream")
             is_true = is_unconsented or use.judge_license(license_row, at=about.recorded_at) == told
             home = state.need(StreamRow, about.stream_id)
@@ -131,6 +131,11 @@ class UseRefused(Fact):
         named = [state.need(LicenseRow, ref) for ref in self.choices]
         if self.summaries and self.summaries != tuple(use.summary(item) for item in named):
             raise errors.Forbidden("not what there is to choose from")
+
+    def _places(self, row: AuthorizationRow, license_row: LicenseRow) -> tuple[bytes, ...]:
+        """Where a refusal that names it may stand: a choice among holders, with its grant too."""
+        is_choice = self.reason == "ambiguous" and row.mode != "holder"
+        return (license_row.stream_id, row.stream_id) if is_choice else (license_row.stream_id,)
 
     def _mapped(self, license_row: LicenseRow, state: State, *, at: int) -> mapping.Mapped | None:
         """What the type of a named license stands for, where the refusal says so; raises Forbidden."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import errors, license, license_id, serial
+from ledger import errors, license, license_id, number, serial
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.license_commands import (
@@ -40,7 +40,8 @@ class _FollowingCommand(VersionCommand):
     def wants(self, vault: Vault) -> Wants:
         printed = self._number_of(self.type_code, self.issuer)
         own = serial.lookup(vault, self.type_code, self.issuer, self.content.serial)
-        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[own, *printed.lookups(vault)])
+        filed = number.filed(vault, self.content.number, self.license_ref)
+        return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[own, filed, *printed.lookups(vault)])
 
     def reads(self, view: View) -> Reads:
         reads = Reads(rows=self._drawn_keys(view.size))

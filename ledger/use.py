@@ -76,6 +76,8 @@ class Asked(NamedTuple):
     """What the requester knows of the license; it decides what it means that nothing is found."""
     type_code: str | None = None
     """The type by which it is asked for, in whose words the names are; None: by use code."""
+    is_by_number: bool = False
+    """Whether it is asked for by printed number, which several holders may have: one license is used."""
 
 
 def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: int = 1) -> str | None:

@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
     coverage: tuple[bytes, ...] = ()
     """Nothing found: the type that decides, and the declarations by which it is not held."""
     home: bytes | None = None
-    """The stream of the holder who stands in the way."""
+    """The stream of the holder who stands in the way, or in which a choice among several holders' stands."""
     kept: frozenset[bytes] = frozenset()
     """Licenses, by reference, that outlive the holder in whose stream they stand, who has ended."""
     mappings: mapping.Mappings = mapping.NONE
@@ -111,7 +111,7 @@ def _try(
         if not authorization.is_consent_missing(row, item, homes[item.stream_id], homes.__getitem__)
     ]
     effective = [item for item in consented if hindrance(item) is None]
-    is_ambiguous = len(effective) > TOGETHER_MAX
+    is_ambiguous = len(effective) > (1 if asked.is_by_number else TOGETHER_MAX)
     uses = 1 if is_ambiguous else max(1, len(effective))
     reason = _judge(row, asked, covered, mappings, at=at, uses=uses)
     if reason is not None:
@@ -131,14 +131,22 @@ def _try(
             return Outcome(reason=stands_in_the_way, authorization=row, home=contested or newest.stream_id)
         return Outcome(reason=judge_license(newest, at=at), authorization=row, licenses=(newest,))
     if is_ambiguous:
-        return ambiguous(row, effective)
+        return ambiguous(row, effective, is_by_number=asked.is_by_number)
     return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept, mappings=mappings)
 
 
-def ambiguous(row: AuthorizationRow, effective: Sequence[LicenseRow]) -> Outcome:
-    """The refusal of several licenses, of which one is to be named: those of one home, where it stands."""
-    choices = [item for item in effective if item.stream_id == effective[0].stream_id]
-    return Outcome(reason="ambiguous", authorization=row, licenses=tuple(choices[:CHOICES_MAX]))
+def ambiguous(
+    row: AuthorizationRow, effective: Sequence[LicenseRow], *, is_by_number: bool = False
+) -> Outcome:
+    """The refusal of several licenses, of which one is to be named: those of one home, where it stands.
+
+    Of one number, under a standing authorization, those of all homes: it stands with the authorization.
+    """
+    if is_by_number and row.mode != "holder":
+        choices = tuple(effective[:CHOICES_MAX])
+        return Outcome(reason="ambiguous", authorization=row, licenses=choices, home=row.stream_id)
+    of_one = [item for item in effective if item.stream_id == effective[0].stream_id]
+    return Outcome(reason="ambiguous", authorization=row, licenses=tuple(of_one[:CHOICES_MAX]))
 
 
 def _judge(

@@ -45,6 +45,8 @@ class UseLicense(Command):
     field_names: tuple[str, ...] | None = None
     expected: Expected = NO_HINTS
     act: ClassVar[str] = "use"
+    is_by_number: ClassVar[bool] = False
+    """Whether what is asked for is what has a printed number (`number_commands`)."""
 
     def wants(self, vault: Vault) -> Wants:
         wants = Wants()
@@ -120,6 +122,7 @@ class UseLicense(Command):
             case_number=self.actor.case_number,
             expected=self.expected,
             type_code=self.type_code or self._type_of_named(view),
+            is_by_number=self.is_by_number,
         )
         return self._decide(view, own, asked), asked
 
@@ -284,7 +287,7 @@ class UseLicense(Command):
             "local_types": tuple(sorted({one.mapped.own_type for one in shown if one.mapped is not None})),
         }
 
-    def _asked_about(self, own: bytes) -> tuple[tuple[str, bytes, list[str | None]], ...]:
+    def _asked_about(self, own: bytes) -> tuple[tuple[str, bytes, list[Any]], ...]:
         """What the requester asked about, sealed under its own key: it outlives a holder's erasure."""
         if self.holder is not None:
             content = [self.holder.code_type, self.holder.code, None]

@@ -62,7 +62,6 @@ def test_what_is_nobodys_is_null(issuer: Caller, auditor: Caller) -> None:
         ({"number": "NO-1"}, "license_id"),
         ({"license_type": world.CITIZEN_CARD}, "license_id"),
         ({"license_id": "1.2.3", "number": "NO-1", "license_type": world.CITIZEN_CARD}, "license_id"),
-        ({"number": "NO-1", "license_type": world.CITIZEN_CARD}, "number"),
     ],
 )
 def test_what_is_asked_wrongly_is_named(auditor: Caller, asked: dict[str, Any], field: str) -> None:
@@ -74,3 +73,30 @@ def test_a_search_needs_a_scope(face: Face) -> None:
     user = face.register(world.HALL, "license:use")
     answer = user.post("/v1/licenses/search", {"license_id": "1.2.3"})
     assert problem(answer)[:2] == (403, "scope-missing")
+
+
+def test_several_licenses_of_one_number_are_listed_and_one_is_chosen_for_a_use(
+    face: Face, issuer: Caller, auditor: Caller
+) -> None:
+    refs = {
+        issuer.done("/v1/licenses", issue_body(n) | {"number": "SAME-1"})["license_ref"] for n in (11, 12)
+    }
+    asked = {"license_type": world.CITIZEN_CARD, "number": "same-1"}
+    told = auditor.done("/v1/licenses/search", asked)
+    assert told["license"] is None
+    assert {one["license_ref"] for one in told["choices"]} == refs
+    elsewhere = {**asked, "area_code": "110000"}
+    assert auditor.done("/v1/licenses/search", elsewhere) == {"license": None, "choices": []}
+    issuer.done("/v1/authorizations", api_world.grant_body(to=world.HALL))
+    hall = face.register(world.HALL, "license:use")
+    use = {name: value for name, value in api_world.use_body(11).items() if name != "holder"} | asked
+    (refused,) = hall.done("/v1/uses", use)["uses"]
+    assert refused["reason"] == "ambiguous"
+    assert {one["license_ref"] for one in refused["help"]["candidates"]} == refs
+    compared = {name: value for name, value in use.items() if name != "fields"} | {"claims": {"name": "某人"}}
+    assert hall.done("/v1/comparisons", compared)["reason"] == "ambiguous"
+    issuer.done("/v1/licenses", issue_body(13) | {"number": "ONLY-1"})
+    (used,) = hall.done("/v1/uses", {**use, "number": "ONLY-1"})["uses"]
+    assert used["license"]["fields"]["name"]["value"] == "合成居民13"
+    answer = hall.post("/v1/uses", {**use, "holder": api_world.person(11)})
+    assert problem(answer) == (422, "invalid-value", "body")

@@ -79,7 +79,7 @@ ORDER BY s.stream_id LIMIT %b
 -- misled_licenses --
 -- Streams with a lookup of a license that is not there, or is another stream's; later versions may move.
 SELECT DISTINCT d.stream_id FROM directory d
-WHERE d.partition = %b AND d.kind IN ('license', 'license-text', 'stock-source') AND NOT EXISTS (
+WHERE d.partition = %b AND d.kind IN ('license', 'license-text', 'number', 'stock-source') AND NOT EXISTS (
     SELECT FROM licenses l
     WHERE l.partition = d.partition AND l.license_ref = d.target
       AND (l.stream_id = d.stream_id OR l.version > 1 OR d.kind = 'stock-source'))

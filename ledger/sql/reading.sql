@@ -7,6 +7,11 @@ SELECT root, generation, frontier FROM checkpoints WHERE partition = %b AND size
 SELECT piece, piece_key, is_cancelled FROM pieces
 WHERE partition = %b AND license_ref = %b AND version = %b ORDER BY piece LIMIT %b
 
+-- filed --
+-- Licenses filed under a printed number: directory rows whose lookup begins with the number's.
+SELECT target FROM directory
+WHERE partition = %b AND lookup >= %b AND lookup < %b AND kind = 'number' ORDER BY lookup LIMIT %b
+
 -- topic_in_stream --
 -- Events of a topic in a stream after one index and before another, recorded at an instant or later.
 SELECT position - 1, state FROM events
