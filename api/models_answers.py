@@ -240,6 +240,7 @@ class Verified(Proven):
     license_ref: str | None
     version: int | None
     piece: int | None
+    replaced_on: str | None = Field(description="Of a superseded paper: the day from which the next holds")
 
 
 class LookedAt(Answer):
@@ -258,6 +259,7 @@ class LookedAt(Answer):
     paper_digest: str
     paper_salt: str
     at: str
+    replaced_on: str | None = Field(description="Of a superseded paper: the day from which the next holds")
 
 
 class FileEntry(LicenseNow):

@@ -7,15 +7,16 @@ and answers alike to whatever is no token of this ledger.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import disclosure, errors, state, verification, verification_commands
+from ledger import days, disclosure, errors, license, state, verification, verification_commands
 from ledger import place as places
-from signing import ids, token
+from signing import event, ids, token
 
 router = routes.router()
 
@@ -42,7 +43,14 @@ async def verify(request: Request, body: examples.VerifyBody, key: acts.Idempote
         **_named(served, body),
     )
     (item,) = await served.record(asked)
-    return routes.answer(answers.verified(item))
+    told = answers.verified(item)
+    on = await served.read(_replaced_on, served, told["result"], *_shown(item.event.fact))
+    return routes.answer({**told, "replaced_on": on})
+
+
+def _shown(made: Mapping[str, Any]) -> tuple[bytes | None, int | None]:
+    """Which version of which license was verified."""
+    return made["license_ref"], made["version"]
 
 
 def _named(served: service.Service, body: models.Verify) -> dict[str, Any]:
@@ -91,8 +99,38 @@ def _look(served: service.Service, text: str) -> answers.Json:
     )
     if row is None or not known or served.is_erased(row.stream_id):
         raise errors.NotFound
+    home = served.reader.row(state.StreamRow, row.stream_id)
+    assert home is not None, "a license stands in a stream"
+    rules = None if home.ended_at is None else served.reader.row(state.TypeRulesRow, row.type_code)
     result = verification.result(row, version=said.version, at=at, place=place)
-    return answers.looked_at(said, result=result, row=row, at=at)
+    told = answers.looked_at(said, result=verification.of_holder(result, home, rules), row=row, at=at)
+    return {**told, "replaced_on": _replaced_on(served, result, said.license_ref, said.version)}
+
+
+def _replaced_on(
+    served: service.Service, result: str, license_ref: bytes | None, version: int | None
+) -> str | None:
+    """The Beijing day from which the version after the one shown holds; null unless it was superseded.
+
+    Null too while the trail, which knows versions that were superseded themselves, is far behind.
+    """
+    if result != "superseded" or license_ref is None or version is None:
+        return None
+    row = served.reader.row(state.LicenseRow, license_ref)
+    assert row is not None, "a superseded license is there"
+    if row.version == version + 1:
+        # The version that stands is in the log, also when no projection has come to it.
+        (data,) = served.reader.events([row.version_index])
+        return days.text(days.of_instant(event.parse(data).effective_at))
+    try:
+        served.views.wait_for(row.version_index, name="trail")
+    except errors.BehindIndex:
+        return None
+    _, changes = served.views.trail.changes(license_ref)
+    for item in changes:
+        if isinstance(item.fact, license.VersionFact) and item.fact.version == version + 1:
+            return days.text(days.of_instant(item.about.effective_at))
+    return None
 
 
 def _piece(said: token.Token) -> places.Piece:

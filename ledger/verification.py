@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import endorsement, errors, license
+from ledger import endorsement, errors, license, use
 from ledger.fact import Fact, Touched
-from ledger.state import LicenseRow, OrganizationRow, PieceRow, State
+from ledger.state import LicenseRow, OrganizationRow, PieceRow, State, StreamRow, TypeRulesRow
 from signing import event
 
 NATIONAL_RESULTS: dict[str, str] = {
@@ -21,6 +21,7 @@ NATIONAL_RESULTS: dict[str, str] = {
     "lost": "2",
     "suspended": "2",
     "restricted": "2",
+    "holder-ended": "2",
     "expired": "3",
     "superseded": "3",
     "piece-cancelled": "3",
@@ -33,6 +34,8 @@ NATIONAL_RESULTS: dict[str, str] = {
     "unknown": "5",
 }
 """Our result to the national verify result (standards in practice)."""
+_VALID = ("effective", "endorsement-overdue", "not-yet-effective")
+"""Results of a license that nothing stands in the way of but, perhaps, its holder's end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +51,8 @@ class LicenseVerified(Fact):
     result: str
     piece_key: int | None = None
     """Status list × 2^20 + place of the piece that the token names."""
+    type_code: str | None = None
+    """The license's type, by which the end of its holder counts; None: as it was recorded before that did."""
 
     def touches(self, about: event.Event) -> Touched:
         yield OrganizationRow, about.organization
@@ -55,11 +60,13 @@ class LicenseVerified(Fact):
             yield LicenseRow, self.license_ref
         if self.piece_key is not None:
             yield PieceRow, self.piece_key
+        if self.type_code is not None:
+            yield TypeRulesRow, self.type_code
 
     def allow(self, about: event.Event, state: State) -> None:
         if self.license_ref is None:
             own = state.get(OrganizationRow, about.organization)
-            if self.result != "unknown" or (self.version, self.piece) != (None, None):
+            if self.result != "unknown" or (self.version, self.piece, self.type_code) != (None, None, None):
                 raise errors.Conflict("an unknown license has no status")
             if own is None or own.stream_id != about.stream_id:
                 raise errors.Conflict("an unknown license is recorded with the verifier")
@@ -73,7 +80,14 @@ class LicenseVerified(Fact):
             and piece_is_known(place, license_ref=self.license_ref, version=self.version, piece=self.piece)
         ):
             raise errors.LicenseNotFound
-        if self.result != result(row, version=self.version, at=about.recorded_at, place=place):
+        said = result(row, version=self.version, at=about.recorded_at, place=place)
+        if self.type_code is not None:
+            if self.type_code != row.type_code:
+                raise errors.Conflict("the license is of another type")
+            said = of_holder(
+                said, state.need(StreamRow, row.stream_id), state.get(TypeRulesRow, row.type_code)
+            )
+        if self.result != said:
             raise errors.Conflict("not the result that stood")
 
 
@@ -89,6 +103,13 @@ def result(row: LicenseRow, *, version: int, at: int, place: PieceRow | None = N
     if place is not None and place.is_cancelled and row.status in license.LIVE:
         return "piece-cancelled"
     return "endorsement-overdue" if said == "effective" and endorsement.is_overdue(row, at) else said
+
+
+def of_holder(said: str, home: StreamRow, rules: TypeRulesRow | None) -> str:
+    """A result; of a valid license whose holder has ended and whose type is not kept, `holder-ended`."""
+    if said not in _VALID or home.ended_at is None or use.outlives(rules):
+        return said
+    return "holder-ended"
 
 
 def piece_is_known(row: PieceRow | None, *, license_ref: bytes, version: int, piece: int) -> bool:

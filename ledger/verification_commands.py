@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ledger import verification
 from ledger.command import Command, Reads, View, Wants, actor_stream
 from ledger.fact import Draft
-from ledger.state import LicenseRow, PieceRow, StreamRow
+from ledger.state import LicenseRow, PieceRow, StreamRow, TypeRulesRow
 from ledger.vault import Vault
 
 
@@ -28,7 +28,9 @@ class VerifyLicense(Command):
 
     def reads(self, view: View) -> Reads:
         row = view.state.get(LicenseRow, self.license_ref)
-        return Reads(rows=set() if row is None else {(StreamRow, row.stream_id)})
+        if row is None:
+            return Reads()
+        return Reads(rows={(StreamRow, row.stream_id), (TypeRulesRow, row.type_code)})
 
     def decide(self, view: View) -> list[Draft]:
         row = view.state.get(LicenseRow, self.license_ref)
@@ -38,12 +40,15 @@ class VerifyLicense(Command):
             made = verification.LicenseVerified(license_ref=None, version=None, piece=None, result="unknown")
             return [Draft(fact=made, stream_id=own)]
         version = row.version if self.version is None else self.version
+        result = verification.result(row, version=version, at=view.at, place=self._place(view))
+        home, rules = view.state.need(StreamRow, row.stream_id), view.state.get(TypeRulesRow, row.type_code)
         made = verification.LicenseVerified(
             license_ref=row.license_ref,
             version=version,
             piece=self.piece,
             piece_key=self.piece_key,
-            result=verification.result(row, version=version, at=view.at, place=self._place(view)),
+            result=verification.of_holder(result, home, rules),
+            type_code=row.type_code,
         )
         return [Draft(fact=made, stream_id=row.stream_id)]
 

@@ -98,3 +98,37 @@ def test_whatever_is_no_token_is_answered_alike(face: Face, issuer: Caller) -> N
     answers = [face.http.get(path) for path in (forged, "/V/AAAA", "/V/%E4%B8%80", "/v/x" * 1, good)]
     assert {answer.status_code for answer in answers} == {404}
     assert len({answer.content for answer in answers}) == 1
+
+
+def test_a_superseded_paper_says_since_when(face: Face, issuer: Caller, verifier: Caller) -> None:
+    made = issuer.done("/v1/licenses", issue_body(6))
+    body = {**issue_body(6), "reason": "变更"}
+    del body["license_type"]
+    days = ("2026-02-03", "2026-03-04")
+    later = [
+        issuer.done(
+            f"/v1/licenses/{made['license_ref']}/amend", body | {"effective_at": f"{day}T09:00:00+08:00"}
+        )
+        for day in days
+    ]
+    for qr, on in ((made["qr"], days[0]), (later[0]["qr"], days[1]), (later[1]["qr"], None)):
+        seen = verifier.done("/v1/verifications", {**ACT, "token": qr})
+        looked = face.http.get(path_of(qr)).json()
+        assert seen["replaced_on"] == looked["replaced_on"] == on
+        assert (looked["result"] == "superseded") is (on is not None)
+
+
+def test_the_end_of_a_holder_is_said_and_its_reversal_too(
+    face: Face, issuer: Caller, verifier: Caller
+) -> None:
+    made = issuer.done("/v1/licenses", issue_body(8))
+    organ = face.register(world.AUDITOR, "holder:register")
+    end = {**api_world.example("EndBody"), "holder": api_world.person(8)}
+    organ.done("/v1/holders/end", end)
+    seen = verifier.done("/v1/verifications", {**ACT, "token": made["qr"]})
+    assert (seen["result"], seen["national_result"]) == ("holder-ended", "2")
+    assert face.http.get(path_of(made["qr"])).json()["result"] == "holder-ended"
+    reverse = {name: value for name, value in end.items() if name not in ("kind", "effective_at")}
+    organ.done("/v1/holders/reverse-end", reverse)
+    assert verifier.done("/v1/verifications", {**ACT, "token": made["qr"]})["result"] == "effective"
+    assert face.http.get(path_of(made["qr"])).json()["result"] == "effective"

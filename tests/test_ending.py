@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from ledger import authorization_commands, catalog, ending, ending_commands, errors, use, use_commands
+from ledger import (
+    authorization_commands,
+    catalog,
+    ending,
+    ending_commands,
+    errors,
+    license,
+    use,
+    use_commands,
+    verification,
+)
 from ledger.state import LicenseRow, StreamRow
 from tests.history import (
     CONDITIONAL,
@@ -100,6 +110,32 @@ def test_a_license_that_outlives_its_holder_is_used_by_law_alone() -> None:
     for mode, kept in (("holder", KEPT), ("unconditional", KEPT), ("statutory", None), ("statutory", FREE)):
         with pytest.raises(errors.Forbidden):
             history.record(used(history, mode, kept_type=kept), by=HALL)
+
+
+def test_a_verification_says_that_the_holder_has_ended_unless_the_type_is_kept() -> None:
+    for type_code, told in ((FREE, "holder-ended"), (KEPT, "effective")):
+        history = issued(type_code)
+        history.record(verified("effective", type_code), by=HALL)
+        history.record(ended(), by=OTHER)
+        history.record(verified(told, type_code), by=HALL)
+        for result, named in (
+            ("holder-ended", None),
+            ("effective" if told != "effective" else "expired", FREE),
+        ):
+            with pytest.raises(errors.Conflict):
+                history.record(verified(result, named), by=HALL)
+        # What was recorded before verifications looked at the holder stays as it is.
+        history.record(verified("effective", None), by=HALL)
+    suspended = issued()
+    suspended.record(license.LicenseSuspended(license_ref=REF), by=ISSUER)
+    suspended.record(ended(), by=OTHER)
+    suspended.record(verified("suspended", FREE), by=HALL)
+
+
+def verified(result: str, type_code: str | None) -> verification.LicenseVerified:
+    return verification.LicenseVerified(
+        license_ref=REF, version=1, piece=None, result=result, type_code=type_code
+    )
 
 
 def test_a_type_that_does_not_outlive_its_holders_is_used_by_nobody() -> None:

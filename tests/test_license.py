@@ -265,6 +265,7 @@ def test_every_status_has_its_national_result_and_every_refusal_its_reason() -> 
         "unknown",
         "endorsement-overdue",
         "piece-cancelled",
+        "holder-ended",
     }
     refused = {f"license-{status}" for status in told - {"effective"}}
     assert refused == {reason for reason in use.NATIONAL_CODES if reason.startswith("license-")}
