@@ -27,6 +27,8 @@ from ledger import errors
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:license-ledger:problem:"
+VALUE_MISSING = "12"
+"""National share status: 要求必填的输入参数值为空."""
 RETRY_AFTER_S = 5
 """Where the error does not say how long."""
 
@@ -59,6 +61,9 @@ class Problem(pydantic.BaseModel):
     status: int
     detail: str
     field: str | None = pydantic.Field(None, description="The member at fault, as `holder.code`")
+    national_code: str | None = pydantic.Field(
+        None, description="The national share status 共享状态 that says the same, where one does"
+    )
 
 
 def document(error: errors.LedgerError) -> dict[str, Any]:
@@ -72,6 +77,8 @@ def document(error: errors.LedgerError) -> dict[str, Any]:
     }
     if error.field is not None:
         standard["field"] = error.field
+    if error.national_code is not None:
+        standard["national_code"] = error.national_code
     return {**standard, **{name: value for name, value in error.extra.items() if name not in standard}}
 
 
@@ -172,7 +179,8 @@ async def _validation_error(_: Request, error: Exception) -> Response:
 def invalid(flaws: Sequence[Any]) -> errors.Invalid:
     """What pydantic found, without what it found it in."""
     found = [{"field": _field(flaw["loc"]), "message": _message(flaw)} for flaw in flaws]
-    return errors.Invalid(field=found[0]["field"] if found else None, errors=found)
+    said = {"national_code": VALUE_MISSING} if any(flaw["type"] == "missing" for flaw in flaws) else {}
+    return errors.Invalid(field=found[0]["field"] if found else None, errors=found, **said)
 
 
 async def _http_exception(_: Request, error: Exception) -> Response:

@@ -106,6 +106,7 @@ class LicenseNotFound(NotFound):
     type = "license-not-found"
     title = "No such license"
     title_zh = "证照不存在"
+    national_code = "10"
 
 
 class PieceNotFound(NotFound):
@@ -218,6 +219,7 @@ class InvalidHolderCode(Invalid):
     type = "invalid-holder-code"
     title = "The holder code is not valid for its type"
     title_zh = "持证主体代码不合规"
+    national_code = "103"
 
 
 class CaseNumberUnfit(Invalid):
@@ -234,6 +236,7 @@ class LicenseTypeUnknown(Invalid):
     type = "license-type-unknown"
     title = "The license type is not registered"
     title_zh = "证照类型不存在或未发布"
+    national_code = "13"
 
 
 class FieldUnknown(Invalid):

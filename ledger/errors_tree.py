@@ -21,6 +21,8 @@ class LedgerError(Exception):
     type: ClassVar[str] = "internal"
     title: ClassVar[str] = "The ledger failed"
     title_zh: ClassVar[str] = "系统内部错误"
+    national_code: ClassVar[str | None] = "99"
+    """The national share status 共享状态 that says the same; None: there is none."""
 
     def __init__(self, detail: str = "", *, field: str | None = None, **extra: Any) -> None:
         super().__init__(detail or self.title)
@@ -38,6 +40,7 @@ class Malformed(LedgerError):
     type = "malformed-request"
     title = "The request cannot be read"
     title_zh = "请求无法解析"
+    national_code: ClassVar[str | None] = None
 
 
 class Unauthenticated(LedgerError):
@@ -47,6 +50,7 @@ class Unauthenticated(LedgerError):
     type = "unauthenticated"
     title = "No valid access token"
     title_zh = "未通过身份验证"
+    national_code = "11"
 
 
 class Forbidden(LedgerError):
@@ -56,6 +60,7 @@ class Forbidden(LedgerError):
     type = "forbidden"
     title = "This client may not do that"
     title_zh = "无权执行此操作"
+    national_code = "100"
 
 
 class NotFound(LedgerError):
@@ -65,6 +70,7 @@ class NotFound(LedgerError):
     type = "not-found"
     title = "Nothing found"
     title_zh = "未找到"
+    national_code: ClassVar[str | None] = None
 
 
 class MethodNotAllowed(LedgerError):
@@ -74,6 +80,7 @@ class MethodNotAllowed(LedgerError):
     type = "method-not-allowed"
     title = "This path does not answer to this method"
     title_zh = "不支持该请求方法"
+    national_code: ClassVar[str | None] = None
 
 
 class Conflict(LedgerError):
@@ -83,6 +90,7 @@ class Conflict(LedgerError):
     type = "conflict"
     title = "The state of the ledger does not allow this"
     title_zh = "当前状态不允许此操作"
+    national_code: ClassVar[str | None] = None
 
 
 class TooLarge(LedgerError):
@@ -92,6 +100,7 @@ class TooLarge(LedgerError):
     type = "too-large"
     title = "The request is too large"
     title_zh = "请求过大"
+    national_code: ClassVar[str | None] = None
 
 
 class RangeUnfit(LedgerError):
@@ -101,6 +110,7 @@ class RangeUnfit(LedgerError):
     type = "range-unfit"
     title = "The range lies beyond the end"
     title_zh = "请求范围超出内容"
+    national_code: ClassVar[str | None] = None
 
 
 class UnsupportedMediaType(LedgerError):
@@ -110,6 +120,7 @@ class UnsupportedMediaType(LedgerError):
     type = "unsupported-media-type"
     title = "A body is sent as application/json, without Content-Encoding"
     title_zh = "请求体须为未压缩的 application/json"
+    national_code: ClassVar[str | None] = None
 
 
 class Invalid(LedgerError):
@@ -119,6 +130,7 @@ class Invalid(LedgerError):
     type = "invalid-value"
     title = "A value breaks a rule"
     title_zh = "字段值不合规"
+    national_code: ClassVar[str | None] = None
 
 
 class TooManyRequests(LedgerError):
@@ -128,6 +140,7 @@ class TooManyRequests(LedgerError):
     type = "too-many-requests"
     title = "Too many requests; nothing was done"
     title_zh = "请求过多，未受理"
+    national_code: ClassVar[str | None] = None
 
     def __init__(self, detail: str = "", *, retry_after_s: int = 1, **extra: Any) -> None:
         super().__init__(detail, **extra)
@@ -141,3 +154,4 @@ class Unavailable(LedgerError):
     type = "unavailable"
     title = "The ledger cannot answer now"
     title_zh = "服务暂不可用"
+    national_code = "99"

@@ -36,9 +36,9 @@ def test_every_error_is_listed_once_and_none_more() -> None:
 @pytest.mark.parametrize("error", ALL, ids=lambda error: error.type)
 def test_the_page_says_what_the_code_says(error: type[errors.LedgerError]) -> None:
     row = next(row for row in ROWS if row[0] == f"`{error.type}`")
-    assert row[1:4] == [str(error.status), error.title, error.title_zh]
-    assert len(row) == 6
-    assert all(cell.endswith(".") for cell in row[4:])
+    assert row[1:5] == [str(error.status), error.national_code or "—", error.title, error.title_zh]
+    assert len(row) == 7
+    assert all(cell.endswith(".") for cell in row[5:])
 
 
 @pytest.mark.parametrize("error", ALL, ids=lambda error: error.type)

@@ -106,6 +106,7 @@ def test_a_ledger_error_is_its_document(client: TestClient) -> None:
         "status": 422,
         "detail": "The check digit is wrong",
         "field": "holder.code",
+        "national_code": "103",
         "code_type": "111",
     }
 
@@ -142,6 +143,15 @@ def test_a_refusal_of_a_model_names_the_member_and_repeats_no_value(
     assert problem["field"] == f"holders[1].{member}"
     assert problem["errors"][0]["message"]
     assert SECRET not in answer.text
+
+
+def test_a_document_has_the_national_code_that_says_the_same_and_else_none(client: TestClient) -> None:
+    told = {name: client.get(f"/raise/{name}").json().get("national_code") for name in ("behind", "token")}
+    assert told == {"behind": "99", "token": "11"}
+    assert "national_code" not in problems.document(errors.NumberTaken())
+    missing, wrong = client.post("/cases", json=None), client.post("/cases", json={"holders": 1})
+    assert missing.json()["national_code"] == problems.VALUE_MISSING
+    assert "national_code" not in wrong.json()
 
 
 def test_a_parameter_is_named_with_its_place(client: TestClient) -> None:
