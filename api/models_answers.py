@@ -312,7 +312,7 @@ class Trail(Answer):
 
 
 class StatisticsLine(Answer):
-    """The sums of one group; null stands for 1 to 4, where the caller may not know."""
+    """The sums of one group; null stands for few, where the caller may not know how few."""
 
     day: str | None = Field(description="Beijing day of recording; null when days are summed")
     license_type: str | None = Field(description="Empty where a refusal named no type")
@@ -322,6 +322,7 @@ class StatisticsLine(Answer):
     imported: int | None
     changed: int | None
     used: int | None
+    compared: int | None = Field(description="Comparisons 在线比对 that were made")
     verified: int | None
     refused: dict[str, int | None] = Field(description="By reason")
     issued_delay_s: int | None = Field(description="Mean seconds from a fact to its recording")

@@ -68,8 +68,8 @@ async def read_statistics(
     region: Region = None,
     at_least: acts.AtLeast = None,
 ) -> Response:
-    """What was issued, changed, used, refused and verified, by Beijing day of recording. A figure from 1
-    to 4 is null unless the caller may read the trail."""
+    """What was issued, changed, used, compared, refused and verified, by Beijing day of recording. Unless the
+    caller may read the trail, a figure from 1 to 4 is null, and in greater ones small parts are rounded."""
     served, asking = service.of(request), routes.asking(request)
     wanted = acts.at_least(at_least)
     groups = _groups(group_by)
@@ -87,7 +87,8 @@ async def read_statistics(
         served.views.wait_for(wanted, name="statistics")
         last = days.of_instant(served.moment()) if last_day is None else last_day
         first = last - _DAYS + 1 if first_day is None else first_day
-        asked = statistics.Query(first=first, last=last, groups=groups, **where)
+        seed = served.ledger.vault.seed("statistics")
+        asked = statistics.Query(first=first, last=last, groups=groups, seed=seed, **where)
         through, lines = served.views.statistics.lines(asked)
         return {
             "through": through,
@@ -110,7 +111,7 @@ def _line(line: statistics.Line, *, masks: bool) -> answers.Json:
     """The sums of one group; what is not there did not happen."""
 
     def told(figure: statistics.Figure) -> int | None:
-        return None if masks and figure.count < statistics.MASKED_BELOW else figure.count
+        return figure.masked if masks else figure.count
 
     def mean_delay(figure: statistics.Figure) -> int | None:
         return None if told(figure) is None else figure.delay_s // figure.count
@@ -126,7 +127,7 @@ def _line(line: statistics.Line, *, masks: bool) -> answers.Json:
     return {**_group(line), **plain, "refused": refused, **delays}
 
 
-_PLAIN = ("issued", "imported", "changed", "used", "verified")
+_PLAIN = ("issued", "imported", "changed", "used", "compared", "verified")
 _DELAYED = ("issued", "changed")
 
 

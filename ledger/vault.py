@@ -123,6 +123,11 @@ class Vault:
         """HMAC over a tree head of this ledger: who has the database alone cannot make one."""
         return self.suite.mac(self._head_key, cbor.encode([self.ring.ledger_id, generation, size, root, at]))
 
+    def seed(self, use: str) -> int:
+        """A secret number of 64 bits with its sign, the same as long as the ledger lives."""
+        derived = keys.derive(self.ring.body_key, info=cbor.encode(["seed", use]))
+        return int.from_bytes(derived[:8], "big", signed=True)
+
     def new_data_key(self, owner: bytes) -> seal.DataKey:
         """A fresh data key for the stream `owner`."""
         return seal.DataKey(owner=owner, number=0, secret=secrets.token_bytes(keys.SYMMETRIC_KEY_BYTES))

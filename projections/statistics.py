@@ -2,7 +2,8 @@
 
 A day is that of recording. A refusal that names no license counts under no issuer, and under the type that
 was asked for, if any. Figures say nothing of a holder, but a small one may: who is not an auditor gets no
-figure below `MASKED_BELOW`. Sums over days, types, issuers and regions are made when they are asked for.
+figure below `MASKED_BELOW`, and sums in which small ones are rounded (docs/statistics.md). Sums over days,
+types, issuers and regions are made when they are asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Literal
 
-from ledger import audit, days, errors, license, quality, refusal, state, use, verification
+from ledger import (
+    audit,
+    comparison,
+    days,
+    errors,
+    license,
+    quality,
+    refusal,
+    state,
+    use,
+    verification,
+)
 from projections import db, sql
 from projections.projection import Happened, licenses_of
 
@@ -44,6 +56,13 @@ class Figure:
 
     count: int = 0
     delay_s: int = 0
+    rounded: int = 0
+    """As `count`, the small figures of a day, type and issuer in it each rounded to 0 or 5."""
+
+    @property
+    def masked(self) -> int | None:
+        """What is told to whoever is no auditor; None for 1 to 4, and where nothing is left of small ones."""
+        return None if self.count < MASKED_BELOW or not self.rounded else self.rounded
 
 
 class Statistics:
@@ -79,6 +98,8 @@ def counted(item: Happened) -> Iterator[tuple[str, int, int]]:
     made, about = item.fact, item.about
     if isinstance(made, use.LicenseUsed):
         yield "used", 1, 0
+    elif isinstance(made, comparison.LicenseCompared):
+        yield "compared", 1, 0
     elif isinstance(made, refusal.UseRefused):
         yield f"{REFUSED}{made.reason}", 1, 0
     elif isinstance(made, audit.RefusalsCounted):
@@ -128,6 +149,8 @@ class Query:
     issuer: str | None = None
     region: str | None = None
     """The first digits of a division code."""
+    seed: int = 0
+    """By which small figures are rounded: a secret of the ledger, always the same."""
 
     def check(self) -> None:
         """Nothing when the period is one; raises Invalid."""
@@ -162,6 +185,7 @@ class Sums:
             "type_code": query.type_code,
             "issuer": query.issuer,
             "region": query.region,
+            "seed": query.seed,
             "limit": FIGURES_MAX + 1,
             **{f"by_{group}": group in query.groups for group in ("day", "type", "issuer", "region")},
         }
@@ -178,5 +202,5 @@ class Sums:
 
 def _line(key: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Line:
     day, type_code, issuer, region = key
-    measures = {row[4]: Figure(row[5], row[6]) for row in rows}
+    measures = {row[4]: Figure(row[5], row[6], row[7]) for row in rows}
     return Line(day=day, type_code=type_code, issuer=issuer, region=region, measures=measures)

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,7 @@ def plain_count(here: Projected) -> Counter[tuple[int, str, str, str]]:
             "LicenseUsed": "used",
             "UseRefused": f"refused:{said.get('reason')}",
             "LicenseVerified": "verified",
+            "LicenseCompared": "compared",
         }.get(about.topic, "changed" if about.issuer and "license_ref" in said else None)
         if measure is not None:
             found[day, type_code, issuer, measure] += 1
@@ -93,6 +95,32 @@ def test_a_question_can_be_about_a_type_an_issuer_a_region_or_other_days(here: P
     assert issued(region=ISSUER[2:4]) == issued(region=ISSUER[2:8]) == 3
     assert issued(region="99") == 0
     assert here.statistics.lines(statistics.Query(first=last - 9, last=last - 2, groups=()))[1] == []
+
+
+def test_no_small_figure_can_be_told_from_others(here: Projected) -> None:
+    """Of every part there are two readings, and no sum says more of it than one of them."""
+    for number in range(3):
+        here.world.issue(citizen(number), type_code=CITIZEN_CARD)
+    for number in range(7):
+        here.world.issue(citizen(number), type_code=BUSINESS_LICENSE)
+    here.follow()
+    last = today(here)
+    readings = set()
+    for secret in range(40):
+
+        def issued(secret: int = secret, **asked: Any) -> statistics.Figure:
+            query = statistics.Query(first=last - 1, last=last, groups=(), seed=secret, **asked)
+            ((line,),) = (here.statistics.lines(query)[1],)
+            return line.measures["issued"]
+
+        small, whole = issued(type_code=CITIZEN_CARD), issued()
+        assert (small.count, small.masked, whole.count) == (3, None, 10)
+        assert issued(type_code=BUSINESS_LICENSE).masked == 7
+        assert issued().rounded == whole.rounded == whole.masked
+        assert whole.rounded == small.rounded + 7
+        assert issued(issuer=ISSUER).rounded == whole.rounded
+        readings.add(small.rounded)
+    assert readings == {0, 5}
 
 
 def test_the_delay_between_a_fact_and_its_recording_is_summed(here: Projected) -> None:

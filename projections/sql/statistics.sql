@@ -28,15 +28,20 @@ ON CONFLICT (partition, day, type_code, issuer, measure) DO UPDATE
 SET count = statistics_days.count + excluded.count, delay_s = statistics_days.delay_s + excluded.delay_s
 
 -- figures --
--- Sums over a period, by those of day, type, issuer and region that are asked for.
-SELECT p.through, g.day, g.type_code, g.issuer, g.region, g.measure, g.count, g.delay_s
+-- Sums over a period, by those of day, type, issuer and region that are asked for; and the same where small
+-- figures are each 0 or 5: 5 as often as it is near 5, and whichever it is, it is so in every sum.
+SELECT p.through, g.day, g.type_code, g.issuer, g.region, g.measure, g.count, g.delay_s, g.rounded
 FROM positions p
 LEFT JOIN LATERAL (
     SELECT CASE WHEN %(by_day)b THEN s.day END AS day,
            CASE WHEN %(by_type)b THEN s.type_code END AS type_code,
            CASE WHEN %(by_issuer)b THEN s.issuer END AS issuer,
            CASE WHEN %(by_region)b THEN substr(s.issuer, 3, 6) END AS region,
-           s.measure AS measure, sum(s.count)::bigint AS count, sum(s.delay_s)::bigint AS delay_s
+           s.measure AS measure, sum(s.count)::bigint AS count, sum(s.delay_s)::bigint AS delay_s,
+           sum(CASE WHEN s.count >= 5 THEN s.count
+                    WHEN abs(mod(hashtextextended(concat_ws(' ', s.day, s.type_code, s.issuer, s.measure),
+                                                  %(seed)b::bigint), 5)) < s.count THEN 5
+                    ELSE 0 END)::bigint AS rounded
     FROM statistics_days s
     WHERE s.partition = %(partition)b AND s.day BETWEEN %(first)b AND %(last)b
       AND (%(type_code)b::text IS NULL OR s.type_code = %(type_code)b)
