@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api import access, acts, answers, examples, models_authorization, routes, service
 from ledger import authorization as authorizations
-from ledger import authorization_commands, errors, state
+from ledger import authorization_commands, days, errors, power, state
 from projections import authorization as lists
 from projections import holder as files
 
@@ -67,17 +67,25 @@ async def grant(request: Request, body: examples.GrantBody, key: acts.Idempotenc
     ),
 )
 async def get_authorization(request: Request, authorization_ref: str) -> Response:
-    """Its scope and count, for its requester and its grantor; nothing sealed, no use code."""
+    """Its scope and count, for its requester, its grantor and who succeeded that; no use code."""
     served, asking = service.of(request), routes.asking(request)
 
     def look() -> answers.Json:
         served.require_current(asking)
-        row = _row(served, authorization_ref)
-        if asking.organization not in (row.requester, row.grantor) or served.is_erased(row.stream_id):
+        row, at = _row(served, authorization_ref), served.moment()
+        if not _may_know(served, asking.organization, row, at=at) or served.is_erased(row.stream_id):
             raise errors.AuthorizationNotFound
-        return answers.authorization_now(row, at=served.moment())
+        return answers.authorization_now(row, at=at)
 
     return routes.answer(await served.read(look))
+
+
+def _may_know(served: service.Service, organization: str, row: state.AuthorizationRow, *, at: int) -> bool:
+    """Whether an organization may use it, granted it, or has the powers of who did."""
+    if organization in (row.requester, row.grantor):
+        return True
+    own = served.reader.row(state.OrganizationRow, organization)
+    return power.has_succeeded(own, row.grantor, day=days.of_instant(at), type_codes=row.type_codes)
 
 
 @router.post(

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
-from ledger import client, days, errors, license
+from ledger import client, days, errors, license, power
 from ledger.fact import Fact, Touched
-from ledger.state import ClientRow, LedgerRow, State, TypeRow
+from ledger.state import ClientRow, LedgerRow, OrganizationRow, State, TypeRow
 from signing import event, ids
 
 HOLDS = ("all", "some", "none")
@@ -197,7 +197,7 @@ class CoverageDeclared(Fact):
         if self.area is not None and not AREA.fullmatch(self.area):
             raise errors.Invalid("an area is an administrative division code of 6 digits", field="area")
         self._allow_period()
-        _allow_declarer(self.issuer, about, state)
+        _allow_declarer(self.issuer, self.type_code, about, state)
         if any(item.ref == self.coverage_ref for item in declarations(row)):
             raise errors.AlreadyExists("the declaration is made")
         if len(row.coverage) >= DECLARATIONS_MAX:
@@ -240,7 +240,7 @@ class CoverageWithdrawn(Fact):
         made = next((item for item in declarations(row) if item.ref == self.coverage_ref), None)
         if made is None:
             raise errors.NotFound("no such declaration is in force")
-        _allow_declarer(made.issuer, about, state)
+        _allow_declarer(made.issuer, self.type_code, about, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(TypeRow, self.type_code)
@@ -268,7 +268,7 @@ class SourceDeclared(Fact):
             about.client is not None
             and self.type_code not in state.need(ClientRow, about.client).license_types
         ):
-            _allow_declarer(None, about, state)
+            _allow_declarer(None, self.type_code, about, state)
         if self.source == (row.source or "ledger"):
             raise errors.Conflict("the source is declared so")
 
@@ -284,8 +284,11 @@ def _type(type_code: str, state: State) -> TypeRow:
     return row
 
 
-def _allow_declarer(issuer: str | None, about: event.Event, state: State) -> None:
-    """An issuer speaks for itself; for others, for areas and for all only the ledger's operator."""
+def _allow_declarer(issuer: str | None, type_code: str, about: event.Event, state: State) -> None:
+    """An issuer speaks for itself, and for whom it succeeded; for areas and for all only the operator."""
     operator = state.need(LedgerRow, 0).operator
-    if about.organization not in (operator, issuer):
+    if about.organization in (operator, issuer):
+        return
+    own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
+    if issuer is None or not power.has_succeeded(own, issuer, day=day, type_codes=(type_code,)):
         raise errors.NotTheIssuer(field="issuer")

@@ -206,8 +206,11 @@ def test_an_issuer_finds_licenses_that_print_a_former_name(
 
 def test_a_successor_finds_what_remains_of_its_predecessors_licenses(face: Face, organ: Caller) -> None:
     former, heir = (
-        face.register(code, "license:issue") for code in (api_world.examples.REQUESTER, world.HALL)
+        face.register(code, "license:issue", "authorization:grant")
+        for code in (api_world.examples.REQUESTER, world.HALL)
     )
+    granted = former.done("/v1/authorizations", api_world.grant_body(to=world.OPERATOR))["authorization_ref"]
+    assert heir.get(f"/v1/authorizations/{granted}").status_code == 404
     cards = [former.done("/v1/licenses", issue_body(6))["license_ref"] for _ in range(2)]
     ended = organ.done("/v1/holders/end", {**about(6), "kind": "death"})
     said = {**about(6), "former_name": "旧名", "new_name": "新名", "changed_on": "2026-01-31"}
@@ -225,6 +228,8 @@ def test_a_successor_finds_what_remains_of_its_predecessors_licenses(face: Face,
         listed = former.get(f"/v1/tasks/{name}", **behind).json()[name.replace("-", "_")]
         assert [one["license_ref"] for one in listed] == cards
     face.console(succession)
+    # What the successor may narrow, it is told.
+    assert heir.get(f"/v1/authorizations/{granted}").json()["authorization_ref"] == granted
     for name in ("endings", "stale-names"):
         asked, member = f"/v1/tasks/{name}", name.replace("-", "_")
         assert former.get(asked, **behind).json()[member] == []

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ledger import catalog, coverage, coverage_commands, days, errors, refusal
+from ledger import catalog, coverage, coverage_commands, days, errors, organization, refusal
 from ledger.coverage import Declaration, Expected
 from ledger.state import TypeRow
 from tests.history import (
@@ -339,3 +339,25 @@ def test_coverage_changes_nothing_for_a_requester_without_an_authorization(world
     assert reason(world) == "not-authorized"
     world.cover()
     assert reason(world) == "not-authorized"
+
+
+def test_a_successor_speaks_for_whom_it_succeeded_of_those_types_alone() -> None:
+    history = begun()
+    history.record(declared(issuer=HALL), stream=REGISTRY, by=None)
+    withdrawn = coverage.CoverageWithdrawn(coverage_ref=REF, type_code=FREE)
+    with pytest.raises(errors.NotTheIssuer):
+        history.record(withdrawn, stream=REGISTRY, by=OTHER)
+    succession = organization.OrganizationSucceeded(
+        predecessor=HALL,
+        successor=OTHER,
+        type_codes=(FREE,),
+        since=days.of_instant(NOON),
+        authorizations="keep",
+    )
+    history.record(succession, stream=REGISTRY, by=None)
+    history.record(withdrawn, stream=REGISTRY, by=OTHER)
+    again = b"d" * 16
+    history.record(declared(issuer=HALL, coverage_ref=again), stream=REGISTRY, by=OTHER)
+    for members in ({"issuer": None}, {"issuer": ISSUER}, {"issuer": HALL, "type_code": CONDITIONAL}):
+        with pytest.raises(errors.NotTheIssuer):
+            history.record(declared(coverage_ref=b"e" * 16, **members), stream=REGISTRY, by=OTHER)
