@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -95,6 +95,16 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=_type_name)
 
 
+class Counted(Protocol):
+    """Who counts requests."""
+
+    def request(self, *, method: str, route: str, status: int | None, seconds: float) -> None:
+        """A request was answered, or broken off (no status)."""
+
+    def problem(self, kind: str) -> None:
+        """Its answer was a problem document of this type."""
+
+
 class RequestLog:
     """One line per request, and a `Request-Id` on every answer.
 
@@ -108,8 +118,10 @@ class RequestLog:
         *,
         clock: Callable[[], float] = time.perf_counter,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
+        counted: Counted | None = None,
     ) -> None:
         self._app = app
+        self._counted = counted
         self._clock = clock
         self._ids = _ids(randomness)
 
@@ -133,7 +145,14 @@ class RequestLog:
         try:
             await self._app(scope, receive, watch)
         finally:
-            _log.info("request", extra=_request_fields(scope, status, self._clock() - started_s))
+            fields = _request_fields(scope, status, duration_s := self._clock() - started_s)
+            _log.info("request", extra=fields)
+            if self._counted is not None:
+                self._counted.request(
+                    method=fields["method"], route=fields["route"], status=status, seconds=duration_s
+                )
+                if (problem := scope.get("state", {}).get("problem")) is not None:
+                    self._counted.problem(problem)
             _request_id.reset(token)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -39,6 +39,8 @@ from api import (
     linking,
     log,
     logs,
+    metrics,
+    metrics_server,
     naming,
     piece,
     problems,
@@ -54,8 +56,8 @@ from api import (
     verification,
     views,
 )
+from ledger import appender, opening, reading, stock_jobs, store
 from ledger import config as configs
-from ledger import opening, reading, stock_jobs, store
 
 VERSION = "0.1.0"
 _ROUTERS = (
@@ -105,11 +107,17 @@ def create_app(
     `migrate`: bring the database up to date first, where its owner is known.
     """
     chosen = settings or service.Settings()
+    counted = metrics.Metrics()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with opened(config, chosen, migrate=migrate) as served:
+        async with contextlib.AsyncExitStack() as stack:
+            served = stack.enter_context(opened(config, chosen, migrate=migrate, observed=counted.appended))
             app.state.service = served
+            token = opening.metrics_token(config) if config.metrics_bind is not None else ""
+            await stack.enter_async_context(
+                metrics_server.listening(config.metrics_bind, token=token, counted=counted, served=served)
+            )
             counting = asyncio.create_task(served.keep_counting())
             try:
                 yield
@@ -128,12 +136,16 @@ def create_app(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.metrics = counted
     for router in _ROUTERS:
         app.include_router(router)
     _add_description(app)
     problems.install(app)
     is_tls = config.public_url.startswith("https:")
-    around = (functools.partial(headers.SecurityHeaders, is_tls=is_tls), logs.RequestLog)
+    around = (
+        functools.partial(headers.SecurityHeaders, is_tls=is_tls),
+        functools.partial(logs.RequestLog, counted=counted),
+    )
     for wrap in around:
         app.add_middleware(wrap)
     app.go_short(_ROUTERS, within=(problems.Incidents, *around))
@@ -141,7 +153,13 @@ def create_app(
 
 
 @contextlib.contextmanager
-def opened(config: configs.Config, settings: service.Settings, *, migrate: bool) -> Iterator[service.Service]:
+def opened(
+    config: configs.Config,
+    settings: service.Settings,
+    *,
+    migrate: bool,
+    observed: Callable[[appender.Appended], None] = lambda batch: None,
+) -> Iterator[service.Service]:
     """The service of an open ledger, for the time of the block."""
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(opening.opened(config, migrate=migrate))
@@ -150,18 +168,18 @@ def opened(config: configs.Config, settings: service.Settings, *, migrate: bool)
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
         followed = stack.enter_context(views.opened(ledger))
-        appender = stack.enter_context(ledger.appending())
+        appending = stack.enter_context(ledger.appending(observed=observed))
         imports = stock_jobs.Jobs(
             ledger,
             reader,
-            appender.submit,
+            appending.submit,
             now=store.wall_clock,
             bytes_max=settings.import_bytes_max,
         ).start()
         stack.callback(imports.stop)
         yield service.Service(
             ledger=ledger,
-            appender=appender,
+            appender=appending,
             reader=reader,
             views=followed,
             imports=imports,

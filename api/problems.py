@@ -84,12 +84,26 @@ def document(error: errors.LedgerError) -> dict[str, Any]:
 
 def response(error: errors.LedgerError, *, headers: Mapping[str, str] | None = None) -> Response:
     """The answer that says `error`."""
-    return Response(
+    return _Answer(
         json.dumps(document(error), ensure_ascii=False, default=str).encode(),
         error.status,
         {**_headers(error), **(headers or {})},
         MEDIA_TYPE,
+        kind=error.type,
     )
+
+
+class _Answer(Response):
+    """A problem document; `problem` of the request's state says its type to who counts."""
+
+    def __init__(self, *args: Any, kind: str) -> None:
+        super().__init__(*args)
+        self._kind = kind
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it."""
+        scope.setdefault("state", {})["problem"] = self._kind
+        await super().__call__(scope, receive, send)
 
 
 def responses(*leaves: type[errors.LedgerError]) -> dict[int | str, dict[str, Any]]:
@@ -195,7 +209,7 @@ def _about_blank(status: int, headers: Mapping[str, str] | None) -> Response:
     """A status without a problem type of ours (RFC 9457 §4.2.1)."""
     title = http.HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "title_zh": title, "status": status, "detail": title}
-    return Response(json.dumps(body).encode(), status, headers, MEDIA_TYPE)
+    return _Answer(json.dumps(body).encode(), status, headers, MEDIA_TYPE, kind="about:blank")
 
 
 def _headers(error: errors.LedgerError) -> dict[str, str]:

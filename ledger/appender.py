@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -46,11 +46,30 @@ class Waiting(NamedTuple):
     loop: asyncio.AbstractEventLoop | None = None
 
 
+class Appended(NamedTuple):
+    """A batch that was answered, for those who count and time."""
+
+    outcomes: Sequence[Outcome]
+    append_s: float
+    """From the lock to the signed tree head."""
+    commit_s: float
+    anchor_s: float
+    """0, as the commit, where the batch recorded nothing."""
+
+
 class Appender:
     """Queues, and the thread that empties them."""
 
-    def __init__(self, pen: Pen, *, batch_max: int = BATCH_MAX, queue_max: int = QUEUE_MAX) -> None:
+    def __init__(
+        self,
+        pen: Pen,
+        *,
+        batch_max: int = BATCH_MAX,
+        queue_max: int = QUEUE_MAX,
+        observed: Callable[[Appended], None] = lambda batch: None,
+    ) -> None:
         self._pen = pen
+        self._observed = observed
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._client_max = -(-queue_max // 2)
@@ -85,6 +104,11 @@ class Appender:
     def is_running(self) -> bool:
         """Whether commands are taken."""
         return self._thread.is_alive() and not self._is_stopping
+
+    @property
+    def waiting(self) -> int:
+        """Commands that no batch has taken yet."""
+        return self._waiting
 
     def submit(self, asked: Command) -> Future[Result]:
         """The future of `asked`, for a thread to wait on; raises QueueFull, and then nothing was done."""
@@ -160,6 +184,7 @@ class Appender:
 
     def _append(self, batch: Sequence[Waiting]) -> None:
         """Append a batch, in halves when the database refuses it."""
+        begun = time.perf_counter()
         try:
             outcomes = self._persistently(batch)
         except Refused as refusal:
@@ -174,7 +199,10 @@ class Appender:
         except errors.LedgerError as error:
             _fail(batch, error)
             return
+        append_s = time.perf_counter() - begun
         self._returning = _answer(list(zip(batch, outcomes, strict=True)))
+        # They have their answers: counting holds up nobody but the next batch.
+        self._observed(Appended(outcomes, append_s, self._pen.commit_s, self._pen.anchor_s))
 
     def _persistently(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One outcome a command; a session lost before COMMIT, or without effect, is tried again.

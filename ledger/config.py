@@ -37,6 +37,8 @@ class Config:
     """LEDGER_PUBLIC_URL: what clients call; audience of their assertions and tokens."""
     qr_host: str = "qr.ledger.example"
     """LEDGER_QR_HOST: host in QR codes; at most signing.token.HOST_LENGTH_MAX characters."""
+    metrics_bind: tuple[str, int] | None = None
+    """LEDGER_METRICS_BIND: HOST:PORT where the service gives its metrics; None: nowhere."""
     os_user: str | None = None
     """LEDGER_POSTGRES_OS_USER: account of the embedded server when started as root."""
 
@@ -77,5 +79,17 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         passphrase=passphrase.encode() or None,
         public_url=(environ.get("LEDGER_PUBLIC_URL") or Config.public_url).rstrip("/"),
         qr_host=qr_host,
+        metrics_bind=_bind(environ.get("LEDGER_METRICS_BIND", "")),
         os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
     )
+
+
+def _bind(text: str) -> tuple[str, int] | None:
+    """`127.0.0.1:9464` or `[::1]:9464` taken apart; None where nothing is said."""
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise errors.Invalid("LEDGER_METRICS_BIND is HOST:PORT", field="LEDGER_METRICS_BIND")
+    return host, int(port)

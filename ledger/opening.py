@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from psycopg import conninfo as conninfos
 
 from ledger import catalog, client, embedded, errors, log, migration, recorder, registry_commands
 from ledger.anchor import Mark
-from ledger.appender import Appender
+from ledger.appender import Appended, Appender
 from ledger.command import Actor
 from ledger.config import Config
 from ledger.pen import Pen
@@ -55,9 +55,9 @@ class Ledger:
         return Actor(client_id=None, organization=self.vault.ring.operator, channel="console")
 
     @contextlib.contextmanager
-    def appending(self) -> Iterator[Appender]:
-        """An appender for the time of the block."""
-        appender = Appender(Pen(self.recorder, self.vault)).start()
+    def appending(self, *, observed: Callable[[Appended], None] = lambda batch: None) -> Iterator[Appender]:
+        """An appender for the time of the block; it tells `observed` of every batch, on its own thread."""
+        appender = Appender(Pen(self.recorder, self.vault), observed=observed).start()
         try:
             yield appender
         finally:
@@ -128,6 +128,14 @@ def file_secret(config: Config) -> bytes:
         salt = _private(folder / "keyring-salt", 16)
         return keys.stretch(config.passphrase, salt=salt)
     return _private(folder / "keyring", keys.SYMMETRIC_KEY_BYTES)
+
+
+def metrics_token(config: Config) -> str:
+    """What the reader of metrics shows, from `secrets/metrics` of the data folder; made on first use."""
+    path = config.data / "secrets" / "metrics"
+    if not path.exists():
+        keyring.write_private(secrets.token_hex(24).encode(), path)
+    return keyring.read_private(path).decode().strip()
 
 
 @contextlib.contextmanager

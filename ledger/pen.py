@@ -71,6 +71,8 @@ class Pen:
         self._tail = tiling.Tail()
         self._newest: Head | None = None
         """The head of our own last batch, as it was written."""
+        self.commit_s = self.anchor_s = 0.0
+        """How long the last batch took to commit and to anchor."""
 
     def close(self) -> None:
         """Give session and lane back."""
@@ -89,6 +91,7 @@ class Pen:
         Raises Lost when nothing of the batch is stored and it can be tried again, Refused when the
         database does not take it, and a LedgerError when appending has stopped.
         """
+        self.commit_s = self.anchor_s = 0.0
         session = self._session = self._session or self._connect()
         if self._anchoring.is_behind:
             self._catch_up(session)
@@ -105,7 +108,9 @@ class Pen:
             # A crash up to here leaves nothing behind: the server rolls back.
             self.drop_session()
             raise
+        begun = time.perf_counter()
         identity = self._commit(session, new_head)
+        self.commit_s = time.perf_counter() - begun
         # From here the facts exist, even if we crash.
         self._reached("committed")
         try:
@@ -113,6 +118,7 @@ class Pen:
         except OSError as error:
             # The facts exist, and nobody signs them before the anchor has them.
             raise errors.OutcomeUnknown from error
+        self.anchor_s = time.perf_counter() - begun - self.commit_s
         # From here no other history can be signed for this origin.
         self._reached("anchored")
         checkpoint = anchoring.signed(self._vault, new_head)

@@ -38,6 +38,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "cryptography": ("signing/keys.py",),
     "cbor2": ("signing/cbor.py",),
     "msgspec": ("api/routes.py",),
+    "prometheus_client": ("api/metrics.py",),
     "qrcode": ("signing/qr.py",),
     "png": ("signing/qr.py",),
     "pyhanko": ("signing/document.py",),

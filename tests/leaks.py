@@ -8,9 +8,11 @@ them at once in UTF-8, UTF-16, hexadecimal, base64, base32, JSON and URL escapes
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import random
+import threading
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +24,7 @@ from psycopg import sql
 
 from tests import world
 
+LOOK_EVERY_S = 0.005
 WINDOW = 8
 """No spelling of a marker is shorter; so many bytes are compared at first."""
 _CHUNK = 32 * 1024 * 1024
@@ -172,3 +175,51 @@ def found_in(search: Search, places: Iterable[tuple[str, bytes]]) -> dict[str, s
     """Of each place where there is a marker, what was found there."""
     found = {name: search.find(data) for name, data in places}
     return {name: what for name, what in found.items() if what}
+
+
+class Watch:
+    """What a folder holds at any time of a block: each content that a look finds, by name.
+
+    Also of files that a process keeps open after it took their names away.
+    """
+
+    def __init__(self, folder: Path, *, pid: int) -> None:
+        self.seen: dict[str, set[bytes]] = {}
+        self.looks = 0
+        self._folder = folder
+        self._open = Path(f"/proc/{pid}/fd")
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+        self.look()
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it still looks by itself."""
+        return self._thread.is_alive()
+
+    def look(self) -> None:
+        """Keep what is there now."""
+        self.looks += 1
+        for path in [*self._folder.rglob("*"), *self._unnamed()]:
+            with contextlib.suppress(OSError):
+                if path.is_file():
+                    self.seen.setdefault(path.name, set()).add(path.read_bytes())
+
+    def _unnamed(self) -> Iterator[Path]:
+        with contextlib.suppress(OSError):
+            for path in self._open.iterdir():
+                with contextlib.suppress(OSError):
+                    if path.readlink().is_relative_to(self._folder):
+                        yield path
+
+    def _run(self) -> None:
+        while not self._is_over.wait(LOOK_EVERY_S):
+            self.look()

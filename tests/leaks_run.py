@@ -16,6 +16,7 @@ import subprocess
 import time
 import urllib.parse
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,17 +37,29 @@ KEYS = itertools.count(1)
 _ELSEWHERE = "11100000MB0143028R001.11350000000000019H.2026000001.001.P"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """A service that runs."""
+
+    url: str
+    metrics_url: str
+    pid: int
+
+
 @contextlib.contextmanager
-def serving(data: Path, log: Path) -> Iterator[str]:
-    """`license-ledger serve` in a process of its own; the URL where it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+def serving(data: Path, log: Path, scratch: Path) -> Iterator[Serving]:
+    """`license-ledger serve` in a process of its own, with `scratch` for what it keeps for a moment."""
+    port, metrics_port = free_ports(2)
+    url, bind = f"http://127.0.0.1:{port}", f"127.0.0.1:{metrics_port}"
     with log.open("wb") as output:
         service = subprocess.Popen(
             [console.PROGRAM, "serve", "--port", str(port), "--data", data],
-            env=console.environment(LEDGER_PUBLIC_URL=url),
+            env=console.environment(
+                LEDGER_PUBLIC_URL=url,
+                LEDGER_METRICS_BIND=bind,
+                TMPDIR=str(scratch),
+                SQLITE_TMPDIR=str(scratch),
+            ),
             stdout=output,
             stderr=output,
         )
@@ -56,10 +69,19 @@ def serving(data: Path, log: Path) -> Iterator[str]:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{url}/readyz").status_code == 200:
                     break
-        yield url
+        yield Serving(url=url, metrics_url=f"http://{bind}/metrics", pid=service.pid)
     finally:
         service.terminate()
         assert service.wait(timeout=60) in (0, -signal.SIGTERM)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on, each another."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 class Caller:

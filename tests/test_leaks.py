@@ -61,15 +61,32 @@ def run() -> Iterator[Run]:
 def live(run: Run, *, people: int, seed: int) -> leaks.Markers:
     """The markers of a run, which is over."""
     markers, answers = leaks.Markers(chance=random.Random(seed)), b""
-    with leaks_run.serving(run.data, run.log) as url:
-        with leaks_run.Day(url, run.folder, run.data, markers) as day:
+    scratch = run.folder / "scratch"
+    scratch.mkdir()
+    with (
+        leaks_run.serving(run.data, run.log, scratch) as service,
+        leaks.Watch(scratch, pid=service.pid) as watch,
+    ):
+        with leaks_run.Day(service.url, run.folder, run.data, markers) as day:
             day.live(people=people)
-        for path in ("/metrics", "/readyz", "/healthz", "/log/0/checkpoint"):
-            answer = httpx.get(url + path)
+        for path in ("/readyz", "/healthz", "/log/0/checkpoint"):
+            answer = httpx.get(service.url + path)
             answers += answer.content + repr(answer.headers).encode()
-    (run.folder / "answers").write_bytes(answers + day.refusals)
+        answers += metrics(run, service.metrics_url)
+    assert watch.looks > people
+    kept = [content for contents in watch.seen.values() for content in contents]
+    (run.folder / "answers").write_bytes(b"\n".join([answers, *kept, day.refusals]))
     assert day.disclosed >= 2 * people, "the ledger gave values, so it had them"
     return markers
+
+
+def metrics(run: Run, url: str) -> bytes:
+    """What the service counts, read with the token that it made."""
+    assert httpx.get(url).status_code == 401
+    token = (run.data / "secrets" / "metrics").read_text()
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"})
+    assert b'ledger_uses_total{decision="granted"' in answer.content
+    return answer.content + repr(answer.headers).encode()
 
 
 def assert_nothing_leaked(run: Run, markers: leaks.Markers) -> None:
@@ -118,6 +135,21 @@ def test_the_search_finds_what_is_in_the_database(run: Run) -> None:
     files = [what for place, what in found.items() if "/base/" in place]
     assert {"name", "citizen ID"} in files, "an index"
     assert {"name", "citizen ID", "reason"} in files, "a table, with what was deleted"
+
+
+def test_the_watch_sees_files_that_are_gone_when_the_run_is_over(tmp_path: Path) -> None:
+    with leaks.Watch(tmp_path, pid=os.getpid()) as watch, (tmp_path / "unnamed").open("w+b") as unnamed:
+        (tmp_path / "unnamed").unlink()
+        unnamed.write(b"without a name")
+        unnamed.flush()
+        (tmp_path / "short").write_bytes(b"for a moment")
+        looks = watch.looks
+        while watch.looks < looks + 2:
+            assert watch.is_watching
+        (tmp_path / "short").unlink()
+    assert list(tmp_path.iterdir()) == []
+    seen = {content for contents in watch.seen.values() for content in contents}
+    assert {b"without a name", b"for a moment"} <= seen
 
 
 def test_the_search_finds_every_spelling_at_every_place() -> None:

@@ -1,0 +1,128 @@
+"""Metrics: what an operator's monitoring counts and times, in Prometheus' text format.
+
+`Metrics` is told of requests and batches as they end, and asks the service for the rest when it is read.
+A label is a route's template, a status, a topic, a projection or a word of an enumeration: never a code, a
+name, a reference, a client or anything that a caller sent. The only door to `prometheus_client`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import prometheus_client as prometheus
+from prometheus_client import exposition
+
+from api import service
+from ledger import appender, errors, pen, refusal, use
+
+CONTENT_TYPE = exposition.CONTENT_TYPE_PLAIN_0_0_4
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_COMMANDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+GRANTED = ("granted", "")
+
+
+class Metrics:
+    """The metrics of one service process."""
+
+    def __init__(self) -> None:
+        # When each counter began is what the monitoring's own first reading says.
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        known = self._registry = prometheus.CollectorRegistry()
+        self._requests = prometheus.Counter(
+            "ledger_requests", "Requests answered", ("method", "route", "status"), registry=known
+        )
+        self._request_s = prometheus.Histogram(
+            "ledger_request_seconds",
+            "From a request to its answer",
+            ("route",),
+            buckets=_SECONDS,
+            registry=known,
+        )
+        self._problems = prometheus.Counter(
+            "ledger_problems", "Answers with a problem document", ("type",), registry=known
+        )
+        self._uses = prometheus.Counter(
+            "ledger_uses", "Uses decided; the reason of those refused", ("decision", "reason"), registry=known
+        )
+        self._events = prometheus.Counter(
+            "ledger_events", "Events appended by this process", ("topic",), registry=known
+        )
+        self._batch = prometheus.Histogram(
+            "ledger_batch_commands", "Commands in a batch", buckets=_COMMANDS, registry=known
+        )
+        self._append_s = _times("ledger_append_seconds", "From the lock to the signed tree head", known)
+        self._commit_s = _times("ledger_commit_seconds", "COMMIT, the database's own sync included", known)
+        self._anchor_s = _times("ledger_anchor_seconds", "The anchor, its sync included", known)
+        self._queue = _level("ledger_queue_commands", "Commands that wait for a batch", known)
+        self._appending = _level("ledger_appending", "1 while commands are taken", known)
+        self._reachable = _level("ledger_database_reachable", "1 when the database answered this time", known)
+        self._size = _level("ledger_size_events", "Events in the ledger", known)
+        self._behind = _level("ledger_frontier_lag_events", "Events that no signed tree head has yet", known)
+        self._lag = _level("ledger_projection_lag_events", "Events not applied yet", known, "projection")
+        self._follows = _level("ledger_projection_ready", "1 while it follows", known, "projection")
+
+    def request(self, *, method: str, route: str, status: int | None, seconds: float) -> None:
+        """A request was answered, or broken off (no status)."""
+        self._requests.labels(method, route, "none" if status is None else str(status)).inc()
+        self._request_s.labels(route).observe(seconds)
+
+    def problem(self, kind: str) -> None:
+        """An answer was a problem document of this type."""
+        self._problems.labels(kind).inc()
+
+    def appended(self, batch: appender.Appended) -> None:
+        """A batch was answered; on the appender's thread, so with few steps an event."""
+        topics: Counter[str] = Counter()
+        uses: Counter[tuple[str, str]] = Counter()
+        for outcome in batch.outcomes:
+            if isinstance(outcome, pen.Result):
+                for item in outcome.recorded:
+                    topics[item.event.topic] += 1
+                    if (decided := _decided(item)) is not None:
+                        uses[decided] += 1
+        for topic, count in topics.items():
+            self._events.labels(topic).inc(count)
+        for decided, count in uses.items():
+            self._uses.labels(*decided).inc(count)
+        self._batch.observe(len(batch.outcomes))
+        if topics:
+            self._append_s.observe(batch.append_s)
+            self._commit_s.observe(batch.commit_s)
+            self._anchor_s.observe(batch.anchor_s)
+
+    def exposed(self, served: service.Service) -> bytes:
+        """All of them as text; what the database must be asked is left as it was when it does not answer."""
+        self._queue.set(served.appender.waiting)
+        self._appending.set(served.appender.is_running)
+        try:
+            size = served.ledger.recorder.newest_index() + 1
+            standing = served.views.followers.status()
+            anchored = served.ledger.vault.anchor.read().size
+        except errors.Unavailable:
+            self._reachable.set(0)
+        else:
+            self._reachable.set(1)
+            self._size.set(size)
+            self._behind.set(max(0, size - anchored))
+            for one in standing:
+                self._lag.labels(one.name).set(one.lag)
+                self._follows.labels(one.name).set(one.is_ready)
+        return prometheus.generate_latest(self._registry)
+
+
+def _decided(item: pen.Recorded) -> tuple[str, str] | None:
+    """Decision and reason, where a use was asked for."""
+    topic = item.event.topic
+    if topic == use.LicenseUsed.__name__:
+        return GRANTED
+    if topic != refusal.UseRefused.__name__ or item.event.fact.get("act", "use") != "use":
+        return None
+    return "refused", item.event.fact["reason"]
+
+
+def _times(name: str, help_: str, known: prometheus.CollectorRegistry) -> prometheus.Histogram:
+    return prometheus.Histogram(name, help_, buckets=_SECONDS, registry=known)
+
+
+def _level(name: str, help_: str, known: prometheus.CollectorRegistry, *labels: str) -> prometheus.Gauge:
+    return prometheus.Gauge(name, help_, labels, registry=known)
