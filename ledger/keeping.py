@@ -112,6 +112,9 @@ def renew_bucket(ledger: Ledger, bucket: int, *, progress: Progress = no_progres
             vault.save_keks(vault.keks.drop_old(bucket))
             _next_version(vault)
         # From here the old key is gone, and with it every wrap that was not moved.
+    with contextlib.suppress(errors.Unavailable, OSError):
+        # All is done but this: where others work on the wraps, or the disk is full, the next renewal does it.
+        ledger.vault.wraps.compact()
     return moved
 
 
