@@ -5,6 +5,7 @@ For organs without a system of their own. Codes are asked for, so that none stan
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -23,92 +24,99 @@ Evidence = Annotated[str, typer.Option(help="SHA-256 of the proof that the organ
 Account = Annotated[str, typer.Option("--operator", help="Account of who says it.")]
 Name = Annotated[str, typer.Option("--operator-name", help="Name of who says it.")]
 Reason = Annotated[str, typer.Option(help="Why, sealed with the event.")]
+_Linking = linking_commands.LinkHolderCodes | linking_commands.UnlinkHolderCodes
 
 
 def add_to(group: typer.Typer) -> None:
     """Add the commands to the group `holders`."""
-    for said in (link, unlink, contest, settle, end, reverse_end):
-        group.command(said.__name__.replace("_", "-"))(said)
+    for name, cls, told in _OF_TWO_CODES:
+        group.command(name, help=told)(_of_two_codes(cls))
+    for name, one, told in _OF_ONE_CODE:
+        group.command(name, help=told)(_of_one_code(one))
+    group.command("end")(end)
 
 
-def link(
-    code_type: CodeType,
-    code: Code,
-    other_type: OtherType,
-    other: Other,
-    evidence: Evidence,
-    account: Account,
-    name: Name,
-    reason: Reason,
-    data: cli_console.Data = None,
-) -> None:
-    """Link two codes of one holder, or join their files.
-
-    Example: license-ledger holders link --code-type 001 --other-type 099 --evidence … --operator a …
-    """
-    _pair(
+_OF_TWO_CODES: tuple[tuple[str, type[_Linking], str], ...] = (
+    (
+        "link",
         linking_commands.LinkHolderCodes,
-        (code_type, code, other_type, other),
-        evidence,
-        (account, name, reason),
-        data,
-    )
+        """Link two codes of one holder, or join their files.
 
-
-def unlink(
-    code_type: CodeType,
-    code: Code,
-    other_type: OtherType,
-    other: Other,
-    evidence: Evidence,
-    account: Account,
-    name: Name,
-    reason: Reason,
-    data: cli_console.Data = None,
-) -> None:
-    """Reverse a link, or part files that were joined.
-
-    Example: license-ledger holders unlink --code-type 001 --other-type 099 --evidence … --operator a …
-    """
-    _pair(
+        Example: license-ledger holders link --code-type 001 --other-type 099 --evidence … --operator a …
+        """,
+    ),
+    (
+        "unlink",
         linking_commands.UnlinkHolderCodes,
-        (code_type, code, other_type, other),
-        evidence,
-        (account, name, reason),
-        data,
-    )
+        """Reverse a link, or part files that were joined.
+
+        Example: license-ledger holders unlink --code-type 001 --other-type 099 --evidence … --operator a …
+        """,
+    ),
+)
+_OF_ONE_CODE: tuple[tuple[str, type[linking_commands.Registration], str], ...] = (
+    (
+        "contest",
+        linking_commands.ContestHolderCode,
+        """Contest a code that two persons share: nothing under it is used until it is settled.
+
+        Example: license-ledger holders contest --code-type 111 --evidence … --operator a --operator-name …
+        """,
+    ),
+    (
+        "settle",
+        linking_commands.SettleHolderCode,
+        """Settle a contested code: its licenses have their right holders.
+
+        Example: license-ledger holders settle --code-type 111 --evidence … --operator a --operator-name …
+        """,
+    ),
+    (
+        "reverse-end",
+        ending_commands.ReverseEnd,
+        """Reverse an end that was reported wrongly.
+
+        Example: license-ledger holders reverse-end --code-type 111 --evidence … --operator a …
+        """,
+    ),
+)
 
 
-def contest(
-    code_type: CodeType,
-    code: Code,
-    evidence: Evidence,
-    account: Account,
-    name: Name,
-    reason: Reason,
-    data: cli_console.Data = None,
-) -> None:
-    """Contest a code that two persons share: nothing under it is used until it is settled.
+def _of_two_codes(cls: type[_Linking]) -> Callable[..., None]:
+    """The command that says something of two codes of one holder."""
 
-    Example: license-ledger holders contest --code-type 111 --evidence … --operator a --operator-name …
-    """
-    _one(linking_commands.ContestHolderCode, (code_type, code), evidence, (account, name, reason), data)
+    def said(
+        code_type: CodeType,
+        code: Code,
+        other_type: OtherType,
+        other: Other,
+        evidence: Evidence,
+        account: Account,
+        name: Name,
+        reason: Reason,
+        data: cli_console.Data = None,
+    ) -> None:
+        linked = _holder(other_type, other, field="other")
+        _record(cls, (code_type, code), evidence, (account, name, reason), data, linked=linked)
+
+    return said
 
 
-def settle(
-    code_type: CodeType,
-    code: Code,
-    evidence: Evidence,
-    account: Account,
-    name: Name,
-    reason: Reason,
-    data: cli_console.Data = None,
-) -> None:
-    """Settle a contested code: its licenses have their right holders.
+def _of_one_code(cls: type[linking_commands.Registration]) -> Callable[..., None]:
+    """The command that says something of the holder of one code."""
 
-    Example: license-ledger holders settle --code-type 111 --evidence … --operator a --operator-name …
-    """
-    _one(linking_commands.SettleHolderCode, (code_type, code), evidence, (account, name, reason), data)
+    def said(
+        code_type: CodeType,
+        code: Code,
+        evidence: Evidence,
+        account: Account,
+        name: Name,
+        reason: Reason,
+        data: cli_console.Data = None,
+    ) -> None:
+        _record(cls, (code_type, code), evidence, (account, name, reason), data)
+
+    return said
 
 
 def end(
@@ -125,37 +133,10 @@ def end(
 
     Example: license-ledger holders end --code-type 001 --kind deregistration --evidence … --operator a …
     """
-    _one(ending_commands.EndHolder, (code_type, code), evidence, (account, name, reason), data, kind=kind)
+    _record(ending_commands.EndHolder, (code_type, code), evidence, (account, name, reason), data, kind=kind)
 
 
-def reverse_end(
-    code_type: CodeType,
-    code: Code,
-    evidence: Evidence,
-    account: Account,
-    name: Name,
-    reason: Reason,
-    data: cli_console.Data = None,
-) -> None:
-    """Reverse an end that was reported wrongly.
-
-    Example: license-ledger holders reverse-end --code-type 111 --evidence … --operator a --operator-name …
-    """
-    _one(ending_commands.ReverseEnd, (code_type, code), evidence, (account, name, reason), data)
-
-
-def _pair(
-    cls: type[linking_commands.LinkHolderCodes | linking_commands.UnlinkHolderCodes],
-    codes: tuple[str, str, str, str],
-    evidence: str,
-    who: tuple[str, str, str],
-    data: Path | None,
-) -> None:
-    linked = _holder(codes[2], codes[3], field="other")
-    _one(cls, codes[:2], evidence, who, data, linked=linked)
-
-
-def _one(
+def _record(
     cls: type[linking_commands.Registration],
     code: tuple[str, str],
     evidence: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Query
@@ -32,19 +33,7 @@ async def endings(
     request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
 ) -> Response:
     """Of the caller's organization and those it succeeded, in the order of their issue; no code, no name."""
-    served, asking = service.of(request), routes.asking(request)
-    wanted = acts.at_least(at_least)
-
-    def look() -> answers.Json:
-        served.require_current(asking)
-        served.views.wait_for(wanted, name="tasks")
-        at = served.moment()
-        reach = _reach(served, asking, at)
-        page = served.views.tasks.endings(asking.organization, reach=reach, limit=limit, cursor=cursor)
-        shown = [_ending(served, row, at) for row in page.rows]
-        return {"through": page.through, "endings": shown, "cursor": page.cursor}
-
-    return routes.answer(await served.read(look))
+    return await _page(request, "endings", _ending, limit=limit, cursor=cursor, at_least=at_least)
 
 
 @router.get(
@@ -61,6 +50,19 @@ async def stale_names(
     request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
 ) -> Response:
     """Of the caller's organization and those it succeeded, in the order of their issue; no code, no name."""
+    return await _page(request, "stale_names", _stale, limit=limit, cursor=cursor, at_least=at_least)
+
+
+async def _page(
+    request: Request,
+    name: str,
+    shown: Callable[[service.Service, tasks.LicenseRow, int], answers.Json],
+    *,
+    limit: int,
+    cursor: str | None,
+    at_least: str | None,
+) -> Response:
+    """A page of one list of tasks, each as `shown` says it."""
     served, asking = service.of(request), routes.asking(request)
     wanted = acts.at_least(at_least)
 
@@ -68,10 +70,10 @@ async def stale_names(
         served.require_current(asking)
         served.views.wait_for(wanted, name="tasks")
         at = served.moment()
-        reach = _reach(served, asking, at)
-        page = served.views.tasks.stale_names(asking.organization, reach=reach, limit=limit, cursor=cursor)
-        shown = [{**_license(served, row, at), "changed_index": row.stale_index} for row in page.rows]
-        return {"through": page.through, "stale_names": shown, "cursor": page.cursor}
+        pages = {"endings": served.views.tasks.endings, "stale_names": served.views.tasks.stale_names}
+        page = pages[name](asking.organization, reach=_reach(served, asking, at), limit=limit, cursor=cursor)
+        rows = [shown(served, row, at) for row in page.rows]
+        return {"through": page.through, name: rows, "cursor": page.cursor}
 
     return routes.answer(await served.read(look))
 
@@ -102,3 +104,7 @@ def _ending(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.
         "ended_at": days.instant_text(row.ended_at),
         "ended_index": row.ended_index,
     }
+
+
+def _stale(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:
+    return {**_license(served, row, at), "changed_index": row.stale_index}

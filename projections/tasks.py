@@ -137,6 +137,10 @@ def _ref(made: fact.Fact) -> bytes:
     return ref
 
 
+_MARKS = {"endings": "ended_index", "stale_names": "stale_index"}
+"""List to the column that says that a license belongs to it."""
+
+
 class Lists:
     """Reads the tasks."""
 
@@ -163,7 +167,7 @@ class Lists:
         self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None
     ) -> paging.Page[LicenseRow]:
         columns = ", ".join(f"t.{column}" for column in LicenseRow.columns())
-        text = sql.load("tasks")[name].format(columns=columns)
+        text = sql.load("tasks")["remaining"].format(columns=columns, mark=_MARKS[name])
         answered_for = _answered_for(issuer, reach)
         table = tables.table(LicenseRow)
 

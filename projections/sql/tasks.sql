@@ -41,8 +41,8 @@ UPDATE task_licenses SET is_over = true WHERE partition = %b::integer AND stream
 -- The holder of these licenses has another name than they print.
 UPDATE task_licenses SET stale_index = %b::bigint WHERE partition = %b::integer AND stream_id = %b::bytea
 
--- stale_names --
--- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended and print a former name, in the order of their issue.
+-- remaining --
+-- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended and bear a mark, in the order of their issue.
 SELECT p.through, {columns}
 FROM positions p
 LEFT JOIN LATERAL (
@@ -50,27 +50,7 @@ LEFT JOIN LATERAL (
     CROSS JOIN LATERAL (
         SELECT * FROM task_licenses
         WHERE partition = %(partition)b AND issuer = named.organization
-          AND stale_index IS NOT NULL AND NOT is_over
-          AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
-          AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
-          AND NOT type_code = ANY(%(gone)b::text[])
-        ORDER BY issued_index LIMIT %(limit)b
-    ) AS one
-    ORDER BY one.issued_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'tasks'
-ORDER BY t.issued_index LIMIT %(limit)b
-
--- endings --
--- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended, of holders who have, in the order of their issue.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT one.* FROM unnest(%(issuers)b::text[]) AS named (organization)
-    CROSS JOIN LATERAL (
-        SELECT * FROM task_licenses
-        WHERE partition = %(partition)b AND issuer = named.organization
-          AND ended_index IS NOT NULL AND NOT is_over
+          AND {mark} IS NOT NULL AND NOT is_over
           AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
           AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
           AND NOT type_code = ANY(%(gone)b::text[])
