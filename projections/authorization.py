@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import tables
-from projections import db, paging, sql
+from projections import db, listing, paging
 from projections.holder import AuthorizationRow
-
-_FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +36,9 @@ class Lists:
         """A page of them, oldest first."""
         by_stream = about.requester is None
         name, value = ("streams", list(about.streams)) if by_stream else ("requester", about.requester)
-        table = tables.table(AuthorizationRow)
-        columns = ", ".join(f"t.{column}" for column in AuthorizationRow.columns())
-        text = sql.load("authorization")[name].format(columns=columns)
-
-        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[AuthorizationRow]:
-            params = {
-                "partition": self._database.partition,
-                "value": value,
-                "seen_by": about.seen_by,
-                "since": bounds.since,
-                "until": bounds.until,
-                "limit": count,
-            }
-            through, rows = db.page_of(self._database.read(text, params), table.row)
-            found = [row for row in rows if isinstance(row, AuthorizationRow)]
-            return paging.Fetched(through=through, rows=[(row.granted_index, row) for row in found])
-
+        listed = listing.listing(
+            "holder", name, AuthorizationRow, index="granted_index", file="authorization"
+        )
+        asked = {"value": value, "seen_by": about.seen_by}
         of = ["authorizations", name, value, about.seen_by]
-        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
+        return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)

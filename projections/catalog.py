@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from ledger import catalog, days, issuing, state, tables
-from projections import db, paging, sql
+from projections import db, listing, paging, sql
 from projections.projection import Happened
-
-_FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,32 +182,21 @@ class Types:
     def _page(
         self, name: str, cls: type[state.Row], asked: dict[str, Any], limit: int, cursor: str | None
     ) -> paging.Page[Any]:
-        text = _text(name, cls)
-
-        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[Any]:
-            params: dict[str, Any] = {
-                "partition": self._database.partition,
-                "since": bounds.since,
-                "until": bounds.until,
-                "limit": count,
-                **asked,
-            }
-            through, rows = db.page_of(self._database.read(text, params), tables.table(cls).row)
-            return paging.Fetched(through=through, rows=[(_index(row), row) for row in rows])
-
+        listed = listing.listing("catalog", name, cls, index=_ORDERS[cls])
         of = ["catalog", name, *asked.values()]
-        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
+        return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
+
+
+_ORDERS: dict[type[state.Row], str] = {
+    MappingRow: "mapped_index",
+    EntrustmentRow: "entrusted_index",
+    TypeRow: "registered_index",
+}
 
 
 def _text(name: str, cls: type[state.Row]) -> str:
     columns = ", ".join(f"t.{column}" for column in cls.columns())
     return sql.load("catalog")[name].format(columns=columns)
-
-
-def _index(row: Any) -> int:
-    names = {MappingRow: "mapped_index", EntrustmentRow: "entrusted_index", TypeRow: "registered_index"}
-    index: int = getattr(row, names[type(row)])
-    return index
 
 
 def _type(

@@ -6,12 +6,12 @@ Fields are sealed in their events and are not here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ledger import authorization, comparison, fact, license, mark, organization, state, tables, use
-from projections import db, paging, sql
+from projections import db, listing, paging, sql
 from projections.projection import Happened
 from signing import event
 
@@ -272,72 +272,49 @@ class Files:
 
         Those issued after the index `until` are as if they were not there yet.
         """
-        table = tables.table(LicenseRow)
+        table, asked = tables.table(LicenseRow), sorted(streams)
+        columns = ", ".join(f"t.{column}" for column in LicenseRow.columns())
+        text = sql.load("holder")["licenses"].format(columns=columns)
 
         def held(values: Sequence[Any]) -> Held:
             row = table.row(values[1:])
             assert isinstance(row, LicenseRow), "a table gives its own rows"
             return Held(roles=tuple(values[0]), license=row)
 
-        return self._page(
-            "licenses",
-            LicenseRow,
-            sorted(streams),
-            limit,
-            cursor,
-            held,
-            lambda item: item.license.issued_index,
-            until=until,
-        )
+        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[Held]:
+            params = {
+                "partition": self._database.partition,
+                "value": asked,
+                "since": bounds.since,
+                "until": min(bounds.until, until),
+                "limit": count,
+            }
+            through, rows = db.page_of(self._database.read(text, params), held)
+            found = [(item.license.issued_index, item) for item in rows]
+            return paging.Fetched(through=min(through, until), rows=found)
+
+        of = ["holder", "licenses", asked]
+        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
 
     def authorizations(
         self, stream_id: bytes, *, limit: int = 100, cursor: str | None = None
     ) -> paging.Page[AuthorizationRow]:
         """Authorizations that stand in `stream_id`, in the order in which they were granted."""
-        row = _reads(AuthorizationRow)
-        return self._page(
-            "authorizations", AuthorizationRow, stream_id, limit, cursor, row, lambda item: item.granted_index
-        )
+        listed = listing.listing("holder", "authorizations", AuthorizationRow, index="granted_index")
+        return self._page(listed, stream_id, limit, cursor)
 
     def uses(
         self, license_ref: bytes, *, limit: int = 100, cursor: str | None = None
     ) -> paging.Page[UsesRow]:
         """Who used a license, by authorization, in the order of their first use."""
-        row = _reads(UsesRow)
-        return self._page("uses", UsesRow, license_ref, limit, cursor, row, lambda item: item.first_index)
+        listed = listing.listing("holder", "uses", UsesRow, index="first_index")
+        return self._page(listed, license_ref, limit, cursor)
 
     def _page(
-        self,
-        name: str,
-        cls: type[state.Row],
-        value: bytes | list[bytes],
-        limit: int,
-        cursor: str | None,
-        read: Callable[[Sequence[Any]], paging.R],
-        index: Callable[[paging.R], int],
-        *,
-        until: int = paging.INDEX_MAX,
-    ) -> paging.Page[paging.R]:
-        columns = ", ".join(f"t.{column}" for column in cls.columns())
-        text = sql.load("holder")[name].format(columns=columns)
-
-        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[paging.R]:
-            params = {
-                "partition": self._database.partition,
-                "value": value,
-                "since": bounds.since,
-                "until": min(bounds.until, until),
-                "limit": count,
-            }
-            through, rows = db.page_of(self._database.read(text, params), read)
-            return paging.Fetched(through=min(through, until), rows=[(index(row), row) for row in rows])
-
-        of = ["holder", name, value]
-        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
-
-
-def _reads(cls: type[state.R]) -> Callable[[Sequence[Any]], state.R]:
-    return tables.table(cls).row  # type: ignore[return-value]
+        self, listed: listing.Listing[state.R], value: bytes, limit: int, cursor: str | None
+    ) -> paging.Page[state.R]:
+        asked, of = {"value": value}, ["holder", listed.name, value]
+        return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
 
 
 def _granted(made: authorization.AuthorizationGranted, item: Happened) -> AuthorizationRow:

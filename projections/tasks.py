@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import correction, ending, fact, holder, license, naming, power, state, tables
-from projections import db, paging, sql
+from ledger import correction, ending, fact, holder, license, naming, power, state
+from projections import db, listing, paging, sql
 from projections.projection import Happened
 
 _ALONE = power.Reach()
-_FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,29 +165,9 @@ class Lists:
     def _page(
         self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None
     ) -> paging.Page[LicenseRow]:
-        columns = ", ".join(f"t.{column}" for column in LicenseRow.columns())
-        text = sql.load("tasks")["remaining"].format(columns=columns, mark=_MARKS[name])
-        answered_for = _answered_for(issuer, reach)
-        table = tables.table(LicenseRow)
-
-        def read(values: Sequence[Any]) -> LicenseRow:
-            row = table.row(values)
-            assert isinstance(row, LicenseRow), "a table gives its own rows"
-            return row
-
-        def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[LicenseRow]:
-            params = {
-                "partition": self._database.partition,
-                **answered_for,
-                "since": bounds.since,
-                "until": bounds.until,
-                "limit": count,
-            }
-            through, rows = db.page_of(self._database.read(text, params), read)
-            return paging.Fetched(through=through, rows=[(row.issued_index, row) for row in rows])
-
-        of = ["tasks", name, issuer]
-        return paging.page(self._cursors, cursor, of=of, first=_FIRST, limit=limit, fetch=fetch)
+        listed = listing.listing("tasks", "remaining", LicenseRow, index="issued_index", mark=_MARKS[name])
+        asked, of = _answered_for(issuer, reach), ["tasks", name, issuer]
+        return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
 
 
 def _answered_for(issuer: str, reach: power.Reach) -> dict[str, list[str]]:

@@ -1,27 +1,15 @@
 -- streams --
 -- Authorizations that stand in some streams, in the order in which they were granted.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM holder_authorizations
-    WHERE partition = %(partition)b AND stream_id = ANY(%(value)b)
-      AND granted_index BETWEEN %(since)b AND least(%(until)b, p.through)
-      AND (%(seen_by)b::text IS NULL OR %(seen_by)b::text IN (requester, grantor))
-    ORDER BY granted_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'holder'
-ORDER BY t.granted_index LIMIT %(limit)b
+SELECT * FROM holder_authorizations
+WHERE partition = %(partition)b AND stream_id = ANY(%(value)b)
+  AND granted_index BETWEEN %(since)b AND least(%(until)b, p.through)
+  AND (%(seen_by)b::text IS NULL OR %(seen_by)b::text IN (requester, grantor))
+ORDER BY granted_index LIMIT %(limit)b
 
 -- requester --
 -- Authorizations for a requester, in the order in which they were granted.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM holder_authorizations
-    WHERE partition = %(partition)b AND requester = %(value)b
-      AND granted_index BETWEEN %(since)b AND least(%(until)b, p.through)
-      AND (%(seen_by)b::text IS NULL OR %(seen_by)b::text IN (requester, grantor))
-    ORDER BY granted_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'holder'
-ORDER BY t.granted_index LIMIT %(limit)b
+SELECT * FROM holder_authorizations
+WHERE partition = %(partition)b AND requester = %(value)b
+  AND granted_index BETWEEN %(since)b AND least(%(until)b, p.through)
+  AND (%(seen_by)b::text IS NULL OR %(seen_by)b::text IN (requester, grantor))
+ORDER BY granted_index LIMIT %(limit)b

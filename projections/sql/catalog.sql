@@ -41,16 +41,10 @@ CREATE UNIQUE INDEX catalog_entrustments_in_order ON catalog_entrustments (parti
 
 -- types --
 -- License types in the order of their registration.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM catalog_types
-    WHERE partition = %(partition)b
-      AND registered_index BETWEEN %(since)b AND least(%(until)b, p.through)
-    ORDER BY registered_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'catalog'
-ORDER BY t.registered_index LIMIT %(limit)b
+SELECT * FROM catalog_types
+WHERE partition = %(partition)b
+  AND registered_index BETWEEN %(since)b AND least(%(until)b, p.through)
+ORDER BY registered_index LIMIT %(limit)b
 
 -- type --
 -- One license type.
@@ -68,29 +62,17 @@ WHERE p.partition = %(partition)b AND p.name = 'catalog'
 
 -- local_types --
 -- Local types that stand for a national one, in the order in which they were mapped.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM catalog_mappings
-    WHERE partition = %(partition)b AND national_type = %(value)b
-      AND mapped_index BETWEEN %(since)b AND least(%(until)b, p.through)
-    ORDER BY mapped_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'catalog'
-ORDER BY t.mapped_index LIMIT %(limit)b
+SELECT * FROM catalog_mappings
+WHERE partition = %(partition)b AND national_type = %(value)b
+  AND mapped_index BETWEEN %(since)b AND least(%(until)b, p.through)
+ORDER BY mapped_index LIMIT %(limit)b
 
 -- entrustments --
 -- Entrusted issuing in the order of recording: of one organization or of all, of one day or of every day.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM catalog_entrustments
-    WHERE partition = %(partition)b
-      AND entrusted_index BETWEEN %(since)b AND least(%(until)b, p.through)
-      AND (%(organization)b::text IS NULL OR %(organization)b::text IN (delegator, delegate))
-      AND (%(day)b::bigint IS NULL
-           OR %(day)b::bigint BETWEEN valid_from AND least(coalesce(valid_until, 1000000), coalesce(ended_on, 1000000)))
-    ORDER BY entrusted_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'catalog'
-ORDER BY t.entrusted_index LIMIT %(limit)b
+SELECT * FROM catalog_entrustments
+WHERE partition = %(partition)b
+  AND entrusted_index BETWEEN %(since)b AND least(%(until)b, p.through)
+  AND (%(organization)b::text IS NULL OR %(organization)b::text IN (delegator, delegate))
+  AND (%(day)b::bigint IS NULL
+       OR %(day)b::bigint BETWEEN valid_from AND least(coalesce(valid_until, 1000000), coalesce(ended_on, 1000000)))
+ORDER BY entrusted_index LIMIT %(limit)b

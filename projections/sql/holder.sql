@@ -132,26 +132,14 @@ ORDER BY listed.issued_index LIMIT %(limit)b
 
 -- authorizations --
 -- Authorizations that stand in a stream, in the order in which they were granted.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM holder_authorizations
-    WHERE partition = %(partition)b AND stream_id = %(value)b
-      AND granted_index BETWEEN %(since)b AND least(%(until)b, p.through)
-    ORDER BY granted_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'holder'
-ORDER BY t.granted_index LIMIT %(limit)b
+SELECT * FROM holder_authorizations
+WHERE partition = %(partition)b AND stream_id = %(value)b
+  AND granted_index BETWEEN %(since)b AND least(%(until)b, p.through)
+ORDER BY granted_index LIMIT %(limit)b
 
 -- uses --
 -- Who used a license, by authorization, in the order of their first use.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT * FROM holder_uses
-    WHERE partition = %(partition)b AND license_ref = %(value)b
-      AND first_index BETWEEN %(since)b AND least(%(until)b, p.through)
-    ORDER BY first_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'holder'
-ORDER BY t.first_index LIMIT %(limit)b
+SELECT * FROM holder_uses
+WHERE partition = %(partition)b AND license_ref = %(value)b
+  AND first_index BETWEEN %(since)b AND least(%(until)b, p.through)
+ORDER BY first_index LIMIT %(limit)b

@@ -64,6 +64,16 @@ UPDATE projections.positions SET halted_at = %b WHERE partition = %b AND name = 
 -- The rebuilt version has taken the place of the one before.
 DELETE FROM projections.positions WHERE partition = %b AND name = %b
 
+-- page --
+-- A page of a list with the index that its projection has come through, which stands alone where nothing is.
+SELECT p.through, {columns}
+FROM positions p
+LEFT JOIN LATERAL (
+    {listed}
+) AS t ON true
+WHERE p.partition = %(partition)b AND p.name = '{projection}'
+ORDER BY t.{index} LIMIT %(limit)b
+
 -- drop_table --
 -- A table of an unfinished rebuild, or of the version that was replaced.
 DROP TABLE IF EXISTS {schema}.{table}

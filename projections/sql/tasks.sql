@@ -43,20 +43,14 @@ UPDATE task_licenses SET stale_index = %b::bigint WHERE partition = %b::integer 
 
 -- remaining --
 -- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended and bear a mark, in the order of their issue.
-SELECT p.through, {columns}
-FROM positions p
-LEFT JOIN LATERAL (
-    SELECT one.* FROM unnest(%(issuers)b::text[]) AS named (organization)
-    CROSS JOIN LATERAL (
-        SELECT * FROM task_licenses
-        WHERE partition = %(partition)b AND issuer = named.organization
-          AND {mark} IS NOT NULL AND NOT is_over
-          AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
-          AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
-          AND NOT type_code = ANY(%(gone)b::text[])
-        ORDER BY issued_index LIMIT %(limit)b
-    ) AS one
-    ORDER BY one.issued_index LIMIT %(limit)b
-) AS t ON true
-WHERE p.partition = %(partition)b AND p.name = 'tasks'
-ORDER BY t.issued_index LIMIT %(limit)b
+SELECT one.* FROM unnest(%(issuers)b::text[]) AS named (organization)
+CROSS JOIN LATERAL (
+    SELECT * FROM task_licenses
+    WHERE partition = %(partition)b AND issuer = named.organization
+      AND {mark} IS NOT NULL AND NOT is_over
+      AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
+      AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
+      AND NOT type_code = ANY(%(gone)b::text[])
+    ORDER BY issued_index LIMIT %(limit)b
+) AS one
+ORDER BY one.issued_index LIMIT %(limit)b
