@@ -1,8 +1,9 @@
-"""What the crash campaigns share: a server of their own, workers to hurt, and the judgement afterwards.
+"""What the crash campaigns share: a server, workers to hurt, and the judgement afterwards.
 
 `Campaign` holds a ledger, its server and its workers; `Campaign.judge` says after each fault whether
 everything that was answered is there, proven, unique and under one history. Workers are processes
-(`tests.crash_worker`); the server is never the one that other tests use.
+(`tests.crash_worker`). A campaign that hurts its server has one of its own; another one runs on the server
+that LEDGER_TEST_DATABASE_URL names, if it does.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ class Campaign:
 
     folder: Path
     servers: list[embedded.Server]
+    """Of its own, the one that runs last; none where it runs on a server of somebody else's."""
     configured: config.Config
     world: World
     counted_ref: bytes
@@ -176,13 +178,19 @@ class Campaign:
     def server(self) -> embedded.Server:
         return self.servers[-1]
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the server listens."""
+        parts = conninfos.conninfo_to_dict(str(self.configured.database_url))
+        return str(parts["host"]), int(str(parts["port"]))
+
     def start_worker(self, *, port: int | None = None) -> Worker:
-        """A worker that appends from now on; `port` is a proxy's."""
+        """A worker that appends from now on; `port` is a proxy's, on this machine."""
         url = conninfos.make_conninfo(
             str(self.configured.database_url),
             sslmode="disable",
             gssencmode="disable",
-            **({} if port is None else {"port": port}),
+            **({} if port is None else {"host": "127.0.0.1", "port": port}),
         )
         order = {
             "data": str(self.configured.data),
@@ -366,15 +374,21 @@ def say(line: str) -> None:
 
 
 @contextmanager
-def campaign(seed: int, *, threads: int = 12, uses_max: int = 400) -> Iterator[Campaign]:
-    """A fresh ledger on a server of its own, with a license to use and a counted authorization."""
+def campaign(
+    seed: int, *, threads: int = 12, uses_max: int = 400, spares_server: bool = False
+) -> Iterator[Campaign]:
+    """A fresh ledger with a license to use and a counted authorization.
+
+    With `spares_server` it may stand on a server that others use.
+    """
     folder = Path(tempfile.mkdtemp(prefix="ledger-faults-", dir="/var/tmp"))
     folder.chmod(0o755)
-    server = embedded.Server.start(folder / "server", listen_tcp=True)
-    servers = [server]
+    outside = os.environ.get("LEDGER_TEST_DATABASE_URL") if spares_server else None
+    servers = [] if outside else [embedded.Server.start(folder / "server", listen_tcp=True)]
     workers: list[Worker] = []
+    cluster: Cluster | None = None
     try:
-        cluster = Cluster(folder, server.conninfo(over_tcp=True))
+        cluster = Cluster(folder, outside or servers[-1].conninfo(over_tcp=True))
         configured = cluster.template
         with opening.opened(configured, migrate=False) as ledger, ledger.appending() as appender:
             world = World(ledger, appender)
@@ -396,6 +410,8 @@ def campaign(seed: int, *, threads: int = 12, uses_max: int = 400) -> Iterator[C
     finally:
         for worker in workers:
             worker.close()
+        if outside and cluster is not None:
+            cluster.drop(cluster.template)
         for each in reversed(servers):
             each.stop()
         shutil.rmtree(folder, ignore_errors=True)

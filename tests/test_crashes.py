@@ -131,7 +131,7 @@ def at_every_point(attacked: Campaign, fault: Fault, *, rounds: int) -> None:
 def at_every_commit(attacked: Campaign, *, rounds: int) -> None:
     """Every kind of cut, `rounds` times; judged after every kind."""
     attacked.start_worker()
-    with Proxy(attacked.server.port, is_patient=True) as proxy:
+    with Proxy(attacked.address, is_patient=True) as proxy:
         attacked.start_worker(port=proxy.port)
         for kind in Cut:
             for _ in range(rounds):
@@ -144,17 +144,25 @@ def at_every_commit(attacked: Campaign, *, rounds: int) -> None:
 
 @pytest.mark.faults
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("fault", [kill, stop_and_continue, halt_server])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(kill, marks=pytest.mark.outside),
+        pytest.param(stop_and_continue, marks=pytest.mark.outside),
+        halt_server,
+    ],
+)
 def test_what_was_answered_survives_every_crash_at_every_point(fault: Fault) -> None:
-    with campaign(seed()) as attacked:
+    with campaign(seed(), spares_server=fault is not halt_server) as attacked:
         at_every_point(attacked, fault, rounds=ROUNDS)
         attacked.finish()
 
 
+@pytest.mark.outside
 @pytest.mark.faults
 @pytest.mark.timeout(240)
 def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
-    with campaign(seed()) as attacked:
+    with campaign(seed(), spares_server=True) as attacked:
         attacked.start_worker()
         attacked.start_worker()
         for _ in range(4 * ROUNDS):
@@ -162,10 +170,11 @@ def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
         attacked.finish()
 
 
+@pytest.mark.outside
 @pytest.mark.faults
 @pytest.mark.timeout(300)
 def test_a_commit_whose_connection_is_cut_is_settled() -> None:
-    with campaign(seed()) as attacked:
+    with campaign(seed(), spares_server=True) as attacked:
         at_every_commit(attacked, rounds=ROUNDS)
 
 
@@ -180,10 +189,11 @@ def test_what_no_replica_has_is_not_answered() -> None:
         attacked.finish()
 
 
+@pytest.mark.outside
 @pytest.mark.faults
 @pytest.mark.timeout(120)
 def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again() -> None:
-    with campaign(seed(), uses_max=300) as attacked:
+    with campaign(seed(), spares_server=True, uses_max=300) as attacked:
         attacked.start_worker()
         end_at = time.monotonic() + 20
         while time.monotonic() < end_at:
@@ -208,7 +218,7 @@ def test_each_fault_once() -> None:
             kill(attacked, stage)
         stop_and_continue(attacked, "committed")
         halt_server(attacked, "committed")
-        with Proxy(attacked.server.port) as proxy:
+        with Proxy(attacked.address) as proxy:
             attacked.workers[-1].stop()
             attacked.start_worker(port=proxy.port)
             for kind in (Cut.BEFORE, Cut.AFTER):

@@ -404,6 +404,7 @@ def keep_for_ever(configured: config.Config, seed: int, started: Any) -> None:
             keeping.rotate_signing_key(ledger, appender, rng.choice(("log", "token")))
 
 
+@pytest.mark.outside
 @pytest.mark.faults
 @pytest.mark.timeout(400)
 def test_killing_whoever_changes_keys_loses_nobody(world: World, configured: config.Config) -> None:

@@ -21,7 +21,7 @@ from tests.wire import Proxy
 @pytest.fixture
 def proxy(configured: config.Config) -> Iterator[Proxy]:
     port = conninfos.conninfo_to_dict(str(configured.database_url))["port"]
-    with Proxy(int(str(port))) as running:
+    with Proxy(("127.0.0.1", int(str(port)))) as running:
         yield running
 
 

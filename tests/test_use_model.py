@@ -335,6 +335,7 @@ def test_uses_on_the_real_append_path_go_as_the_page_says(cluster: Cluster) -> N
     assert "not-authorized" in run(cluster, examples=8, steps=25)
 
 
+@pytest.mark.outside
 @pytest.mark.faults
 @pytest.mark.timeout(600)
 def test_long_histories_of_uses_go_as_the_page_says(cluster: Cluster) -> None:

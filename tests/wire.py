@@ -38,10 +38,10 @@ class Armed:
 
 
 class Proxy:
-    """Listens on 127.0.0.1 and copies to the server at `port`; leaving `with` cuts everything."""
+    """Listens on 127.0.0.1 and copies to the server at an address; leaving `with` cuts everything."""
 
-    def __init__(self, port: int, *, is_patient: bool = False) -> None:
-        self._server_port = port
+    def __init__(self, address: tuple[str, int], *, is_patient: bool = False) -> None:
+        self._address = address
         self._is_patient = is_patient
         """Whether sessions get 9 instead of 3 s before they are ended idle in a transaction."""
         self.made_patient = 0
@@ -82,7 +82,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self._server_port), timeout=5)
+                server = socket.create_connection(self._address, timeout=5)
             except OSError:
                 _end(client)
                 continue
