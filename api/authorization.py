@@ -5,11 +5,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples, models_authorization, routes, service
+from api import access, acts, answers, examples, models, models_authorization, routes, service
 from ledger import authorization as authorizations
-from ledger import authorization_commands, days, errors, power, state
+from ledger import authorization_commands, days, errors, identifiers, power, state
 from projections import authorization as lists
 from projections import holder as files
+from signing import ids
 
 router = routes.router()
 _NO_PLAIN_BODY = (errors.JsonInvalid, errors.TooLarge, errors.UnsupportedMediaType)
@@ -22,6 +23,7 @@ _REFUSALS = (
     errors.OwnOrganization,
     errors.LicenseNotFound,
     errors.HolderErasedConflict,
+    errors.NotTheRepresentative,
 )
 _CHANGES = (
     errors.AuthorizationNotFound,
@@ -49,6 +51,7 @@ async def grant(request: Request, body: examples.GrantBody, key: acts.Idempotenc
         requester=acts.organization(body.requester, field="requester"),
         holder=None if body.holder is None else acts.holder(body.holder),
         evidence=body.evidence,
+        representative=_representative(body),
         entrusted_by=None
         if body.entrusted_by is None
         else acts.organization(body.entrusted_by, field="entrusted_by"),
@@ -194,3 +197,11 @@ def _listed(row: files.AuthorizationRow, at: int) -> answers.Json:
     known = {name: getattr(row, name) for name in members if hasattr(row, name)}
     made = state.AuthorizationRow(**known, use_code_digest=None)
     return {**answers.authorization_now(made, at=at), "uses_today": None}
+
+
+def _representative(said: models.Grant) -> tuple[bytes, identifiers.HolderCode] | None:
+    """By which license somebody represents the holder, and who it is."""
+    if said.representative is None:
+        return None
+    person = acts.holder(said.representative, field="representative")
+    return ids.parse(said.representative.license_ref), person

@@ -56,5 +56,5 @@ async def correct_holder(
         serial_version=row.serial_version,
     )
     async with attachment.stored(served, brought, left) as attached:
-        (item,) = await served.record(replace(asked, attachments=attached))
+        item, *_ = await served.record(replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))

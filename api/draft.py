@@ -187,7 +187,7 @@ async def issue_draft(
     )
     # Sealed anew: what opens them from here on is the holder's, and the organization's opens nothing.
     async with attachment.stored(served, brought) as attached:
-        (item,) = await served.record(replace(asked, attachments=attached))
+        item, *_ = await served.record(replace(asked, attachments=attached))
     if brought:
         await served.read(attachment_store.drop_of_draft, served.reader, ref)
     return routes.answer(await served.read(answers.issued, served, item))

@@ -79,7 +79,7 @@ async def _issue(
     brought = attachment.given(body.attachments, parties=len(body.parties))
     asked = await issue_command(served, body, brought, actor=actor, repeat=repeat, origin=origin)
     async with attachment.stored(served, brought) as attached:
-        (item,) = await served.record(replace(asked, attachments=attached))
+        item, *_ = await served.record(replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 
@@ -150,7 +150,7 @@ async def amend(
         previous=version.license_id if kept is None else None,
     )
     async with attachment.stored(served, brought, left) as attached:
-        (item,) = await served.record(replace(asked, attachments=attached))
+        item, *_ = await served.record(replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 

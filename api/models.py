@@ -237,6 +237,12 @@ class Scope(Strict):
     )
 
 
+class Representative(Holder):
+    """法定代表人, 经营者, 负责人: who consents for a body, as one of its licenses says."""
+
+    license_ref: Ref = Field(description="The license of the body that names the representative as a party")
+
+
 class Grant(Act):
     """授权."""
 
@@ -244,6 +250,10 @@ class Grant(Act):
     requester: CreditCode
     holder: Holder | None = Field(None, description="Named in mode `holder`, and in no other")
     evidence: Evidence | None = None
+    representative: Representative | None = Field(
+        None,
+        description="Who consents for a body, in mode `holder`: over when somebody else represents it",
+    )
     entrusted_by: CreditCode | None = Field(
         None, description="Named in mode `entrusted`: the organization whose licenses are used"
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from api import edge, models
+from api import edge, models, models_answers
 
 
 class Renew(models.IssuerAct):
@@ -149,3 +149,22 @@ class IssueDraft(models.Act):
     """颁发 of an approved draft."""
 
     effective_at: models.Instant | None = None
+
+
+class RepresentedPeriod(models_answers.Answer):
+    """Who represented the holder, from a version on until the next that says otherwise."""
+
+    since: str
+    until: str | None
+    version: int
+    index: int = Field(description="Leaf index of the event that says so")
+    representatives: list[str] = Field(description="A reference for each person, always the same; no code")
+    ended_authorizations: int = Field(description="Consents of former representatives that were over then")
+
+
+class Representatives(models_answers.Answer):
+    """Who represented a license's holder."""
+
+    license_ref: str
+    through: int
+    periods: list[RepresentedPeriod]

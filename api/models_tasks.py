@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from api import models_answers
@@ -25,7 +27,10 @@ class StaleName(models_answers.Answer):
     license_ref: str
     license_type: str
     status: str = Field(description="By record or by date, as of now")
-    changed_index: int = Field(description="Leaf index of the event that says that the name changed")
+    changed_index: int = Field(description="Leaf index of the newest event that says that the name changed")
+    former_names: list[Literal["holder", "representative"]] = Field(
+        description="Whose former name it prints: the holder's, or that of who represents it 法定代表人"
+    )
 
 
 class StaleNames(models_answers.Answer):

@@ -64,7 +64,7 @@ async def renew(
     )
     left = attachment.kept_with_parties(version, brought, body.removed_attachments)
     async with attachment.stored(served, brought, left) as attached:
-        (item,) = await served.record(dataclasses.replace(asked, attachments=attached))
+        item, *_ = await served.record(dataclasses.replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 
@@ -105,7 +105,7 @@ async def replace(
     )
     left = attachment.kept_with_parties(version, brought, body.removed_attachments)
     async with attachment.stored(served, brought, left) as attached:
-        (item,) = await served.record(dataclasses.replace(asked, attachments=attached))
+        item, *_ = await served.record(dataclasses.replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
 
 

@@ -98,12 +98,12 @@ def visible(served: service.Service, asking: access.Access, ref: bytes, *, at: i
 def _may_know(served: service.Service, asking: access.Access, row: state.LicenseRow, at: int) -> bool:
     if asking.scopes & _EVERY_LICENSE:
         return True
-    if "license:issue" in asking.scopes and _issues(served, asking, row):
+    if "license:issue" in asking.scopes and issues(served, asking, row):
         return True
     return "license:use" in asking.scopes and _may_use(served, asking.organization, row, at)
 
 
-def _issues(served: service.Service, asking: access.Access, row: state.LicenseRow) -> bool:
+def issues(served: service.Service, asking: access.Access, row: state.LicenseRow) -> bool:
     """Whether the license, or its type, is the client's to issue."""
     client = served.reader.row(state.ClientRow, asking.client_id)
     return row.issuer == asking.organization or (client is not None and row.type_code in client.license_types)

@@ -38,7 +38,7 @@ async def endings(
 
 @router.get(
     "/v1/tasks/stale-names",
-    summary="Licenses that print a former name of their holder",
+    summary="Licenses that print a former name of their holder or its representative",
     **routes.secured(
         "license:issue",
         model=models_tasks.StaleNames,
@@ -107,4 +107,8 @@ def _ending(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.
 
 
 def _stale(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:
-    return {**_license(served, row, at), "changed_index": row.stale_index}
+    """With whose former name it prints, and which event says so last."""
+    named = {"holder": row.stale_index, "representative": row.represented_index}
+    changed = {name: index for name, index in named.items() if index is not None}
+    told = {"changed_index": max(changed.values()), "former_names": list(changed)}
+    return {**_license(served, row, at), **told}

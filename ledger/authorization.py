@@ -11,7 +11,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import attachment, client, days, errors, holder, identifiers, license, mapping, party, power
+from ledger import (
+    attachment,
+    client,
+    days,
+    entrusting,
+    errors,
+    holder,
+    identifiers,
+    license,
+    mapping,
+    party,
+    power,
+    representation,
+)
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -214,6 +227,9 @@ class AuthorizationGranted(Fact):
     case_numbers: tuple[str, ...] | None = None
     entrusted_by: str | None = None
     """The organization that entrusts 委托 its licenses' use; named in mode `entrusted` alone."""
+    representative: bytes | None = None
+    represents_by: bytes | None = None
+    """Mode `holder`: the stream of who consents for a body 法定代表人, and by which of its licenses."""
 
     def needed_scope(self, state: State) -> str | None:
         return scope_for(self.mode)
@@ -231,6 +247,7 @@ class AuthorizationGranted(Fact):
             yield TypeRow, type_code
         for license_ref in self.license_refs:
             yield LicenseRow, ids.parse(license_ref)
+        yield from representation.touched_by(self.represents_by, self.representative)
 
     def allow(self, about: event.Event, state: State) -> None:
         if state.get(AuthorizationRow, self.authorization_ref) is not None:
@@ -239,12 +256,13 @@ class AuthorizationGranted(Fact):
             raise errors.Invalid(f"a mode is one of {', '.join(MODES)}", field="mode")
         self.granted_scope().check()
         self._allow_requester(state)
-        _allow_entrusting(self, about, state)
+        entrusting.allow(self.entrusted_by, self.requester, self.type_codes, about, state, mode=self.mode)
         if self.mode == "holder":
             _allow_consent(self, about, state)
         else:
             _allow_standing(self, about)
         _allow_targets(self, about, state)
+        representation.allow_consent(self.represents_by, self.representative, about, state, mode=self.mode)
 
     def _allow_requester(self, state: State) -> None:
         client.check_organization(self.requester, field="requester")
@@ -275,6 +293,9 @@ class AuthorizationGranted(Fact):
                 **vars(self.granted_scope()),
             )
         )
+        if self.represents_by is not None and self.representative is not None:
+            root = representation.Root(self.representative, self.authorization_ref, self.valid_until)
+            representation.take_root(self.represents_by, root, state, at=about.recorded_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -370,28 +391,6 @@ def _allow_standing(fact: AuthorizationGranted, about: event.Event) -> None:
         raise errors.Conflict("a standing authorization stands in the requester's stream")
     if fact.use_code_digest is not None:
         raise errors.Invalid("a use code stands for a holder's consent", field="mode")
-
-
-def _allow_entrusting(fact: AuthorizationGranted, about: event.Event, state: State) -> None:
-    """委托: the issuer of licenses, or its successor, itself entrusts their use to another."""
-    if (fact.mode == "entrusted") != (fact.entrusted_by is not None):
-        raise errors.Invalid("named in mode `entrusted` and in no other", field="entrusted_by")
-    if fact.entrusted_by is None:
-        return
-    client.check_organization(fact.entrusted_by, field="entrusted_by")
-    if fact.entrusted_by == fact.requester:
-        raise errors.Invalid("an organization entrusts another", field="entrusted_by")
-    if about.client is None:
-        return
-    if fact.requester == about.organization:
-        raise errors.Invalid("an organization entrusts another", field="entrusted_by")
-    own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
-    if power.handed_over(own, fact.type_codes, day=day):
-        raise errors.NotTheIssuer("another organization has taken a type over", field="entrusted_by")
-    if about.organization != fact.entrusted_by and not power.has_succeeded(
-        own, fact.entrusted_by, day=day, type_codes=fact.type_codes
-    ):
-        raise errors.NotTheIssuer(field="entrusted_by")
 
 
 def _allow_targets(fact: AuthorizationGranted, about: event.Event, state: State) -> None:

@@ -17,7 +17,14 @@ from ledger.command import Command, Reads, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup, holder_stream
-from ledger.state import AuthorizationRow, LicenseRow, OrganizationRow, StreamRow, TypeRow
+from ledger.state import (
+    AuthorizationRow,
+    LicenseRow,
+    OrganizationRow,
+    RepresentationRow,
+    StreamRow,
+    TypeRow,
+)
 from ledger.vault import Vault
 from signing import cbor, ids, suites
 
@@ -50,10 +57,12 @@ class GrantAuthorization(Command):
     authorization_ref: bytes = field(default_factory=lambda: secrets.token_bytes(16))
     use_code: str = field(default_factory=lambda: ids.text(secrets.token_bytes(16)))
     """用证码 of a holder's consent; a standing authorization has none."""
+    representative: tuple[bytes, HolderCode] | None = None
+    """法定代表人 who consents for a body: by which of its licenses, and who it is."""
     new_requester_stream: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def wants(self, vault: Vault) -> Wants:
-        return Wants(
+        wants = Wants(
             rows={
                 (AuthorizationRow, self.authorization_ref),
                 (OrganizationRow, self.requester),
@@ -62,9 +71,18 @@ class GrantAuthorization(Command):
             },
             lookups=[holder_lookup(vault, self.holder)] if self.holder is not None else [],
         )
+        if self.representative is not None:
+            license_ref, person = self.representative
+            wants.rows |= {(LicenseRow, license_ref), (RepresentationRow, license_ref)}
+            wants.lookups.append(holder_lookup(vault, person))
+        return wants
 
     def reads(self, view: View) -> Reads:
         reads = Reads(rows={(StreamRow, self._requester_stream(view))})
+        if self.representative is not None:
+            person = view.entry(holder_lookup(view.vault, self.representative[1]))
+            if person is not None:
+                reads.rows.add((StreamRow, person.stream_id))
         entry = view.entry(holder_lookup(view.vault, self.holder)) if self.holder is not None else None
         stream_id = self._requester_stream(view) if self.holder is None else entry and entry.stream_id
         if stream_id:
@@ -94,6 +112,8 @@ class GrantAuthorization(Command):
             evidence_digest=digest,
             use_code_digest=use_code_digest(self.use_code, suite=suite) if self.holder is not None else None,
             entrusted_by=self.entrusted_by,
+            representative=self._representative(view),
+            represents_by=None if self.representative is None else self.representative[0],
             **vars(scope),
         )
         seals: list[tuple[str, bytes, Any]] = []
@@ -102,6 +122,15 @@ class GrantAuthorization(Command):
         if digest is not None:
             seals.append(("evidence", stream_id, [salt, self.evidence]))
         return [Draft(fact=made, stream_id=stream_id, seals=tuple(seals))]
+
+    def _representative(self, view: View) -> bytes | None:
+        """The stream of who consents for the holder; raises NotTheRepresentative for a code nobody has."""
+        if self.representative is None:
+            return None
+        entry = view.entry(holder_lookup(view.vault, self.representative[1]))
+        if entry is None:
+            raise errors.NotTheRepresentative(field="representative")
+        return entry.stream_id
 
     def _requester_stream(self, view: View) -> bytes:
         row = view.state.get(OrganizationRow, self.requester)

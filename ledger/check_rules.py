@@ -38,6 +38,7 @@ from ledger import (
     piece,
     quality,
     refusal,
+    representation,
     use,
     verification,
 )
@@ -51,7 +52,7 @@ from signing import event, ids, seal
 ROOMS = (
     *(audit, authorization, case, catalog, client, comparison, consent, correction, draft, ending),
     *(endorsement, holder, issuing, joining, license, linking, log),
-    *(mark, naming, organization, piece, refusal, use, verification),
+    *(mark, naming, organization, piece, refusal, representation, use, verification),
     quality,
 )
 """Where facts are defined; a topic is known once its room is imported."""

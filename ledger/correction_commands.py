@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import correction, directory, errors, license, number, serial
+from ledger import correction, directory, errors, license, number, representation_commands, serial
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
@@ -78,7 +78,8 @@ class CorrectHolder(VersionCommand):
             former_stream=row.stream_id,
         )
         self._move_entries(view, row, stream_id, identifier.text)
-        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
+        version = Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))
+        return representation_commands.with_change(view, version)
 
     def _move_entries(self, view: View, row: LicenseRow, stream_id: bytes, identifier: str) -> None:
         """Every serial and number that the license ever had stays taken when the wrong holder is erased,

@@ -205,6 +205,14 @@ class CaseConflict(Conflict):
     title_zh = "办件状态与此不符"
 
 
+class NotTheRepresentative(Conflict):
+    """Somebody who does not represent the holder by the license that is named, or does no more."""
+
+    type = "not-the-representative"
+    title = "This is no representative of the holder by this license"
+    title_zh = "非该证照现任法定代表人（经营者、负责人）"
+
+
 class AuthorizationWithdrawnConflict(Conflict):
     """A withdrawn authorization changes no more."""
 

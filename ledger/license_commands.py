@@ -21,13 +21,21 @@ from ledger import (
     number,
     party,
     power,
+    representation_commands,
     serial,
 )
-from ledger.command import Actor, Command, Reads, RowKey, View, Wants
+from ledger.command import Actor, Reads, RowKey, View, Wants
 from ledger.content import Content, Origin
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
-from ledger.state import STATUS_LIST_SIZE, DraftRow, LicenseRow, StreamRow, TypeRow, TypeRulesRow
+from ledger.state import (
+    STATUS_LIST_SIZE,
+    DraftRow,
+    LicenseRow,
+    StreamRow,
+    TypeRow,
+    TypeRulesRow,
+)
 from ledger.vault import Lookup, Vault
 from signing import cbor, fields, suites
 
@@ -78,7 +86,7 @@ class Party:
 
 
 @dataclass(frozen=True, kw_only=True)
-class VersionCommand(Command):
+class VersionCommand(representation_commands.OfVersion):
     """What issue and every later version share."""
 
     content: Content
@@ -293,7 +301,8 @@ class IssueLicense(VersionCommand):
         self._claim(view, self._printed(), stream_id=stream_id, license_ref=self.license_ref)
         if origin is not None:
             seals.append(("origin", stream_id, origin[1]))
-        return [Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))]
+        version = Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))
+        return representation_commands.with_change(view, version)
 
     def _license_text(self) -> str:
         """The identifier as it is printed."""
@@ -382,7 +391,10 @@ class AmendLicense(VersionCommand):
             license_ref=row.license_ref,
             was_looked_for=self.type_and_issuer == (row.type_code, row.issuer),
         )
-        return [Draft(fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=tuple(seals))]
+        version = Draft(
+            fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=tuple(seals)
+        )
+        return representation_commands.with_change(view, version)
 
 
 def sealed_digest(content: Any, *, suite: suites.Suite) -> tuple[bytes, list[Any]]:

@@ -31,6 +31,7 @@ VERSIONS = (
     "migration_010",
     "migration_011",
     "migration_012",
+    "migration_016",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

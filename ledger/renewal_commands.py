@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import errors, license, license_id, number, serial
+from ledger import errors, license, license_id, number, representation_commands, serial
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.license_commands import (
@@ -93,7 +93,7 @@ class RenewLicense(_FollowingCommand):
         lookup = serial.lookup(view.vault, row.type_code, row.issuer, self.content.serial)
         content = [identifier, self.content.number]
         view.add_entry(lookup, stream_id=row.stream_id, target=self.license_ref, content=content)
-        return [draft]
+        return representation_commands.with_change(view, draft)
 
     def _identifier(self, row: LicenseRow) -> license_id.LicenseId:
         return serial.build_id(row.type_code, row.issuer, self.content.serial, 1)
@@ -110,4 +110,4 @@ class ReplaceLicense(_FollowingCommand):
         identifier = serial.next_id(row, self.content.serial)
         draft = self._next(view, row, license.LicenseReplaced, identifier.text, cause=self.cause)
         serial.begin(view, row, identifier, self.content.number)
-        return [draft]
+        return representation_commands.with_change(view, draft)

@@ -350,6 +350,18 @@ class BlobRow(Row):
     """Under whose key its own key is sealed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RepresentationRow(Row):
+    """Who represents the holder of a license 法定代表人, as its versions say."""
+
+    table = "representations"
+    license_ref: bytes
+    representatives: tuple[str, ...]
+    """Their streams, as sorted text."""
+    rooted: tuple[str, ...]
+    """Consents that rest on their word, each as `ledger.representation.Root.text`."""
+
+
 ROWS: tuple[type[Row], ...] = (
     LedgerRow,
     GenerationRow,
@@ -368,6 +380,7 @@ ROWS: tuple[type[Row], ...] = (
     PartyRow,
     DraftRow,
     CaseRow,
+    RepresentationRow,
     BlobRow,
 )
 STATUS_LIST_SIZE = 1 << 20

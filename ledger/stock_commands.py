@@ -92,7 +92,7 @@ class ImportLicense(IssueLicense):
         if self.number_scope != ("nowhere" if rules is None else rules.number_scope):
             raise errors.Conflict("the license type was revised meanwhile", reason=REVISED)
         clashing = self._find_number(view)
-        (draft,) = super().decide(view)
+        draft, *beside = super().decide(view)
         owner = command.actor_stream(self.actor, view)
         assert owner is not None, "an issuer has a stream"
         view.add_entry(
@@ -108,7 +108,7 @@ class ImportLicense(IssueLicense):
             serial_number=1 if self.identifier is None else self.identifier.serial_number,
         )
         issued = draft._replace(fact=made)
-        return [issued, *self._findings(view, rules, issued, clashing)]
+        return [issued, *self._findings(view, rules, issued, clashing), *beside]
 
     def _refuse_known(self, view: View) -> None:
         """Nothing when the row is new; raises AlreadyExists, which says where it is."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ledger import errors, fact, quality, reading, stock_commands, stock_file
 from ledger.errors import Fault
-from ledger.pen import Result
+from ledger.pen import Recorded, Result
 from ledger.stock_results import Outcome, Results, State
 from ledger.stock_row import Judge
 from signing import event, ids
@@ -165,7 +165,7 @@ class Run:
                 outcome="issued",
                 license_ref=ids.text(pending.asked.license_ref),
                 index=result.indexes[0],
-                findings=[str(item.event.fact["finding"]) for item in result.recorded[1:]],
+                findings=_told(result.recorded),
             )
         return Outcome(line=line, outcome="rejected", faults=pending.faults)
 
@@ -222,6 +222,12 @@ class Run:
                 break
             found.append(made.finding)
         return found
+
+
+def _told(recorded: Sequence[Recorded]) -> list[str]:
+    """The findings among the facts of one row."""
+    made = (fact.from_event(item.event) for item in recorded)
+    return [one.finding for one in made if isinstance(one, quality.QualityFindingRaised)]
 
 
 def faults_of(error: errors.LedgerError) -> list[Fault]:

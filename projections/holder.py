@@ -10,7 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ledger import authorization, comparison, fact, license, mark, organization, state, tables, use
+from ledger import (
+    authorization,
+    comparison,
+    fact,
+    license,
+    mark,
+    organization,
+    representation,
+    state,
+    tables,
+    use,
+)
 from projections import db, listing, paging, sql
 from projections.projection import Happened
 from signing import event
@@ -131,6 +142,7 @@ class _Changes:
         changing = [item.fact for item in happened if type(item.fact) not in _COUNTED]
         refs = {ref for made in changing if (ref := getattr(made, "license_ref", None)) is not None}
         grants = {ref for made in changing if (ref := getattr(made, "authorization_ref", None)) is not None}
+        grants |= {ref for item in happened for ref in _ended(item)}
         self._licenses = work.rows(LicenseRow, refs)
         self._authorizations = work.rows(AuthorizationRow, grants)
         self._parties: dict[bytes, tuple[tuple[str, bytes], ...]] = {}
@@ -179,6 +191,11 @@ class _Changes:
             self._authorizations[made.authorization_ref] = state.altered(
                 self._authorizations[made.authorization_ref], changed_index=item.index, is_withdrawn=True
             )
+        elif isinstance(made, representation.RepresentationChanged):
+            for ref in made.ended:
+                self._authorizations[ref] = state.altered(
+                    self._authorizations[ref], changed_index=item.index, is_withdrawn=True
+                )
 
     def save(self) -> None:
         """Store what changed."""
@@ -256,6 +273,11 @@ class _Changes:
 def _add(counts: dict[bytes, tuple[int, int]], ref: bytes, times: int, last: int) -> None:
     before, latest = counts.get(ref, (0, 0))
     counts[ref] = (before + times, max(latest, last))
+
+
+def _ended(item: Happened) -> tuple[bytes, ...]:
+    """The authorizations that are over with a change of who represents a holder."""
+    return item.fact.ended if isinstance(item.fact, representation.RepresentationChanged) else ()
 
 
 class Files:

@@ -21,6 +21,7 @@ from ledger import (
     license,
     quality,
     refusal,
+    representation,
     state,
     use,
     verification,
@@ -108,8 +109,8 @@ def counted(item: Happened) -> Iterator[tuple[str, int, int]]:
         yield "verified", 1, 0
     elif isinstance(made, license.LicenseIssued) and made.origin is not None:
         yield "imported", 1, 0  # issued long ago; nobody was late
-    elif isinstance(made, quality.QualityFindingRaised):
-        return
+    elif isinstance(made, quality.QualityFindingRaised | representation.RepresentationChanged):
+        return  # the version beside it counts
     elif about.issuer is not None and _license(item) is not None:
         delay_s = max(0, about.recorded_at - about.effective_at) // 1_000_000
         yield "issued" if isinstance(made, license.LicenseIssued) else "changed", 1, delay_s

@@ -6,11 +6,13 @@ No code and no name stands here.
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import correction, ending, fact, holder, license, naming, power, state
+from ledger import correction, ending, fact, holder, license, naming, power, representation, state
 from projections import db, listing, paging, sql
 from projections.projection import Happened
 
@@ -34,6 +36,9 @@ class LicenseRow(state.Row):
     end_kind: str | None
     stale_index: int | None
     """Leaf index of the change of name that the license does not print yet."""
+    prints_representative: bool
+    represented_index: int | None
+    """Leaf index of the change of representative 法定代表人 that the license does not print yet."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +73,17 @@ class Tasks:
 
 
 _OF_LICENSES = (license.VersionFact, license.StatusChange)
-_OF_HOLDERS = (ending.HolderEnded, ending.HolderEndReversed, holder.HolderErased, naming.HolderNameChanged)
+_OF_HOLDERS = (
+    *(ending.HolderEnded, ending.HolderEndReversed, holder.HolderErased, naming.HolderNameChanged),
+    representation.RepresentationChanged,
+)
+_REPRESENTATIVE = re.compile(r"([a-z0-9_]+_)?representative")
+"""Names of fields that print who represents the holder."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _prints_representative(names: tuple[str, ...]) -> bool:
+    return any(map(_REPRESENTATIVE.fullmatch, names))
 
 
 def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
@@ -90,12 +105,16 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
             "ended_at": None if ended is None else ended.ended_at,
             "end_kind": None if ended is None else ended.end_kind,
             "stale_index": None,
+            "represented_index": None,
         }
         if isinstance(made, license.LicenseRenewed | license.LicenseReplaced):
             continue  # the name is printed again as it stood
+        assert isinstance(made, license.VersionFact), "the other of the kinds"
+        columns["prints_representative"] = _prints_representative(made.field_names)
         if isinstance(made, license.NextVersion):
             if not isinstance(made, correction.LicenseHolderCorrected):
-                columns = {"stale_index": None}
+                for name in ("stream_id", "ended_index", "ended_at", "end_kind"):
+                    del columns[name]
             rows[made.license_ref] = replace(rows[made.license_ref], **columns)
             continue
         assert isinstance(made, license.LicenseIssued), "the last of the kinds"
@@ -119,6 +138,11 @@ def _apply_to_holder(work: db.Work, item: Happened) -> None:
     if isinstance(made, naming.HolderNameChanged):
         work.run(sql.load("tasks")["rename"], (item.index, work.partition, stream_id))
         return
+    if isinstance(made, representation.RepresentationChanged):
+        if made.former:
+            changed = (item.index, work.partition, stream_id, made.license_ref)
+            work.run(sql.load("tasks")["represent"], changed)
+        return
     is_end = isinstance(made, ending.HolderEnded)
     row = HolderRow(
         stream_id=stream_id,
@@ -136,8 +160,11 @@ def _ref(made: fact.Fact) -> bytes:
     return ref
 
 
-_MARKS = {"endings": "ended_index", "stale_names": "stale_index"}
-"""List to the column that says that a license belongs to it."""
+_MARKED = {
+    "endings": "ended_index IS NOT NULL",
+    "stale_names": "(stale_index IS NOT NULL OR represented_index IS NOT NULL)",
+}
+"""List to what says that a license belongs to it, as its index has it."""
 
 
 class Lists:
@@ -159,13 +186,15 @@ class Lists:
     def stale_names(
         self, issuer: str, *, reach: power.Reach = _ALONE, limit: int = 100, cursor: str | None = None
     ) -> paging.Page[LicenseRow]:
-        """As `endings`: licenses that have not ended and print a former name."""
+        """As `endings`: licenses that have not ended and print a former name, of the holder or of who
+        represents it."""
         return self._page("stale_names", issuer, reach, limit, cursor)
 
     def _page(
         self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None
     ) -> paging.Page[LicenseRow]:
-        listed = listing.listing("tasks", "remaining", LicenseRow, index="issued_index", mark=_MARKS[name])
+        marked = _MARKED[name]
+        listed = listing.listing("tasks", "remaining", LicenseRow, index="issued_index", marked=marked)
         asked, of = _answered_for(issuer, reach), ["tasks", name, issuer]
         return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
 

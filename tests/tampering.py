@@ -20,6 +20,7 @@ from ledger import (
     draft_commands,
     identifiers,
     issuing,
+    license_commands,
     linking_commands,
     opening,
     registry_commands,
@@ -47,6 +48,15 @@ def tell(world: World) -> None:
             evidence="00" * 32,
         )
     )
+    person = license_commands.Party(
+        role="legal-representative",
+        code_type="111",
+        code=citizen(2).code,
+        name="合成代表人",
+        field_names=(),
+        holder=citizen(2),
+    )
+    world.issue(ENTERPRISE, parties=(person,))
     hall = world.register(HALL, "case:upload")
     parties = (("applicant", citizen(1)), ("agent", citizen(500)))
     world.do(case_commands.OpenCase(actor=hall, at=0, parties=parties))

@@ -171,6 +171,7 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
         "requester": {"const": examples.ORGANIZATION},
         "holder": None,
         "evidence": None,
+        "representative": None,
     },
     "Scope": {
         "license_types": {"type": "array", "items": _TYPE, "minItems": 1, "maxItems": 1},

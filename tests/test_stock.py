@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import stat
 from dataclasses import fields, replace
 from pathlib import Path
@@ -28,7 +30,7 @@ from ledger import (
     stock_run,
 )
 from ledger import fact as facts
-from ledger.state import LicenseRow
+from ledger.state import LicenseRow, RepresentationRow
 from signing import event, ids
 from tests import stock_world
 from tests.stock_world import BAD_ID, GOOD_ID, LEGACY_ID, SHAPELESS_ID, Import, business, imported, row
@@ -176,6 +178,21 @@ def test_holders_joined_by_a_caret_hold_the_license_together(world: World, tmp_p
     known, version = opened(world, ref_of(outcome))
     assert len(known.parties) == 2
     assert [role for role, _ in version.fact.parties] == ["holder", "co-owner"]
+
+
+def test_an_old_license_says_who_represents_its_holder(world: World, tmp_path: Path) -> None:
+    person = {
+        "role": "legal-representative",
+        "code_type": "111",
+        "code": citizen(3).code,
+        "name": "合成代表人",
+    }
+    (outcome,) = imported(world, [row(1, parties=json.dumps([person]))], tmp_path / "r").outcomes
+    assert (outcome["outcome"], outcome.get("findings", [])) == ("issued", [])
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        known = reader.row(RepresentationRow, ref_of(outcome))
+    assert known is not None
+    assert len(known.representatives) == 1
 
 
 def test_rejected_rows_come_back_in_their_columns_with_every_fault(world: World, tmp_path: Path) -> None:

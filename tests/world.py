@@ -97,6 +97,7 @@ class World:
         valid_to: str | None = None,
         co_owner: identifiers.HolderCode | None = None,
         attachments: tuple[attachment.Attached, ...] = (),
+        parties: tuple[license_commands.Party, ...] = (),
         **values: Any,
     ) -> bytes:
         """A new license of `holder`, and of a co-owner; returns its license_ref."""
@@ -114,7 +115,7 @@ class World:
             type_code=type_code,
             holder=holder,
             content=content,
-            parties=() if co_owner is None else (_owner(co_owner),),
+            parties=parties if co_owner is None else (_owner(co_owner), *parties),
             attachments=attachments,
         )
         self.do(asked)

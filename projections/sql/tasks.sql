@@ -12,13 +12,15 @@ CREATE TABLE task_licenses (
     ended_at bigint,
     end_kind text,
     stale_index bigint,
+    prints_representative boolean NOT NULL,
+    represented_index bigint,
     PRIMARY KEY (partition, license_ref)
 ) WITH (fillfactor = 90);
 CREATE INDEX task_licenses_by_holder ON task_licenses (partition, stream_id);
 CREATE INDEX task_licenses_of_ended ON task_licenses (partition, issuer, issued_index)
     WHERE ended_index IS NOT NULL AND NOT is_over;
 CREATE INDEX task_licenses_of_renamed ON task_licenses (partition, issuer, issued_index)
-    WHERE stale_index IS NOT NULL AND NOT is_over;
+    WHERE (stale_index IS NOT NULL OR represented_index IS NOT NULL) AND NOT is_over;
 CREATE TABLE task_holders (
     partition integer NOT NULL,
     stream_id bytea NOT NULL,
@@ -41,13 +43,18 @@ UPDATE task_licenses SET is_over = true WHERE partition = %b::integer AND stream
 -- The holder of these licenses has another name than they print.
 UPDATE task_licenses SET stale_index = %b::bigint WHERE partition = %b::integer AND stream_id = %b::bytea
 
+-- represent --
+-- Somebody else represents the holder of these licenses than they print, but for the one that says so.
+UPDATE task_licenses SET represented_index = %b::bigint
+WHERE partition = %b::integer AND stream_id = %b::bytea AND license_ref <> %b::bytea AND prints_representative
+
 -- remaining --
 -- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended and bear a mark, in the order of their issue.
 SELECT one.* FROM unnest(%(issuers)b::text[]) AS named (organization)
 CROSS JOIN LATERAL (
     SELECT * FROM task_licenses
     WHERE partition = %(partition)b AND issuer = named.organization
-      AND {mark} IS NOT NULL AND NOT is_over
+      AND {marked} AND NOT is_over
       AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
       AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
       AND NOT type_code = ANY(%(gone)b::text[])

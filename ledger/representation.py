@@ -1,0 +1,158 @@
+"""Representatives of bodies 法定代表人/经营者/负责人: who speaks for a license's holder, and since when.
+
+A license may name its holder's representative as a party, whose code is sealed under that person's own key.
+A version that changes who it is records so in the same transaction: whatever rests on the word of the former
+one ends at that moment. Consent that a representative gave says by which license (`ledger.authorization`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from ledger import errors, holder, license, party
+from ledger.fact import Fact, Touched
+from ledger.state import (
+    AuthorizationRow,
+    LicenseRow,
+    RepresentationRow,
+    State,
+    StreamRow,
+    altered,
+)
+from signing import event, ids
+
+ROLE = "legal-representative"
+ROOTED_MAX = 1_000
+"""Consents of one license's representatives that stand at one time; what is over is not counted."""
+
+
+class Root(NamedTuple):
+    """A consent that rests on the word of a representative."""
+
+    representative: bytes
+    authorization_ref: bytes
+    valid_until: int | None
+
+    @property
+    def text(self) -> str:
+        """The line in decision state."""
+        until = "-" if self.valid_until is None else str(self.valid_until)
+        return f"{ids.text(self.representative)} {ids.text(self.authorization_ref)} {until}"
+
+
+def representatives(row: RepresentationRow | None) -> tuple[bytes, ...]:
+    """The streams of those who represent the holder by a license, sorted."""
+    return () if row is None else tuple(ids.parse(text) for text in row.representatives)
+
+
+def roots(row: RepresentationRow | None, *, at: int) -> list[Root]:
+    """The consents that rest on a representative's word and are not over by the clock."""
+    found = []
+    for line in () if row is None else row.rooted:
+        representative, ref, until = line.split(" ")
+        valid_until = None if until == "-" else int(until)
+        if valid_until is None or at < valid_until:
+            found.append(Root(ids.parse(representative), ids.parse(ref), valid_until))
+    return found
+
+
+def of_parties(parties: Iterable[tuple[str, bytes]]) -> tuple[bytes, ...]:
+    """The streams of the representatives among the parties of a version, sorted."""
+    return tuple(sorted({stream_id for role, stream_id in parties if role == ROLE}))
+
+
+def ended_by(row: RepresentationRow | None, present: Sequence[bytes], *, at: int) -> tuple[bytes, ...]:
+    """The consents that end when only those `present` represent the holder, sorted."""
+    return tuple(
+        sorted(one.authorization_ref for one in roots(row, at=at) if one.representative not in present)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepresentationChanged(Fact):
+    """法定代表人变更: with the version that says so; what rests on the word of a former one is over."""
+
+    scope: ClassVar[str | None] = "license:issue"
+    stream_kind: ClassVar[str] = "holder"
+    license_ref: bytes
+    version: int
+    former: tuple[bytes, ...]
+    present: tuple[bytes, ...]
+    """Streams of representatives, sorted."""
+    ended: tuple[bytes, ...]
+    """Authorizations that are over with this."""
+
+    def touches(self, about: event.Event) -> Touched:
+        yield LicenseRow, self.license_ref
+        yield RepresentationRow, self.license_ref
+        for authorization_ref in self.ended:
+            yield AuthorizationRow, authorization_ref
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = license.own_license(self.license_ref, about, state)
+        known = state.get(RepresentationRow, self.license_ref)
+        parties = {one.stream_id for one in party.of(row)}
+        if self.version != row.version or not set(self.present) <= parties:
+            raise errors.Conflict("not what the present version says")
+        if self.former != representatives(known) or self.former == self.present:
+            raise errors.Conflict("not a change of who represents the holder")
+        if list(self.present) != sorted(set(self.present)):
+            raise errors.Invalid("representatives are sorted, each once", field="parties")
+        if self.ended != ended_by(known, self.present, at=about.recorded_at):
+            raise errors.Conflict("not what rests on the word of those who represented the holder")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        known = state.get(RepresentationRow, self.license_ref)
+        left = [one.text for one in roots(known, at=about.recorded_at) if one.representative in self.present]
+        state.put(
+            RepresentationRow(
+                license_ref=self.license_ref,
+                representatives=tuple(map(ids.text, self.present)),
+                rooted=tuple(left),
+            )
+        )
+        for authorization_ref in self.ended:
+            row = state.need(AuthorizationRow, authorization_ref)
+            state.put(altered(row, is_withdrawn=True))
+
+
+def touched_by(license_ref: bytes | None, representative: bytes | None) -> Touched:
+    """What a consent that a representative gave reads beside."""
+    if license_ref is not None and representative is not None:
+        yield LicenseRow, license_ref
+        yield RepresentationRow, license_ref
+        yield StreamRow, representative
+
+
+def allow_consent(
+    license_ref: bytes | None, representative: bytes | None, about: event.Event, state: State, *, mode: str
+) -> None:
+    """Nothing when a representative of the holder may consent for it; raises NotTheRepresentative."""
+    if license_ref is None and representative is None:
+        return
+    if license_ref is None or representative is None or mode != "holder":
+        raise errors.Invalid("a representative consents for a holder, by a license", field="representative")
+    row = state.get(LicenseRow, license_ref)
+    home = state.get(StreamRow, about.stream_id)
+    streams = {about.stream_id, *(ids.parse(text) for text in (() if home is None else home.same_holder))}
+    if row is None or row.stream_id not in streams or row.status not in license.LIVE:
+        raise errors.NotTheRepresentative(field="representative.license_ref")
+    known = state.get(RepresentationRow, license_ref)
+    if representative not in representatives(known):
+        raise errors.NotTheRepresentative(field="representative")
+    person = state.need(StreamRow, representative)
+    holder.refuse_contested(person)
+    holder.refuse_ended(person)
+    if len(roots(known, at=about.recorded_at)) >= ROOTED_MAX:
+        raise errors.Conflict(
+            f"at most {ROOTED_MAX} consents by representatives stand", field="representative"
+        )
+
+
+def take_root(license_ref: bytes, root: Root, state: State, *, at: int) -> None:
+    """The consent rests on the representative's word from here on."""
+    known = state.need(RepresentationRow, license_ref)
+    lines = [one.text for one in roots(known, at=at)]
+    state.put(altered(known, rooted=(*lines, root.text)))

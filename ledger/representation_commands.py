@@ -1,0 +1,51 @@
+"""What a version of a license says of who represents its holder, recorded beside it in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger import license, representation
+from ledger.command import Command, Reads, View, Wants
+from ledger.fact import Draft
+from ledger.state import AuthorizationRow, RepresentationRow
+from ledger.vault import Vault
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfVersion(Command):
+    """Base of the commands that make a version: they know who represented the holder before."""
+
+    license_ref: bytes
+
+    def all_wants(self, vault: Vault) -> Wants:
+        wants = super().all_wants(vault)
+        wants.rows.add((RepresentationRow, self.license_ref))
+        return wants
+
+    def all_reads(self, view: View) -> Reads:
+        reads = super().all_reads(view)
+        known = view.state.get(RepresentationRow, self.license_ref)
+        for one in representation.roots(known, at=view.at):
+            reads.rows.add((AuthorizationRow, one.authorization_ref))
+        return reads
+
+
+def with_change(view: View, draft: Draft) -> list[Draft]:
+    """The version and, where it names others than represented the holder before, the change."""
+    made = draft.fact
+    assert isinstance(made, license.VersionFact), "a version names parties"
+    present = representation.of_parties(made.parties)
+    if isinstance(made, license.LicenseIssued) and not present:
+        return [draft]
+    known = view.state.get(RepresentationRow, made.license_ref)
+    former = representation.representatives(known)
+    if former == present:
+        return [draft]
+    changed = representation.RepresentationChanged(
+        license_ref=made.license_ref,
+        version=made.version,
+        former=former,
+        present=present,
+        ended=representation.ended_by(known, present, at=view.at),
+    )
+    return [draft, Draft(fact=changed, stream_id=draft.stream_id, effective_at=draft.effective_at)]

@@ -1,0 +1,290 @@
+"""Representatives: who consents for a body, until somebody else represents it; and never after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger import (
+    authorization,
+    authorization_commands,
+    days,
+    errors,
+    identifiers,
+    license,
+    license_commands,
+    representation,
+    use_commands,
+)
+from ledger.state import AuthorizationRow, RepresentationRow
+from projections import trail_pages
+from signing import event, ids
+from tests.history import HOLDER, NOON, OTHER_REF, REF, History, begun, granted, version
+from tests.projecting import Projected, projected
+from tests.world import BUSINESS_LICENSE, ENTERPRISE, World, citizen
+
+FIRST, SECOND = b"first".ljust(16), b"second".ljust(16)
+CONSENT, OTHER_CONSENT = b"3" * 16, b"4" * 16
+
+
+def says(*persons: bytes, number: int = 1) -> Any:
+    """A version of the license that names these representatives."""
+    named = (("holder", HOLDER), *((representation.ROLE, one) for one in persons))
+    cls = license.LicenseIssued if number == 1 else license.LicenseAmended
+    return version(cls, version=number, parties=named, unfiled=tuple(range(1, len(named))))
+
+
+def changed(former: tuple[bytes, ...], present: tuple[bytes, ...], **members: Any) -> Any:
+    values: dict[str, Any] = {"license_ref": REF, "version": 1, "former": former, "present": present}
+    return representation.RepresentationChanged(**{"ended": ()} | values | members)
+
+
+def represented(by: bytes = FIRST) -> History:
+    """A body whose license says who represents it."""
+    history = begun()
+    history.record(says(by))
+    history.record(changed((), (by,)))
+    return history
+
+
+def consent(ref: bytes = CONSENT, by: bytes = FIRST, **members: Any) -> authorization.AuthorizationGranted:
+    return granted(authorization_ref=ref, representative=by, represents_by=REF, **members)
+
+
+def is_over(history: History, ref: bytes = CONSENT) -> bool:
+    return history.row(AuthorizationRow, ref).is_withdrawn
+
+
+def test_a_consent_of_a_representative_is_over_when_somebody_else_represents_the_body() -> None:
+    history = represented()
+    history.record(consent())
+    history.record(granted(authorization_ref=OTHER_CONSENT))
+    history.record(says(SECOND, number=2))
+    history.record(changed((FIRST,), (SECOND,), version=2, ended=(CONSENT,)))
+    assert is_over(history)
+    assert not is_over(history, OTHER_CONSENT)
+    row = history.row(RepresentationRow, REF)
+    assert representation.representatives(row) == (SECOND,)
+    assert row.rooted == ()
+    with pytest.raises(errors.NotTheRepresentative):
+        history.record(consent(OTHER_REF))
+    history.record(consent(OTHER_REF, SECOND))
+
+
+def test_of_several_representatives_only_who_leaves_ends_what_rests_on_his_word() -> None:
+    history = begun()
+    history.record(says(FIRST, SECOND))
+    history.record(changed((), (FIRST, SECOND)))
+    history.record(consent())
+    history.record(consent(OTHER_CONSENT, SECOND))
+    history.record(says(SECOND, number=2))
+    history.record(changed((FIRST, SECOND), (SECOND,), version=2, ended=(CONSENT,)))
+    assert is_over(history)
+    assert not is_over(history, OTHER_CONSENT)
+    history.record(says(number=3))
+    history.record(changed((SECOND,), (), version=3, ended=(OTHER_CONSENT,)))
+    assert is_over(history, OTHER_CONSENT)
+
+
+def test_what_is_over_by_the_clock_is_not_ended_again() -> None:
+    history = represented()
+    history.record(consent(valid_until=NOON + 10))
+    history.record(says(SECOND, number=2), at=NOON + 10)
+    history.record(changed((FIRST,), (SECOND,), version=2), at=NOON + 10)
+    assert not is_over(history)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        changed((FIRST,), (SECOND,), version=2),
+        changed((FIRST,), (SECOND,), version=2, ended=(CONSENT, OTHER_CONSENT)),
+        changed((FIRST,), (SECOND,), version=1, ended=(CONSENT,)),
+        changed((), (SECOND,), version=2, ended=(CONSENT,)),
+        changed((FIRST,), (FIRST,), version=2),
+        changed((FIRST,), (b"nobody".ljust(16),), version=2, ended=(CONSENT,)),
+        changed((FIRST,), (SECOND, SECOND), version=2, ended=(CONSENT,)),
+    ],
+)
+def test_a_change_says_exactly_what_the_versions_and_the_consents_say(made: Any) -> None:
+    history = represented()
+    history.record(consent())
+    history.record(granted(authorization_ref=OTHER_CONSENT))
+    history.record(says(SECOND, number=2))
+    rows = dict(history.rows)
+    with pytest.raises(errors.LedgerError):
+        history.record(made)
+    assert history.rows == rows
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        consent(by=SECOND),
+        granted(authorization_ref=CONSENT, representative=FIRST),
+        granted(authorization_ref=CONSENT, represents_by=REF),
+        granted(authorization_ref=CONSENT, representative=FIRST, represents_by=OTHER_REF),
+    ],
+)
+def test_nobody_else_consents_for_a_body_as_its_representative(made: Any) -> None:
+    history = represented()
+    with pytest.raises(errors.LedgerError) as refused:
+        history.record(made)
+    assert str(refused.value.field).startswith("representative")
+
+
+def test_by_a_license_that_has_ended_nobody_represents_its_holder() -> None:
+    history = represented()
+    history.record(license.LicenseRevoked(license_ref=REF))
+    with pytest.raises(errors.NotTheRepresentative):
+        history.record(consent())
+
+
+def test_so_many_consents_of_representatives_stand_at_one_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(representation, "ROOTED_MAX", 1)
+    history = represented()
+    history.record(consent(valid_until=NOON + 10))
+    with pytest.raises(errors.Conflict):
+        history.record(consent(OTHER_CONSENT))
+    history.record(consent(OTHER_CONSENT), at=NOON + 10)
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Projected]:
+    with projected(world) as made:
+        yield made
+
+
+def person(number: int) -> license_commands.Party:
+    code = citizen(number)
+    return license_commands.Party(
+        role=representation.ROLE,
+        code_type=code.code_type,
+        code=code.code,
+        name="合成代表人",
+        field_names=(),
+        holder=code,
+    )
+
+
+def content(name: str = "合成代表人") -> license_commands.Content:
+    return license_commands.Content(
+        serial=license_commands.draw_serial(),
+        number="NO-1",
+        holder_name="合成企业",
+        values={"name": "合成企业", "legal_representative": name},
+        valid_from=days.parse("2020-01-01"),
+        valid_to=None,
+        issued_on=days.parse("2020-01-01"),
+    )
+
+
+def issue(world: World, *numbers: int) -> bytes:
+    asked = license_commands.IssueLicense(
+        actor=world.issuer,
+        type_code=BUSINESS_LICENSE,
+        holder=ENTERPRISE,
+        content=content(),
+        parties=tuple(person(number) for number in numbers),
+    )
+    world.do(asked)
+    return asked.license_ref
+
+
+def amend(world: World, ref: bytes, *numbers: int) -> list[event.Event]:
+    asked = license_commands.AmendLicense(
+        actor=world.issuer,
+        license_ref=ref,
+        holder=ENTERPRISE,
+        content=content(),
+        parties=tuple(person(number) for number in numbers),
+    )
+    return [item.event for item in world.do(asked).recorded]
+
+
+def consented(world: World, ref: bytes, person: identifiers.HolderCode) -> str:
+    """The use code of a consent that a representative of the enterprise gave."""
+    scope = authorization.Scope(
+        license_refs=(),
+        type_codes=(BUSINESS_LICENSE,),
+        field_names=None,
+        service_items=None,
+        valid_from=0,
+        valid_until=None,
+        uses_max=None,
+    )
+    asked = authorization_commands.GrantAuthorization(
+        actor=world.issuer,
+        mode="holder",
+        requester=world.hall.organization,
+        holder=ENTERPRISE,
+        evidence="00" * 32,
+        scope=scope,
+        representative=(ref, person),
+    )
+    world.do(asked)
+    return asked.use_code
+
+
+def test_a_use_is_never_granted_on_the_word_of_a_representative_who_has_changed(here: Projected) -> None:
+    world = here.world
+    ref = issue(world, 1)
+    code = consented(world, ref, citizen(1))
+    (used,) = world.use(use_code=code)
+    assert used.event.topic == "LicenseUsed"
+    assert [one.topic for one in amend(world, ref, 1)] == ["LicenseAmended"]
+    (used,) = world.use(use_code=code)
+    assert used.event.topic == "LicenseUsed"
+    version_, change = amend(world, ref, 2)
+    assert (version_.topic, change.topic) == ("LicenseAmended", "RepresentationChanged")
+    (refused,) = world.use(use_code=code)
+    assert refused.event.fact["reason"] == "authorization-withdrawn"
+    amend(world, ref, 1)
+    (refused,) = world.use(use_code=code)
+    assert refused.event.topic == "UseRefused"
+    again = consented(world, ref, citizen(1))
+    (used,) = world.use(use_code=again)
+    assert used.event.topic == "LicenseUsed"
+    here.follow()
+    rows = here.files.authorizations(version_.stream_id).rows
+    assert [row.is_withdrawn for row in rows] == [True, False]
+    page = here.trail.page(trail_pages.Query(subjects={"license": (ref,)}))
+    assert [row.about.topic for row in page.rows].count("RepresentationChanged") == 3
+
+
+def test_a_change_and_a_use_race_and_the_use_is_granted_before_or_not_at_all(here: Projected) -> None:
+    world = here.world
+    ref = issue(world, 1)
+    code = consented(world, ref, citizen(1))
+    change = license_commands.AmendLicense(
+        actor=world.issuer, license_ref=ref, holder=ENTERPRISE, content=content(), parties=(person(2),)
+    )
+    asked = [use_commands.UseLicense(actor=world.hall, use_code=code) for _ in range(20)]
+    pending = [world.appender.submit(one) for one in asked[:10]]
+    changing = world.appender.submit(change)
+    pending += [world.appender.submit(one) for one in asked[10:]]
+    at = changing.result(timeout=60).indexes[-1]
+    for one in pending:
+        (item,) = one.result(timeout=60).recorded
+        assert (item.event.topic == "LicenseUsed") is (item.index < at)
+
+
+def test_somebody_whom_the_ledger_does_not_know_represents_nobody(here: Projected) -> None:
+    ref = issue(here.world, 1)
+    for number in (2, 3):
+        with pytest.raises(errors.NotTheRepresentative):
+            consented(here.world, ref, citizen(number))
+    other = here.world.issue(citizen(4))
+    with pytest.raises(errors.NotTheRepresentative):
+        consented(here.world, other, citizen(1))
+
+
+def test_ids_and_days_of_a_root_read_as_they_were_written() -> None:
+    for until in (None, 7):
+        root = representation.Root(FIRST, CONSENT, until)
+        row = RepresentationRow(license_ref=REF, representatives=(ids.text(FIRST),), rooted=(root.text,))
+        assert representation.roots(row, at=6) == [root]
+        assert representation.roots(replace(row, rooted=()), at=6) == []
