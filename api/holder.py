@@ -14,11 +14,13 @@ from api import acts, answers, examples, models, models_answers, routes, service
 from ledger import (
     authorization_commands,
     command,
+    days,
     errors,
     fact,
     holder_commands,
     identifiers,
     license,
+    reminder,
     standing,
     state,
 )
@@ -154,4 +156,8 @@ def _license(
         "roles": list(roles),
         "license_id": None if version is None else version.license_id,
         "fields": opened or None,
+        "reminders": [
+            {"kind": one.kind, "day": days.text(one.day), "days_left": one.days_left}
+            for one in reminder.reminders(row, at=at)
+        ],
     }

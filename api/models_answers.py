@@ -262,12 +262,21 @@ class LookedAt(Answer):
     replaced_on: str | None = Field(description="Of a superseded paper: the day from which the next holds")
 
 
+class Reminder(Answer):
+    """What is due for a license within 90 days."""
+
+    kind: Literal["expiry", "endorsement"]
+    day: str = Field(description="The last Beijing day: of validity, or for the endorsement 年检")
+    days_left: int = Field(description="0 on that day; less than 0: so many days overdue")
+
+
 class FileEntry(LicenseNow):
     """A license in its holder's own file, opened."""
 
     roles: list[str]
     license_id: str | None
     fields: dict[str, Any] | None = Field(description="Field name to value; null once the holder was erased")
+    reminders: list[Reminder]
 
 
 class HolderFile(Answer):

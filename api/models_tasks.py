@@ -47,3 +47,24 @@ class Endings(models_answers.Answer):
     through: int = Field(description="The index that the list has come through")
     endings: list[Ending]
     cursor: str | None
+
+
+class ReminderShown(models_answers.Answer):
+    """A license of which something is due."""
+
+    license_ref: str
+    license_type: str
+    status: str = Field(description="By record or by date, as of now")
+    day: str = Field(description="The last Beijing day: of validity, or for the endorsement")
+    days_left: int = Field(description="0 on that day; less than 0: so many days past it")
+
+
+class Reminders(models_answers.Answer):
+    """A page of the list."""
+
+    through: int = Field(description="The index that the list has come through")
+    kind: Literal["expiry", "endorsement"]
+    first: str
+    last: str
+    reminders: list[ReminderShown]
+    cursor: str | None

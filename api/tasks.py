@@ -16,6 +16,15 @@ from signing import ids
 
 router = routes.router()
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Kind = Annotated[tasks.Reminded, Query(description="The last valid day, or the last for an endorsement 年检")]
+Ahead = Annotated[int, Query(ge=0, le=366, description="So many days from the first on: 90, 60, 30")]
+First = Annotated[
+    str | None,
+    Query(
+        description="First Beijing day, also one that is past, for endorsements that are overdue; today",
+        json_schema_extra={"pattern": "^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"},
+    ),
+]
 Cursor = Annotated[str | None, Query(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
 
 
@@ -78,6 +87,51 @@ async def _page(
     return routes.answer(await served.read(look))
 
 
+@router.get(
+    "/v1/tasks/reminders",
+    summary="Licenses that expire or must be endorsed soon 到期提醒",
+    **routes.secured(
+        "license:issue",
+        model=models_tasks.Reminders,
+        refusals=(errors.Invalid, errors.BehindIndex),
+        appends=False,
+    ),
+)
+async def reminders(
+    request: Request,
+    kind: Kind = "expiry",
+    first: First = None,
+    ahead_days: Ahead = 90,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    at_least: acts.AtLeast = None,
+) -> Response:
+    """Of the caller's organization and those it succeeded, the nearest first; a cursor is of one `first`."""
+    served, asking = service.of(request), routes.asking(request)
+    wanted = acts.at_least(at_least)
+    asked_first = acts.asked_day(first, field="first")
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="tasks")
+        at = served.moment()
+        begins = days.of_instant(at) if asked_first is None else asked_first
+        page = served.views.tasks.reminders(
+            asking.organization,
+            kind,
+            first=begins,
+            last=begins + ahead_days,
+            reach=_reach(served, asking, at),
+            limit=limit,
+            cursor=cursor,
+        )
+        shown = [_reminder(served, row, kind, at) for row in page.rows]
+        said = {"kind": kind, "first": days.text(begins), "last": days.text(begins + ahead_days)}
+        return {"through": page.through, **said, "reminders": shown, "cursor": page.cursor}
+
+    return routes.answer(await served.read(look))
+
+
 def _reach(served: service.Service, asking: access.Access, at: int) -> power.Reach:
     """Whose licenses the caller's organization answers for beside its own, and for which no more."""
     row = served.reader.row(state.OrganizationRow, asking.organization)
@@ -92,6 +146,13 @@ def _license(served: service.Service, row: tasks.LicenseRow, at: int) -> answers
         "license_type": row.type_code,
         "status": license.status(held, at),
     }
+
+
+def _reminder(served: service.Service, row: tasks.LicenseRow, kind: str, at: int) -> answers.Json:
+    day = row.expires_on if kind == "expiry" else row.endorsement_due
+    assert day is not None, "a license of the list has the day"
+    left = day - days.of_instant(at)
+    return {**_license(served, row, at), "day": days.text(day), "days_left": left}
 
 
 def _ending(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:

@@ -7,7 +7,7 @@ projection has come through; `page` in `positions.sql` puts that index beside th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 from ledger import state, tables
@@ -59,9 +59,14 @@ def page(
     of: Sequence[Any],
     limit: int,
     cursor: str | None,
+    first: paging.Bounds = _FIRST,
+    is_by_index: bool = True,
 ) -> paging.Page[state.R]:
-    """A page of a list; `asked` are its statement's own parameters, `of` is what its cursors belong to."""
-    text, table = listed.text(), tables.table(listed.row)
+    """A page of a list; `asked` are its statement's own parameters, `of` is what its cursors belong to.
+
+    `is_by_index`: whether the list is in the order of leaf indexes, so that it ends where it was followed to.
+    """
+    text, table, followed = listed.text(), tables.table(listed.row), [-1]
 
     def read(values: Sequence[Any]) -> state.R:
         return table.row(values)  # type: ignore[return-value]
@@ -69,7 +74,9 @@ def page(
     def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[state.R]:
         span = {"since": bounds.since, "until": bounds.until, "limit": count}
         params = {"partition": database.partition, **span, **asked}
-        through, rows = db.page_of(database.read(text, params), read)
+        followed[0], rows = db.page_of(database.read(text, params), read)
+        through = followed[0] if is_by_index else paging.INDEX_MAX
         return paging.Fetched(through=through, rows=[(getattr(row, listed.index), row) for row in rows])
 
-    return paging.page(cursors, cursor, of=list(of), first=_FIRST, limit=limit, fetch=fetch)
+    made = paging.page(cursors, cursor, of=list(of), first=first, limit=limit, fetch=fetch)
+    return replace(made, through=followed[0])

@@ -10,12 +10,25 @@ import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from ledger import correction, ending, fact, holder, license, naming, power, representation, state
+from ledger import (
+    correction,
+    ending,
+    endorsement,
+    fact,
+    holder,
+    license,
+    naming,
+    power,
+    representation,
+    state,
+)
 from projections import db, listing, paging, sql
 from projections.projection import Happened
 
+Reminded = Literal["expiry", "endorsement"]
+"""Of what an issuer is reminded: the last valid day, the last day for an endorsement."""
 _ALONE = power.Reach()
 
 
@@ -39,6 +52,28 @@ class LicenseRow(state.Row):
     prints_representative: bool
     represented_index: int | None
     """Leaf index of the change of representative 法定代表人 that the license does not print yet."""
+    expires_key: int | None
+    """The last valid day and the place of the issue, as `due_key`; None: long-term 长期."""
+    endorse_key: int | None
+    """So the last day on which the next endorsement is in time; None: none is due."""
+
+    @property
+    def expires_on(self) -> int | None:
+        """The last valid day."""
+        return None if self.expires_key is None else self.expires_key >> _ISSUED_BITS
+
+    @property
+    def endorsement_due(self) -> int | None:
+        """The last day on which the next endorsement is in time."""
+        return None if self.endorse_key is None else self.endorse_key >> _ISSUED_BITS
+
+
+_ISSUED_BITS = 40
+
+
+def due_key(day: int | None, issued_index: int) -> int | None:
+    """What orders licenses by a day, and within it by their issue."""
+    return None if day is None else (day << _ISSUED_BITS) | issued_index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +107,7 @@ class Tasks:
         _apply_to_licenses(work, run)
 
 
-_OF_LICENSES = (license.VersionFact, license.StatusChange)
+_OF_LICENSES = (license.VersionFact, license.StatusChange, endorsement.LicenseEndorsed)
 _OF_HOLDERS = (
     *(ending.HolderEnded, ending.HolderEndReversed, holder.HolderErased, naming.HolderNameChanged),
     representation.RepresentationChanged,
@@ -90,13 +125,18 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
     if not run:
         return
     rows = work.rows(LicenseRow, {_ref(item.fact) for item in run})
-    homes = {item.about.stream_id for item in run if not isinstance(item.fact, license.StatusChange)}
+    homes = {item.about.stream_id for item in run if isinstance(item.fact, license.VersionFact)}
     holders = work.rows(HolderRow, homes)
     for item in run:
         made, about = item.fact, item.about
         if isinstance(made, license.StatusChange):
             is_over = made.after not in license.LIVE
             rows[made.license_ref] = replace(rows[made.license_ref], is_over=is_over)
+            continue
+        if isinstance(made, endorsement.LicenseEndorsed):
+            if made.result != "failed":
+                row = rows[made.license_ref]
+                rows[made.license_ref] = replace(row, endorse_key=due_key(made.next_due, row.issued_index))
             continue
         ended = holders.get(about.stream_id)
         columns: dict[str, Any] = {
@@ -107,9 +147,17 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
             "stale_index": None,
             "represented_index": None,
         }
-        if isinstance(made, license.LicenseRenewed | license.LicenseReplaced):
-            continue  # the name is printed again as it stood
         assert isinstance(made, license.VersionFact), "the other of the kinds"
+        known = rows.get(made.license_ref)
+        issued_index = item.index if known is None else known.issued_index
+        due: dict[str, Any] = {"expires_key": due_key(made.valid_to, issued_index)}
+        if known is None or made.endorsement_due is not None:
+            due["endorse_key"] = due_key(made.endorsement_due, issued_index)
+        columns |= due
+        if isinstance(made, license.LicenseRenewed | license.LicenseReplaced):
+            # The name is printed again as it stood.
+            rows[made.license_ref] = replace(rows[made.license_ref], **due)
+            continue
         columns["prints_representative"] = _prints_representative(made.field_names)
         if isinstance(made, license.NextVersion):
             if not isinstance(made, correction.LicenseHolderCorrected):
@@ -189,6 +237,32 @@ class Lists:
         """As `endings`: licenses that have not ended and print a former name, of the holder or of who
         represents it."""
         return self._page("stale_names", issuer, reach, limit, cursor)
+
+    def reminders(
+        self,
+        issuer: str,
+        kind: Reminded,
+        *,
+        first: int,
+        last: int,
+        reach: power.Reach = _ALONE,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> paging.Page[LicenseRow]:
+        """Licenses that have not ended and of which something is due between two days, the nearest first."""
+        key = "expires_key" if kind == "expiry" else "endorse_key"
+        listed = listing.listing("tasks", "reminders", LicenseRow, index=key, key=key)
+        return listing.page(
+            self._database,
+            self._cursors,
+            listed,
+            _answered_for(issuer, reach),
+            of=["tasks", "reminders", kind, issuer],
+            first=paging.Bounds(since=first << _ISSUED_BITS, until=((last + 1) << _ISSUED_BITS) - 1),
+            is_by_index=False,
+            limit=limit,
+            cursor=cursor,
+        )
 
     def _page(
         self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None

@@ -50,6 +50,7 @@ ORDER = (
         "settle",
         "change_name",
         "stale_names",
+        "reminders",
         "end",
         "endings",
         "reverse_end",

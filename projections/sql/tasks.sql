@@ -14,6 +14,8 @@ CREATE TABLE task_licenses (
     stale_index bigint,
     prints_representative boolean NOT NULL,
     represented_index bigint,
+    expires_key bigint,
+    endorse_key bigint,
     PRIMARY KEY (partition, license_ref)
 ) WITH (fillfactor = 90);
 CREATE INDEX task_licenses_by_holder ON task_licenses (partition, stream_id);
@@ -21,6 +23,10 @@ CREATE INDEX task_licenses_of_ended ON task_licenses (partition, issuer, issued_
     WHERE ended_index IS NOT NULL AND NOT is_over;
 CREATE INDEX task_licenses_of_renamed ON task_licenses (partition, issuer, issued_index)
     WHERE (stale_index IS NOT NULL OR represented_index IS NOT NULL) AND NOT is_over;
+CREATE INDEX task_licenses_expiring ON task_licenses (partition, issuer, expires_key)
+    WHERE expires_key IS NOT NULL AND NOT is_over;
+CREATE INDEX task_licenses_to_endorse ON task_licenses (partition, issuer, endorse_key)
+    WHERE endorse_key IS NOT NULL AND NOT is_over;
 CREATE TABLE task_holders (
     partition integer NOT NULL,
     stream_id bytea NOT NULL,
@@ -61,3 +67,16 @@ CROSS JOIN LATERAL (
     ORDER BY issued_index LIMIT %(limit)b
 ) AS one
 ORDER BY one.issued_index LIMIT %(limit)b
+
+-- reminders --
+-- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended and of which something is due between two days, the nearest first.
+SELECT one.* FROM unnest(%(issuers)b::text[]) AS named (organization)
+CROSS JOIN LATERAL (
+    SELECT * FROM task_licenses
+    WHERE partition = %(partition)b AND issuer = named.organization
+      AND {key} IS NOT NULL AND NOT is_over AND {key} BETWEEN %(since)b AND %(until)b
+      AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
+      AND NOT type_code = ANY(%(gone)b::text[])
+    ORDER BY {key} LIMIT %(limit)b
+) AS one
+ORDER BY one.{key} LIMIT %(limit)b

@@ -1,0 +1,152 @@
+"""Reminders: what is due soon by the Beijing date, for issuers and in the holder's file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger import days, endorsement_commands, reminder
+from ledger.state import LicenseRow
+from ledger.store import wall_clock
+from projections import tasks
+from tests import api_world, world
+from tests.api_world import Face, issue_body, person, problem
+from tests.conftest import Cluster
+from tests.history import NOON, REF, begun, version
+from tests.projecting import Projected, projected
+from tests.world import HALL, ISSUER, World, citizen
+
+TODAY = days.of_instant(NOON)
+
+
+def held(**columns: Any) -> LicenseRow:
+    history = begun()
+    history.record(version())
+    return replace(history.row(LicenseRow, REF), **columns)
+
+
+def told(row: LicenseRow, at: int = NOON) -> list[tuple[str, int]]:
+    return [(one.kind, one.days_left) for one in reminder.reminders(row, at=at)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({}, []),
+        ({"valid_to": TODAY}, [("expiry", 0)]),
+        ({"valid_to": TODAY + 90}, [("expiry", 90)]),
+        ({"valid_to": TODAY + 91}, []),
+        ({"valid_to": TODAY - 1}, []),
+        ({"endorsement_due": TODAY + 30}, [("endorsement", 30)]),
+        ({"endorsement_due": TODAY - 3}, [("endorsement", -3)]),
+        ({"endorsement_due": TODAY - 3, "valid_to": TODAY - 1}, []),
+        ({"endorsement_due": TODAY + 9, "valid_to": TODAY + 5}, [("expiry", 5), ("endorsement", 9)]),
+        ({"valid_to": TODAY, "status": "suspended"}, [("expiry", 0)]),
+        ({"valid_to": TODAY, "status": "cancelled"}, []),
+        ({"valid_to": TODAY, "is_orphaned": True}, []),
+    ],
+)
+def test_what_is_due_within_ninety_days_is_told(
+    columns: dict[str, Any], expected: list[tuple[str, int]]
+) -> None:
+    assert told(held(**columns)) == expected
+
+
+def test_days_are_those_of_beijing() -> None:
+    row = held(valid_to=TODAY)
+    assert told(row, days.start(TODAY + 1) - 1) == [("expiry", 0)]
+    assert told(row, days.start(TODAY + 1)) == []
+
+
+@pytest.fixture
+def here(world: World) -> Iterator[Projected]:
+    with projected(world) as made:
+        yield made
+
+
+def listed(here: Projected, kind: tasks.Reminded, *, issuer: str = ISSUER, **bounds: int) -> list[bytes]:
+    here.follow()
+    today = days.of_instant(wall_clock())
+    first, last = bounds.get("first", 0), bounds.get("last", 90)
+    found: list[bytes] = []
+    cursor = None
+    while True:
+        page = here.tasks.reminders(
+            issuer, kind, first=today + first, last=today + last, limit=1, cursor=cursor
+        )
+        assert page.through == here.head
+        found += [row.license_ref for row in page.rows]
+        cursor = page.cursor
+        if cursor is None:
+            return found
+
+
+def test_what_expires_soon_is_listed_for_its_issuer_the_nearest_first(here: Projected) -> None:
+    today = days.of_instant(wall_clock())
+    late, soon, same, ended = (
+        here.world.issue(citizen(number), valid_to=days.text(today + ahead))
+        for number, ahead in enumerate((80, 20, 20, 10))
+    )
+    here.world.issue(citizen(5))
+    here.world.issue(citizen(6), valid_to=days.text(today + 91))
+    here.world.status(ended, "cancel")
+    assert listed(here, "expiry") == [soon, same, late]
+    assert listed(here, "expiry", last=30) == [soon, same]
+    assert listed(here, "expiry", first=21) == [late]
+    assert listed(here, "expiry", issuer=HALL) == []
+    here.world.status(soon, "suspend")
+    assert listed(here, "expiry") == [soon, same, late]
+    row = here.tasks.reminders(ISSUER, "expiry", first=today, last=today + 20).rows[0]
+    assert (row.expires_on, row.endorsement_due) == (today + 20, None)
+
+
+def test_an_endorsement_takes_a_license_out_until_the_next_is_due(here: Projected) -> None:
+    today = days.of_instant(wall_clock())
+    ref = here.world.issue(citizen(1))
+    asked = endorsement_commands.EndorseLicense(
+        actor=here.world.issuer,
+        license_ref=ref,
+        kind="annual-review",
+        period="2026",
+        result="passed",
+        next_due=today + 30,
+    )
+    here.world.do(asked)
+    assert listed(here, "endorsement") == [ref]
+    here.world.do(replace(asked, result="failed", next_due=None))
+    assert listed(here, "endorsement") == [ref]
+    here.world.do(replace(asked, next_due=today + 400))
+    assert listed(here, "endorsement") == []
+    assert listed(here, "endorsement", last=500) == [ref]
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+def test_issuers_and_holders_are_reminded(face: Face) -> None:
+    today = days.of_instant(wall_clock())
+    issuer = face.register(world.ISSUER, "license:issue", "file:attest")
+    soon = issuer.done("/v1/licenses", issue_body(1, valid_to=days.text(today + 45)))["license_ref"]
+    issuer.done("/v1/licenses", issue_body(2, valid_to=days.text(today + 145)))
+    fresh = {"Ledger-At-Least": str(face.events() - 1)}
+    said = issuer.get("/v1/tasks/reminders", **fresh).json()
+    assert (said["first"], said["last"]) == (days.text(today), days.text(today + 90))
+    (one,) = said["reminders"]
+    assert (one["license_ref"], one["status"], one["days_left"]) == (soon, "effective", 45)
+    assert issuer.get("/v1/tasks/reminders?ahead_days=30", **fresh).json()["reminders"] == []
+    assert issuer.get("/v1/tasks/reminders?kind=endorsement", **fresh).json()["reminders"] == []
+    search = {**api_world.example("SearchBody"), "holder": person(1)}
+    (license_,) = issuer.done("/v1/holders/search", search, **fresh)["licenses"]
+    assert license_["reminders"] == [{"kind": "expiry", "day": days.text(today + 45), "days_left": 45}]
+
+
+@pytest.mark.parametrize("query", ["kind=other", "ahead_days=367", "first=2026-02-30", "limit=0"])
+def test_a_wrong_question_is_refused(face: Face, query: str) -> None:
+    issuer = face.register(world.ISSUER, "license:issue")
+    assert problem(issuer.get(f"/v1/tasks/reminders?{query}"))[:2] == (422, "invalid-value")
