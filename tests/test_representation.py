@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,6 +14,7 @@ from ledger import (
     authorization,
     authorization_commands,
     days,
+    endorsement_commands,
     errors,
     identifiers,
     license,
@@ -20,10 +23,11 @@ from ledger import (
     use_commands,
 )
 from ledger.state import AuthorizationRow, RepresentationRow
-from projections import trail_pages
+from ledger.store import wall_clock
+from projections import rebuild, registry, trail_pages
 from signing import event, ids
 from tests.history import HOLDER, NOON, OTHER_REF, REF, History, begun, granted, version
-from tests.projecting import Projected, projected
+from tests.projecting import Projected, projected, seed
 from tests.world import BUSINESS_LICENSE, ENTERPRISE, World, citizen
 
 FIRST, SECOND = b"first".ljust(16), b"second".ljust(16)
@@ -288,3 +292,35 @@ def test_ids_and_days_of_a_root_read_as_they_were_written() -> None:
         row = RepresentationRow(license_ref=REF, representatives=(ids.text(FIRST),), rooted=(root.text,))
         assert representation.roots(row, at=6) == [root]
         assert representation.roots(replace(row, rooted=()), at=6) == []
+
+
+def test_after_a_random_history_with_changes_files_and_tasks_equal_a_replay(here: Projected) -> None:
+    world, rng = here.world, random.Random(seed())
+    refs = [issue(world, 1), issue(world, 2), issue(world)]
+    for _ in range(30):
+        ref, number = rng.choice(refs), rng.randint(1, 3)
+        with contextlib.suppress(errors.LedgerError):
+            act = rng.choice(["amend", "consent", "endorse", "end"])
+            if act == "amend":
+                amend(world, ref, *rng.choice([(), (number,), (1, 2)]))
+            elif act == "consent":
+                consented(world, ref, citizen(number))
+            elif act == "endorse":
+                due = rng.choice([None, days.of_instant(wall_clock()) + 30])
+                endorsed = endorsement_commands.EndorseLicense(
+                    actor=world.issuer,
+                    license_ref=ref,
+                    kind="annual-review",
+                    period="2026",
+                    result=rng.choice(["passed", "failed"]),
+                    next_due=due,
+                )
+                world.do(endorsed)
+            else:
+                world.status(ref, rng.choice(["suspend", "reinstate"]))
+    here.follow(batch_max=rng.randint(1, 5))
+    for name in ("holder", "tasks", "trail"):
+        projection = registry.named(name)
+        followed = here.tables(projection)
+        rebuild.rebuild(here.owner, world.ledger.recorder, projection)
+        assert here.tables(projection) == followed
