@@ -1,6 +1,7 @@
 """What a registering organ says of holders, from the ledger's console: the group `holders`.
 
-For organs without a system of their own. Codes are asked for, so that none stands in the list of processes.
+For organs without a system of their own. Codes and names are asked for, so that none stands in the list of
+processes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Annotated
 import typer
 
 from api import cli_console
-from ledger import command, ending_commands, errors, identifiers, linking_commands
+from ledger import command, days, ending_commands, errors, identifiers, linking_commands, naming_commands
 
+NAME_LENGTH_MAX = 200
 CodeType = Annotated[str, typer.Option(help="Holder code type, 111 or 001.")]
 Code = Annotated[str, typer.Option(prompt=True, hide_input=True, help="The code; asked for if not given.")]
 OtherType = Annotated[str, typer.Option(help="Code type of the other code.")]
@@ -23,6 +25,12 @@ Other = Annotated[
 Evidence = Annotated[str, typer.Option(help="SHA-256 of the proof that the organ keeps, in hexadecimal.")]
 Account = Annotated[str, typer.Option("--operator", help="Account of who says it.")]
 Name = Annotated[str, typer.Option("--operator-name", help="Name of who says it.")]
+Former = Annotated[
+    str, typer.Option(prompt="Former name", hide_input=True, help="The former name; asked for if not given.")
+]
+New = Annotated[
+    str, typer.Option(prompt="New name", hide_input=True, help="The new name; asked for if not given.")
+]
 Reason = Annotated[str, typer.Option(help="Why, sealed with the event.")]
 _Linking = linking_commands.LinkHolderCodes | linking_commands.UnlinkHolderCodes
 
@@ -34,6 +42,7 @@ def add_to(group: typer.Typer) -> None:
     for name, one, told in _OF_ONE_CODE:
         group.command(name, help=told)(_of_one_code(one))
     group.command("end")(end)
+    group.command("rename")(rename)
 
 
 _OF_TWO_CODES: tuple[tuple[str, type[_Linking], str], ...] = (
@@ -134,6 +143,38 @@ def end(
     Example: license-ledger holders end --code-type 001 --kind deregistration --evidence … --operator a …
     """
     _record(ending_commands.EndHolder, (code_type, code), evidence, (account, name, reason), data, kind=kind)
+
+
+def rename(
+    code_type: CodeType,
+    code: Code,
+    former_name: Former,
+    new_name: New,
+    changed_on: Annotated[str, typer.Option(help="The day from which the new name holds, YYYY-MM-DD.")],
+    evidence: Evidence,
+    account: Account,
+    name: Name,
+    reason: Reason,
+    data: cli_console.Data = None,
+) -> None:
+    """Record a change of a holder's name; no license is rewritten.
+
+    Example: license-ledger holders rename --code-type 111 --changed-on 2026-01-31 --evidence … --operator a …
+    """
+    try:
+        day = days.parse(changed_on)
+    except ValueError as error:
+        raise errors.Invalid("a civil day is written YYYY-MM-DD", field="changed_on") from error
+    names = {"former_name": _name(former_name, "former_name"), "new_name": _name(new_name, "new_name")}
+    who = (account, name, reason)
+    _record(naming_commands.ChangeName, (code_type, code), evidence, who, data, changed_on=day, **names)
+
+
+def _name(said: str, field: str) -> str:
+    """A name, kept exactly as given; raises Invalid."""
+    if not said.strip() or len(said) > NAME_LENGTH_MAX:
+        raise errors.Invalid(f"a name has 1 to {NAME_LENGTH_MAX} characters", field=field)
+    return said
 
 
 def _record(

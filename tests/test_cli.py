@@ -256,6 +256,12 @@ def test_a_registering_organ_without_a_system_speaks_at_the_console(kept: Kept, 
     for verb in ("link", "unlink"):
         kept.call("holders", verb, *said, *pair)
         kept.call("holders", verb, *said, *pair, status=1)
+    renamed = ("holders", "rename", *said, "--changed-on", "2026-01-31", "--data", kept.data)
+    done = console.run(*renamed, said=f"{holder}\n合成旧名\n合成新名\n")
+    assert "Recorded at index" in done.stdout
+    assert not any(text in done.stdout + done.stderr for text in (holder, "合成旧名", "合成新名"))
+    for code, former, new in ((holder, "合成名", "合成名"), (holder, "合成名", " ")):
+        console.run(*renamed, said=f"{code}\n{former}\n{new}\n", status=2)
     kept.call("holders", "end", "--kind", "sleep", *said, "--code", holder, status=2)
     kept.call("holders", "contest", *said[:2], "--evidence", "x", *who, "--code", holder, status=2)
     kept.call("check")
