@@ -25,14 +25,17 @@ from hypothesis.stateful import (
 
 from ledger import (
     check,
+    command,
+    comparison_commands,
     days,
+    errors,
     identifiers,
     opening,
     use_commands,
 )
 from ledger.pen import Recorded
 from tests.conftest import Cluster
-from tests.rules_table import Held, Permission, Request, Verdict
+from tests.rules_table import Held, Permission, Request, Verdict, beijing_day
 from tests.use_model import (
     FIELDS,
     HOLDERS,
@@ -155,15 +158,39 @@ class Uses(Histories):
         recorded = self._use(requester, item, fields, use_code=self.model.use_codes[ref])
         self._agree(permissions, licenses, request(requester, item, fields, named), recorded)
 
+    @rule(holder=holders, type_code=types, requester=requesters, item=items)
+    def compare_by_holder(
+        self, holder: identifiers.HolderCode, type_code: str, requester: str, item: str
+    ) -> None:
+        """A comparison is decided as a use of what is claimed, of one license."""
+        name, asked = self.model.knows(holder), request(requester, item, ("name",), type_code)
+        licenses = [held for held in self.model.licenses if (held.holder, held.type) == (name, type_code)]
+        permissions = [made for made in self.model.alive() if made.holder in (None, name)]
+        made = comparison_commands.CompareLicense(
+            actor=self._actor(requester, item),
+            holder=holder,
+            type_code=type_code,
+            field_names=("name",),
+            claims={"name": "值"},
+        )
+        try:
+            recorded = list(self.world.do(made).recorded)
+        except errors.VersionMoved as moved:
+            known = {moved.extra["version_index"]: (("name", "match"),)}
+            recorded = list(self.world.do(replace(made, known=known)).recorded)
+        self._agree(permissions, licenses, asked, recorded, only=type_code, is_comparison=True)
+
     @rule(requester=requesters)
     def use_by_an_unknown_code(self, requester: str) -> None:
         recorded = self._use(requester, "item-1", None, use_code="a" * 26)
         self._agree([], [], request(requester, "item-1", None, None), recorded)
 
     def _use(self, requester: str, item: str, fields: tuple[str, ...] | None, **named: Any) -> list[Recorded]:
-        actor = replace(self.halls[requester], service_item=item)
-        asked = use_commands.UseLicense(actor=actor, field_names=fields, **named)
+        asked = use_commands.UseLicense(actor=self._actor(requester, item), field_names=fields, **named)
         return list(self.world.do(asked).recorded)
+
+    def _actor(self, requester: str, item: str) -> command.Actor:
+        return replace(self.halls[requester], service_item=item, case_number="CASE-A")
 
     def _agree(
         self,
@@ -173,6 +200,7 @@ class Uses(Histories):
         recorded: list[Recorded],
         *,
         only: str | None = None,
+        is_comparison: bool = False,
     ) -> None:
         """What was recorded is what the page says, in its stream, naming what it may.
 
@@ -181,15 +209,18 @@ class Uses(Histories):
         words = self.model.finding_nothing()
         asked = replace(asked, finding_nothing=words if only is None else {only: words[only]})
         verdict = RULES.judge(permissions, licenses, asked, at=recorded[0].event.recorded_at)
+        if is_comparison and verdict.outcome == "granted" and len(verdict.used) > 1:
+            verdict = replace(verdict, rule=next(one for one in RULES.table if one.outcome == "ambiguous"))
         self.reasons.add(verdict.outcome)
         if verdict.outcome == "granted":
             assert verdict.permission is not None
-            assert {item.event.topic for item in recorded} == {"LicenseUsed"}
+            topic = "LicenseCompared" if is_comparison else "LicenseUsed"
+            assert {item.event.topic for item in recorded} == {topic}
             assert {item.event.fact["license_ref"] for item in recorded} == {x.ref for x in verdict.used}
             assert {item.event.fact["authorization_ref"] for item in recorded} == {verdict.permission.ref}
-            for item in recorded:
+            for item in [] if is_comparison else recorded:
                 assert set(item.event.fact["fields"]) == opened(item, verdict, asked)
-            verdict.permission.spent += len(recorded)
+            self._spend(verdict.permission, recorded)
             return
         (refused,) = recorded
         told = refused.event.fact
@@ -202,6 +233,12 @@ class Uses(Histories):
         named = [told["license_ref"]] if told["license_ref"] else told["choices"]
         assert set(named) == {item.ref for item in verdict.used}
         assert refused.event.stream_id == self._stream(verdict, asked.requester)
+
+    def _spend(self, permission: Permission, recorded: list[Recorded]) -> None:
+        permission.spent += len(recorded)
+        if permission.a_day is not None:
+            today = beijing_day(recorded[0].event.recorded_at)
+            permission.spent_on[today] = permission.spent_on.get(today, 0) + len(recorded)
 
     def _stream(self, verdict: Verdict, requester: str) -> bytes:
         owner = {
@@ -236,7 +273,8 @@ class Uses(Histories):
             ).fetchall()
             granted = conn.execute(
                 "SELECT authorization_ref, mode, requester, uses, uses_max, is_withdrawn, type_codes::text,"
-                " license_refs::text, field_names::text, service_items::text, valid_from, valid_until"
+                " license_refs::text, field_names::text, service_items::text, valid_from, valid_until,"
+                " uses_per_day, entrusted_by, uses_today"
                 " FROM authorizations"
             ).fetchall()
         assert sorted(licenses) == sorted(
@@ -265,13 +303,17 @@ class Uses(Histories):
                 listed(made.items),
                 made.begins,
                 made.ends,
+                made.a_day,
+                made.entrusted_by,
+                list(made.spent_on.values())[-1] if made.spent_on else 0,
             )
             for made in self.model.permissions
         )
 
 
 def request(requester: str, item: str, fields: tuple[str, ...] | None, type_code: str | None) -> Request:
-    return Request(requester, type_code, item, None if fields is None else frozenset(fields))
+    names = None if fields is None else frozenset(fields)
+    return Request(requester, type_code, item, names, case="CASE-A")
 
 
 def opened(item: Recorded, verdict: Verdict, asked: Request) -> set[str]:

@@ -38,7 +38,7 @@ from signing import ids
 from tests import rules_table
 from tests.rules_table import Held, Permission
 from tests.standing_model import HOLDERS, Standings
-from tests.world import AUDITOR, BUSINESS_LICENSE, HALL, World
+from tests.world import AUDITOR, BUSINESS_LICENSE, HALL, ISSUER, World
 
 RULES = rules_table.read()
 CONDITIONAL = "11100000000013127D001"
@@ -59,6 +59,8 @@ types = st.sampled_from(TYPES)
 shifts = st.sampled_from([None, None, None, -1, 0, 1])
 limits = st.sampled_from([None, None, 1, 2, 3])
 some_fields = st.sampled_from([None, None, None, ("name",), ("address", "name"), ("domicile",)])
+caps = st.sampled_from([None, None, None, 1, 2])
+some_cases = st.sampled_from([None, None, None, ("CASE-A",), ("CASE-B",)])
 some_items = st.sampled_from([None, None, None, ("item-1",), ("item-2",)])
 
 
@@ -232,10 +234,12 @@ class Histories(Standings):
         )
 
     @rule(
-        mode=st.sampled_from(["holder", "holder", "statutory", "unconditional"]),
+        mode=st.sampled_from(["holder", "holder", "statutory", "unconditional", "entrusted"]),
         holder=holders,
         requester=requesters,
         named=st.sets(types, max_size=2),
+        a_day=caps,
+        cases=some_cases,
         begins=shifts,
         ends=shifts,
         count=limits,
@@ -258,10 +262,14 @@ class Histories(Standings):
             valid_from=0 if begins is None else now + begins * DAY_US,
             valid_until=None if ends is None else now + ends * DAY_US + DAY_US // 2,
             uses_max=members["count"],
+            uses_per_day=members["a_day"],
+            case_numbers=members["cases"],
         )
+        entrusted_by = ISSUER if mode == "entrusted" else None
         asked = authorization_commands.GrantAuthorization(
             actor=self.world.issuer,
             mode=mode,
+            entrusted_by=entrusted_by,
             requester=members["requester"],
             holder=holder if mode == "holder" else None,
             evidence="00" * 32 if mode == "holder" else None,
@@ -293,6 +301,9 @@ class Histories(Standings):
                 scope.valid_from,
                 scope.valid_until,
                 scope.uses_max,
+                cases=None if scope.case_numbers is None else frozenset(scope.case_numbers),
+                a_day=scope.uses_per_day,
+                entrusted_by=entrusted_by,
             )
         )
 
@@ -418,4 +429,6 @@ def changes_of(item: Permission) -> dict[str, Any]:
         "valid_from": item.begins,
         "valid_until": item.ends,
         "uses_max": item.count,
+        "uses_per_day": item.a_day,
+        "case_numbers": None if item.cases is None else tuple(sorted(item.cases)),
     }
