@@ -29,7 +29,9 @@ from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
     LicenseRow,
+    OfAuthorization,
     OrganizationRow,
+    Scoped,
     State,
     StreamRow,
     TypeRow,
@@ -53,20 +55,8 @@ SHARING_CLASSES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scope:
-    """What an authorization allows; None means no limit."""
-
-    license_refs: tuple[str, ...]
-    type_codes: tuple[str, ...]
-    field_names: tuple[str, ...] | None
-    service_items: tuple[str, ...] | None
-    valid_from: int
-    valid_until: int | None
-    uses_max: int | None
-    uses_per_day: int | None = None
-    """On one Beijing day."""
-    case_numbers: tuple[str, ...] | None = None
-    """The cases 办件 for which it was given."""
+class Scope(Scoped):
+    """What an authorization allows."""
 
     def check(self) -> None:
         """Nothing when the scope is well-formed; raises Invalid."""
@@ -100,9 +90,9 @@ class Scope:
                 raise errors.Invalid(f"{name} is at least 1", field=f"scope.{name}")
 
 
-def scope_of(row: AuthorizationRow) -> Scope:
-    """The scope of an authorization as it is now."""
-    return Scope(**{name: getattr(row, name) for name in Scope.__dataclass_fields__})
+def scope_of(said: Scoped) -> Scope:
+    """The scope that a fact says, or that an authorization has now."""
+    return Scope(**{name: getattr(said, name) for name in Scope.__dataclass_fields__})
 
 
 def is_narrower(new: Scope, old: Scope) -> bool:
@@ -205,26 +195,16 @@ def _is_able(row: StreamRow) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorizationGranted(Fact):
+class AuthorizationGranted(Scoped, OfAuthorization, Fact):
     """授权: one requester may use what the scope names."""
 
     stream_kind: ClassVar[str] = "holder"
-    authorization_ref: bytes
     mode: str
     requester: str
     requester_stream: bytes
-    license_refs: tuple[str, ...]
-    type_codes: tuple[str, ...]
-    field_names: tuple[str, ...] | None
-    service_items: tuple[str, ...] | None
-    valid_from: int
-    valid_until: int | None
-    uses_max: int | None
     evidence_digest: bytes | None
     """Digest of the evidence of consent, with a sealed salt."""
     use_code_digest: bytes | None
-    uses_per_day: int | None = None
-    case_numbers: tuple[str, ...] | None = None
     entrusted_by: str | None = None
     """The organization that entrusts 委托 its licenses' use; named in mode `entrusted` alone."""
     representative: bytes | None = None
@@ -233,10 +213,6 @@ class AuthorizationGranted(Fact):
 
     def needed_scope(self, state: State) -> str | None:
         return scope_for(self.mode)
-
-    def granted_scope(self) -> Scope:
-        """The scope in the fact."""
-        return Scope(**{name: getattr(self, name) for name in Scope.__dataclass_fields__})
 
     def touches(self, about: event.Event) -> Touched:
         yield AuthorizationRow, self.authorization_ref
@@ -254,7 +230,7 @@ class AuthorizationGranted(Fact):
             raise errors.AlreadyExists("the authorization is granted")
         if self.mode not in MODES:
             raise errors.Invalid(f"a mode is one of {', '.join(MODES)}", field="mode")
-        self.granted_scope().check()
+        scope_of(self).check()
         self._allow_requester(state)
         entrusting.allow(self.entrusted_by, self.requester, self.type_codes, about, state, mode=self.mode)
         if self.mode == "holder":
@@ -290,7 +266,7 @@ class AuthorizationGranted(Fact):
                 is_withdrawn=False,
                 use_code_digest=self.use_code_digest,
                 entrusted_by=self.entrusted_by,
-                **vars(self.granted_scope()),
+                **vars(scope_of(self)),
             )
         )
         if self.represents_by is not None and self.representative is not None:
@@ -299,20 +275,10 @@ class AuthorizationGranted(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorizationNarrowed(Fact):
+class AuthorizationNarrowed(Scoped, OfAuthorization, Fact):
     """缩小授权: the whole scope as it is from now on, within the one before."""
 
     stream_kind: ClassVar[str] = "holder"
-    authorization_ref: bytes
-    license_refs: tuple[str, ...]
-    type_codes: tuple[str, ...]
-    field_names: tuple[str, ...] | None
-    service_items: tuple[str, ...] | None
-    valid_from: int
-    valid_until: int | None
-    uses_max: int | None
-    uses_per_day: int | None = None
-    case_numbers: tuple[str, ...] | None = None
 
     def needed_scope(self, state: State) -> str | None:
         return _scope_of_mode(self.authorization_ref, state)
@@ -322,7 +288,7 @@ class AuthorizationNarrowed(Fact):
 
     def allow(self, about: event.Event, state: State) -> None:
         row = _own_authorization(self.authorization_ref, about, state)
-        scope = Scope(**{name: getattr(self, name) for name in Scope.__dataclass_fields__})
+        scope = scope_of(self)
         scope.check()
         if not is_narrower(scope, scope_of(row)):
             raise errors.ScopeWidened(field="scope")
@@ -331,16 +297,14 @@ class AuthorizationNarrowed(Fact):
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(AuthorizationRow, self.authorization_ref)
-        names = Scope.__dataclass_fields__
-        state.put(replace(row, **{name: getattr(self, name) for name in names}))
+        state.put(replace(row, **vars(scope_of(self))))
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorizationWithdrawn(Fact):
+class AuthorizationWithdrawn(OfAuthorization, Fact):
     """撤回授权: nothing is granted under it after this fact's position."""
 
     stream_kind: ClassVar[str] = "holder"
-    authorization_ref: bytes
 
     def needed_scope(self, state: State) -> str | None:
         return _scope_of_mode(self.authorization_ref, state)

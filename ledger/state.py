@@ -238,34 +238,45 @@ class LicenseRow(Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorizationRow(Row):
-    """An authorization: its scope now and how often it was used."""
+class OfAuthorization:
+    """What is said of one authorization."""
 
-    table = "authorizations"
     authorization_ref: bytes
-    stream_id: bytes
-    mode: str
-    requester: str
-    grantor: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scoped:
+    """What an authorization allows, as its facts and rows say it; None: no limit."""
+
     license_refs: tuple[str, ...]
-    """License references as text; with `type_codes` the scope."""
+    """License references as text; with `type_codes` what it covers."""
     type_codes: tuple[str, ...]
     field_names: tuple[str, ...] | None
-    """None: every field."""
     service_items: tuple[str, ...] | None
-    """None: every item."""
     valid_from: int
     valid_until: int | None
     """Microseconds; the last instant not included."""
     uses_max: int | None
+    uses_per_day: int | None = None
+    """On one Beijing day."""
+    case_numbers: tuple[str, ...] | None = None
+    """The cases 办件 for which it was given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorizationRow(Scoped, OfAuthorization, Row):
+    """An authorization: its scope now and how often it was used."""
+
+    table = "authorizations"
+    stream_id: bytes
+    mode: str
+    requester: str
+    grantor: str
     uses: int
     is_withdrawn: bool
     use_code_digest: bytes | None
     joined: tuple[str, ...] = ()
     """Streams, as text, of further parties who consent to it."""
-    uses_per_day: int | None = None
-    case_numbers: tuple[str, ...] | None = None
-    """None: every case."""
     entrusted_by: str | None = None
     """Mode `entrusted`: whose licenses."""
     uses_day: int = 0

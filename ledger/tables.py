@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from ledger import sql
@@ -27,7 +28,7 @@ class Table:
     def __init__(self, cls: type[Row]) -> None:
         self.cls = cls
         names = cls.columns()
-        kinds = [str(cls.__annotations__[name]).removesuffix(" | None") for name in names]
+        kinds = [str(field.type).removesuffix(" | None") for field in fields(cls)]  # type: ignore[arg-type]
         self._is_json = [kind.startswith("tuple") for kind in kinds]
         self._listed = [name for name, is_json in zip(names, self._is_json, strict=True) if is_json]
         self._listed = [name for name, is_json in zip(names, self._is_json, strict=True) if is_json]

@@ -61,24 +61,14 @@ class LicenseRow(state.Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorizationRow(state.Row):
+class AuthorizationRow(state.Scoped, state.OfAuthorization, state.Row):
     """An authorization, as it is now."""
 
     table = "holder_authorizations"
-    authorization_ref: bytes
     stream_id: bytes
     mode: str
     requester: str
     grantor: str
-    license_refs: tuple[str, ...]
-    type_codes: tuple[str, ...]
-    field_names: tuple[str, ...] | None
-    service_items: tuple[str, ...] | None
-    valid_from: int
-    valid_until: int | None
-    uses_max: int | None
-    uses_per_day: int | None
-    case_numbers: tuple[str, ...] | None
     entrusted_by: str | None
     uses: int
     used_index: int | None
@@ -183,7 +173,7 @@ class _Changes:
                 stream_id=item.about.stream_id,
             )
         elif isinstance(made, authorization.AuthorizationNarrowed):
-            scope = {name: getattr(made, name) for name in authorization.Scope.__dataclass_fields__}
+            scope = vars(authorization.scope_of(made))
             self._authorizations[made.authorization_ref] = state.altered(
                 self._authorizations[made.authorization_ref], changed_index=item.index, **scope
             )
@@ -352,7 +342,7 @@ def _granted(made: authorization.AuthorizationGranted, item: Happened) -> Author
         is_withdrawn=False,
         granted_index=item.index,
         changed_index=item.index,
-        **vars(made.granted_scope()),
+        **vars(authorization.scope_of(made)),
     )
 
 

@@ -260,7 +260,7 @@ def test_who_has_handed_over_every_type_of_a_grant_changes_it_no_more() -> None:
     history = writers()
     given = granted("statutory", type_codes=(FREE, CONDITIONAL))
     writes(history, given, by=ISSUER, stream=STREAMS[HALL])
-    scope = vars(given.granted_scope())
+    scope = vars(authorization.scope_of(given))
     narrowed = authorization.AuthorizationNarrowed(authorization_ref=REF, **scope | {"uses_max": 5})
     withdrawn = authorization.AuthorizationWithdrawn(authorization_ref=REF)
     history.record(succeeded(type_codes=(FREE,)), stream=REGISTRY, by=None)
