@@ -301,12 +301,12 @@ def is_late(used: Any, about: event.Event, said: Any, change: event.Event) -> bo
     return is_of and change.effective_at <= about.recorded_at and change.effective_at < change.recorded_at
 
 
-@pytest.mark.parametrize("batch_max", [1, 7, 500])
+@pytest.mark.parametrize(("batch_max", "times"), [(1, 20), (7, 60), (500, 60)])
 def test_after_a_random_history_the_lists_say_what_a_plain_look_at_all_events_says(
-    here: Projected, feed: command.Actor, batch_max: int
+    here: Projected, feed: command.Actor, batch_max: int, times: int
 ) -> None:
     rng = random.Random(seed())
-    Talker(here, feed, rng).tell(60)
+    Talker(here, feed, rng).tell(times)
     here.follow(batch_max=batch_max)
     plain = plainly(here)
     for name in (finding.WITHOUT_CASE, finding.AFTER_END, finding.OF_NO_PARTY, finding.IN_DELAY):

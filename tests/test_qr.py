@@ -108,7 +108,7 @@ def test_zbar_reads_the_same_text(text: str, kind: str, tmp_path: Path) -> None:
     assert read.stdout.decode() == text + "\n"
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(st.text(ALPHABET, min_size=1, max_size=262))
 def test_all_pictures_of_a_text_have_the_same_modules(text: str) -> None:
     modules = picture(qr.png(text))
