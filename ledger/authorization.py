@@ -26,12 +26,11 @@ from ledger import (
     representation,
 )
 from ledger.fact import Fact, Touched
+from ledger.scope import OfAuthorization, Scoped
 from ledger.state import (
     AuthorizationRow,
     LicenseRow,
-    OfAuthorization,
     OrganizationRow,
-    Scoped,
     State,
     StreamRow,
     TypeRow,

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar, cast
 
+from ledger.scope import OfAuthorization, Scoped
+
 Key = bytes | str | int
 RowKey = tuple[type["Row"], Key]
 Keys = set[RowKey]
@@ -235,32 +237,6 @@ class LicenseRow(Row):
     """Of a license with several parties, each as `ledger.party.Party.text`; none where it has one."""
     is_orphaned: bool = False
     """Whether its home was erased while other parties live: it is used no more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class OfAuthorization:
-    """What is said of one authorization."""
-
-    authorization_ref: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scoped:
-    """What an authorization allows, as its facts and rows say it; None: no limit."""
-
-    license_refs: tuple[str, ...]
-    """License references as text; with `type_codes` what it covers."""
-    type_codes: tuple[str, ...]
-    field_names: tuple[str, ...] | None
-    service_items: tuple[str, ...] | None
-    valid_from: int
-    valid_until: int | None
-    """Microseconds; the last instant not included."""
-    uses_max: int | None
-    uses_per_day: int | None = None
-    """On one Beijing day."""
-    case_numbers: tuple[str, ...] | None = None
-    """The cases 办件 for which it was given."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from ledger import (
     mark,
     organization,
     representation,
+    scope,
     state,
     tables,
     use,
@@ -61,7 +62,7 @@ class LicenseRow(state.Row):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorizationRow(state.Scoped, state.OfAuthorization, state.Row):
+class AuthorizationRow(scope.Scoped, scope.OfAuthorization, state.Row):
     """An authorization, as it is now."""
 
     table = "holder_authorizations"
@@ -173,9 +174,9 @@ class _Changes:
                 stream_id=item.about.stream_id,
             )
         elif isinstance(made, authorization.AuthorizationNarrowed):
-            scope = vars(authorization.scope_of(made))
+            narrowed = vars(authorization.scope_of(made))
             self._authorizations[made.authorization_ref] = state.altered(
-                self._authorizations[made.authorization_ref], changed_index=item.index, **scope
+                self._authorizations[made.authorization_ref], changed_index=item.index, **narrowed
             )
         elif isinstance(made, authorization.AuthorizationWithdrawn):
             self._authorizations[made.authorization_ref] = state.altered(
