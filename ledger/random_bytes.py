@@ -20,6 +20,7 @@ class RandomBytes:
 
     def take(self, count: int) -> bytes:
         """`count` fresh bytes, at most some hundred."""
+        assert count <= _DRAWN, "as many as are drawn at once"
         begin, end = self._given, self._given + count
         if end > len(self._drawn):
             self._drawn, begin, end = os.urandom(_DRAWN), 0, count

@@ -31,9 +31,7 @@ class Table:
         kinds = [str(field.type).removesuffix(" | None") for field in fields(cls)]  # type: ignore[arg-type]
         self._is_json = [kind.startswith("tuple") for kind in kinds]
         self._listed = [name for name, is_json in zip(names, self._is_json, strict=True) if is_json]
-        self._listed = [name for name, is_json in zip(names, self._is_json, strict=True) if is_json]
         texts = sql.load("append")
-        self._names = names
         self._names = names
         self.columns = ", ".join(names)
         self.rows = texts["rows"].format(

@@ -57,6 +57,8 @@ def encode_ordered(item: Any) -> bytes:
 @functools.lru_cache(maxsize=4096)
 def name(item: str) -> bytes:
     """The encoding of a text that many items have, remembered; for items put together by hand."""
+    if not isinstance(item, str):
+        raise EncodingError("not text")
     return encode_ordered(item)
 
 

@@ -176,6 +176,8 @@ def test_what_could_not_be_read_back_is_not_written(change: dict[str, Any]) -> N
     [
         {"event_id": bytes(15)},
         {"client": b""},
+        {"organization": None},
+        {"channel": None},
         {"effective_at": 1 << 64},
         {"effective_at": -(1 << 70)},
         {"topic": "\ud800"},
