@@ -17,6 +17,7 @@ from starlette.requests import Request
 
 from api import access, edge, models, models_license, service
 from ledger import (
+    account,
     authorization,
     command,
     coverage,
@@ -63,6 +64,7 @@ def _issuer(asking: access.Access, act: models.Act) -> str | None:
 
 
 def _operator(said: models.Operator) -> command.Operator:
+    account.refuse_unfit(said.account, field="operator.account")
     return command.Operator(account=said.account, name=said.name, organization=said.organization)
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api import acts, answers, examples, examples_case, models, models_answers, models_case, routes, service
 from api import finding as findings
-from ledger import audit, audit_commands, days, errors, fact
+from ledger import account, audit, audit_commands, days, errors, fact
 from projections import finding as finding_lists
 from projections import paging, trail, trail_pages
 from signing import ids
@@ -170,7 +170,7 @@ def _stream(served: service.Service, said: models.Holder) -> bytes:
 
 def _operator(served: service.Service, said: models.OperatorOf) -> bytes:
     """The operator's reference, or one that nobody has."""
-    found = served.reader.find("operator", said.organization, said.account)
+    found = served.reader.find("operator", said.organization, account.normal(said.account))
     return _NOBODY if found is None or found.target is None else found.target
 
 

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ledger import errors, joining, party, power, state
+from ledger import account, errors, joining, party, power, state
 from ledger.batch import Batch, Effects, Entry, NewEntry
 from ledger.fact import Draft
 from ledger.state import (
@@ -270,15 +270,20 @@ class View:
             lookup,
             stream_id=self.organization_stream(actor.organization),
             target=ref,
-            content=[actor.organization, actor.operator.account, actor.operator.name],
+            content=[
+                actor.organization,
+                actor.operator.account,
+                actor.operator.name,
+                account.normal(actor.operator.account),
+            ],
         )
         return ref
 
 
 def operator_lookup(vault: Vault, actor: Actor) -> Lookup:
-    """The lookup of an operator: organization and account."""
+    """The lookup of an operator: organization and account, however it is spelled."""
     assert actor.operator is not None, "the actor names an operator"
-    return vault.lookup("operator", actor.organization, actor.operator.account)
+    return vault.lookup("operator", actor.organization, account.normal(actor.operator.account))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from ledger import license_id, number, serial, stock
 from ledger.vault import Lookup, Vault
 
+OLD_OPERATOR_ITEMS = 3
+"""Organization, account and name; the account's normal form came later."""
+
 
 def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
     """The lookup that leads to a directory row of `kind`, from the row's sealed content."""
@@ -29,4 +32,7 @@ def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
     if kind == number.FILED:
         return number.filed_lookup(vault, content[0], content[1])
     assert kind == "operator", "a directory row is of a known kind"
-    return vault.lookup("operator", content[0], content[1])
+    # Rows from before spellings were compared end with the name, and are found as they were spelled.
+    return vault.lookup(
+        "operator", content[0], content[3] if len(content) > OLD_OPERATOR_ITEMS else content[1]
+    )
