@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +24,7 @@ from api import (
 from ledger import attachment as attachments
 from ledger import attachment_store, days, draft_commands, errors, state
 from ledger import draft as drafts
-from signing import event
+from signing import event, ids
 
 router = routes.router()
 version_router = routes.router(versions=True)
@@ -34,6 +35,11 @@ _REFUSALS = (
     errors.FieldUnknown,
     errors.FieldsUnfit,
 )
+Status = Annotated[
+    Literal["drafted", "approved"] | None, Query(description="Of one status; of both when absent")
+]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
 _CHANGES = (errors.NotFound, errors.Conflict, errors.CaseNumberUnfit)
 
 
@@ -65,6 +71,51 @@ async def draft(request: Request, body: examples.DraftBody, key: acts.Idempotenc
 
 
 @router.get(
+    "/v1/drafts",
+    summary="Drafts that wait 待审核",
+    **routes.secured(
+        "license:issue",
+        model=models_answers_license.Drafts,
+        refusals=(errors.Invalid, errors.BehindIndex),
+        appends=False,
+    ),
+)
+async def list_drafts(
+    request: Request,
+    status: Status = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    at_least: acts.AtLeast = None,
+) -> Response:
+    """Drafts of the caller's organization that may still be issued, in the order in which they came; what
+    is drafted is told one by one."""
+    served, asking = service.of(request), routes.asking(request)
+    wanted = acts.at_least(at_least)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="draft")
+        page = served.views.drafts.waiting(
+            asking.organization, at=served.moment(), status=status, limit=limit, cursor=cursor
+        )
+        shown = [
+            {
+                "draft_ref": ids.text(row.draft_ref),
+                "license_type": row.type_code,
+                "status": row.status,
+                "operator_ref": ids.text(row.drafter),
+                "drafted_at": days.instant_text(row.drafted_at),
+                "expires_at": days.instant_text(drafts.expires_at(row.drafted_at)),
+                "drafted_index": row.draft_index,
+            }
+            for row in page.rows
+        ]
+        return {"through": page.through, "drafts": shown, "cursor": page.cursor}
+
+    return routes.answer(await served.read(look))
+
+
+@router.get(
     "/v1/drafts/{draft_ref}",
     summary="A draft now",
     **routes.secured(
@@ -85,7 +136,7 @@ async def get_draft(request: Request, draft_ref: str) -> Response:
             "license_type": row.type_code,
             "status": status,
             "drafted_at": days.instant_text(row.drafted_at),
-            "expires_at": days.instant_text(drafts.expires_at(row)),
+            "expires_at": days.instant_text(drafts.expires_at(row.drafted_at)),
             # What was issued is the license's; what never will be is nobody's business any more.
             "content": _shown(_content(served, row)) if status in drafts.OPEN else None,
             "at": days.instant_text(at),

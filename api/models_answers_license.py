@@ -81,3 +81,23 @@ class EndorseListAnswer(models_answers.Answer):
 
     index: int | None = Field(description="The greatest index of the answers")
     items: list[EndorseItemAnswer]
+
+
+class WaitingDraft(models_answers.Answer):
+    """A draft that may still be issued."""
+
+    draft_ref: str
+    license_type: str
+    status: str = Field(description="`drafted`: it waits for a review; `approved`: for its issue")
+    operator_ref: str = Field(description="A random reference of who drafted it; another one reviews it")
+    drafted_at: str
+    expires_at: str
+    drafted_index: int
+
+
+class Drafts(models_answers.Answer):
+    """A page of the list."""
+
+    through: int = Field(description="The index that the list has come through")
+    drafts: list[WaitingDraft]
+    cursor: str | None

@@ -11,7 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ledger import opening
-from projections import authorization, catalog, db, follower, holder, registry, statistics, tasks, trail_pages
+from projections import (
+    authorization,
+    catalog,
+    db,
+    draft,
+    follower,
+    holder,
+    registry,
+    statistics,
+    tasks,
+    trail_pages,
+)
 
 POOL_MAX = 8
 
@@ -28,6 +39,7 @@ class Views:
     types: catalog.Types
     statistics: statistics.Sums
     tasks: tasks.Lists
+    drafts: draft.Lists
 
     def wait_for(self, index: int | None, *, name: str) -> None:
         """Return once a projection has come through `index`; raises BehindIndex."""
@@ -60,6 +72,7 @@ def opened(ledger: opening.Ledger) -> Iterator[Views]:
                 types=catalog.Types(database, cursor_key=cursor_key),
                 statistics=statistics.Sums(database),
                 tasks=tasks.Lists(database, cursor_key=cursor_key),
+                drafts=draft.Lists(database, cursor_key=cursor_key),
             )
         finally:
             followers.stop()

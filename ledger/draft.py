@@ -99,9 +99,14 @@ class DraftReviewed(Fact):
         state.put(altered(state.need(DraftRow, self.draft_ref), status=DECISIONS[self.decision]))
 
 
-def expires_at(row: DraftRow) -> int:
-    """The first instant at which the draft is void: 30 days after it was recorded."""
-    return row.drafted_at + DAYS_MAX * days.DAY_US
+def expires_at(drafted_at: int) -> int:
+    """The first instant at which a draft is void: 30 days after it was recorded."""
+    return drafted_at + DAYS_MAX * days.DAY_US
+
+
+def still_open_since(at: int) -> int:
+    """The instant after which a draft was recorded that is not void at `at`."""
+    return at - DAYS_MAX * days.DAY_US
 
 
 OPEN = ("drafted", "approved")
@@ -110,7 +115,7 @@ OPEN = ("drafted", "approved")
 
 def status(row: DraftRow, at: int) -> str:
     """`drafted`, `approved`, `returned` or `issued` as recorded, or `expired` by the clock."""
-    return "expired" if row.status in OPEN and at >= expires_at(row) else row.status
+    return "expired" if row.status in OPEN and at >= expires_at(row.drafted_at) else row.status
 
 
 def require(row: DraftRow, wanted: str, *, at: int) -> None:

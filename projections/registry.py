@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections import catalog, holder, statistics, tasks, trail
+from projections import catalog, draft, holder, statistics, tasks, trail
 from projections.projection import Projection
 
 ALL: tuple[Projection, ...] = (
@@ -11,6 +11,7 @@ ALL: tuple[Projection, ...] = (
     catalog.Catalog(),
     statistics.Statistics(),
     tasks.Tasks(),
+    draft.Draft(),
 )
 
 

@@ -7,7 +7,7 @@ import os
 import random
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -15,7 +15,9 @@ import psycopg
 from ledger import (
     audit_commands,
     authorization_commands,
+    command,
     days,
+    draft_commands,
     ending_commands,
     errors,
     holder_commands,
@@ -135,12 +137,14 @@ class Teller:
         self.licenses = [world.issue(self.holders[0])]
         self._registrar = world.register(AUDITOR, "holder:register")
         self._holder_of = {self.licenses[0]: self.holders[0]}
+        self._drafts: list[bytes] = []
+        self._draft()
         self.authorizations = [world.grant(type_codes=(CITIZEN_CARD, BUSINESS_LICENSE))]
 
     def tell(self, rounds: int) -> None:
         """So many things are tried."""
         acts = [self._issue, self._amend, self._grant, self._narrow, self._withdraw, self._status]
-        acts += [self._end, self._reverse, self._rename]
+        acts += [self._end, self._reverse, self._rename, self._draft, self._review]
         acts += [self._use] * 5 + [self._verify, self._read_file, self._read_trail]
         for _ in range(rounds):
             with contextlib.suppress(errors.LedgerError):
@@ -205,6 +209,18 @@ class Teller:
         """What a registering organ says of one of the holders."""
         chosen = self._rng.choice(self.holders)
         self._world.do(cls(actor=self._registrar, holder=chosen, evidence="00" * 32, **members))
+
+    def _draft(self) -> None:
+        asked = draft_commands.DraftLicense(
+            actor=self._world.issuer, type_code=BUSINESS_LICENSE, content={"number": "NO-1"}
+        )
+        self._world.do(asked)
+        self._drafts.append(asked.draft_ref)
+
+    def _review(self) -> None:
+        reviewer = replace(self._world.issuer, operator=command.Operator(account="review-3", name="陈某"))
+        chosen, decision = self._rng.choice(self._drafts), self._rng.choice(["approve", "return"])
+        self._world.do(draft_commands.ReviewDraft(actor=reviewer, draft_ref=chosen, decision=decision))
 
     def _use(self) -> None:
         type_code = self._rng.choice([BUSINESS_LICENSE, CITIZEN_CARD])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ledger import days
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, person, problem, use_body
 from tests.conftest import Cluster
@@ -85,3 +86,44 @@ def test_a_draft_is_its_own_organizations_and_as_right_as_an_issue(face: Face, i
     answer = issuer.post("/v1/drafts", issue_body(4, license_type="11100000MB0143028R999"))
     assert problem(answer)[:2] == (422, "license-type-unknown")
     assert face.events() == before
+
+
+def test_waiting_drafts_are_listed_for_their_organization_page_by_page(face: Face) -> None:
+    office = face.register(world.HALL, "license:issue")
+    reviewer = {"operator": {"account": "review-9", "name": "郑某"}}
+    refs = [office.done("/v1/drafts", issue_body(10 + number))["draft_ref"] for number in range(4)]
+    office.done(f"/v1/drafts/{refs[0]}/review", {**REVIEW, **reviewer, "decision": "return"})
+    office.done(f"/v1/drafts/{refs[1]}/review", {**REVIEW, **reviewer})
+    office.done(f"/v1/drafts/{refs[2]}/review", {**REVIEW, **reviewer})
+    last = office.done(f"/v1/drafts/{refs[2]}/issue", ISSUE)
+    newest = {"Ledger-At-Least": str(last["index"])}
+    whole = office.get("/v1/drafts", **newest).json()
+    assert [(one["draft_ref"], one["status"]) for one in whole["drafts"]] == [
+        (refs[1], "approved"),
+        (refs[3], "drafted"),
+    ]
+    assert whole["through"] >= last["index"]
+    first = office.get("/v1/drafts?limit=1", **newest).json()
+    second = office.get(f"/v1/drafts?limit=1&cursor={first['cursor']}").json()
+    told = [one["draft_ref"] for page in (first, second) for one in page["drafts"]]
+    assert (told, second["cursor"]) == ([refs[1], refs[3]], None)
+    drafted = office.get("/v1/drafts?status=drafted", **newest).json()["drafts"]
+    assert [one["draft_ref"] for one in drafted] == [refs[3]]
+    assert "合成居民" not in str(whole)
+    stranger = face.register(world.AUDITOR, "license:issue")
+    assert stranger.get("/v1/drafts", **newest).json()["drafts"] == []
+    assert problem(office.get("/v1/drafts?status=issued"))[0] == 422
+    assert problem(office.get("/v1/drafts?cursor=aaaa"))[0] == 422
+    assert problem(face.register(world.HALL, "license:use").get("/v1/drafts"))[0] == 403
+
+
+def test_a_void_draft_waits_no_more(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    office = face.register(world.AUDITOR, "license:issue")
+    made = office.done("/v1/drafts", issue_body(20))
+    newest = {"Ledger-At-Least": str(made["index"])}
+    (one,) = office.get("/v1/drafts", **newest).json()["drafts"]
+    void_at = days.parse_instant(one["expires_at"])
+    monkeypatch.setattr(face.served, "moment", lambda: void_at - 1)
+    assert len(office.get("/v1/drafts", **newest).json()["drafts"]) == 1
+    monkeypatch.setattr(face.served, "moment", lambda: void_at)
+    assert office.get("/v1/drafts", **newest).json()["drafts"] == []

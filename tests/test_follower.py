@@ -11,18 +11,20 @@ from typing import Any, cast
 import psycopg
 import pytest
 
-from ledger import errors, opening, recorder
+from ledger import draft_commands, errors, opening, recorder
 from projections import db, follower, holder, rebuild, registry, trail, trail_pages
 from projections.projection import Projection
 from tests import campaign
 from tests.projecting import Breaking, Projected, Teller, projected, seed
-from tests.world import World
+from tests.world import BUSINESS_LICENSE, World
 
 BOTH = pytest.mark.parametrize("projection", registry.ALL, ids=lambda item: item.name)
 
 
 @pytest.fixture
 def here(world: World) -> Iterator[Projected]:
+    # Every projection has something to hold.
+    world.do(draft_commands.DraftLicense(actor=world.issuer, type_code=BUSINESS_LICENSE, content={}))
     with projected(world) as made:
         yield made
 

@@ -40,7 +40,7 @@ ORDER = (
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("renew", "replace", "endorse", "endorse_batch"),
     *("issue_counterparts", "get_pieces", "cancel_counterpart"),
-    *("draft", "get_draft", "read_draft_attachment", "review_draft", "issue_draft"),
+    *("draft", "list_drafts", "get_draft", "read_draft_attachment", "review_draft", "issue_draft"),
     *("transfer_out", "cancel_transfer", "void"),
     *(
         "correct_holder",
