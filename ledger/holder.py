@@ -15,6 +15,9 @@ from ledger.fact import Fact, Touched
 from ledger.state import LicenseRow, OrganizationRow, State, StreamRow
 from signing import event, ids
 
+SHARED_MAX = 2_000
+"""Licenses with several parties that one event of an erasure names: 34 kB of them."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class HolderFileRead(Fact):
@@ -92,6 +95,41 @@ class HolderErased(Fact):
         state.put(replace(state.need(StreamRow, about.stream_id), is_erased=True))
         for license_ref in self.shared:
             state.put(party.without(state.need(LicenseRow, license_ref), about.stream_id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartyErased(Fact):
+    """Part of the erasure of a holder who is a party of more licenses than one event names.
+
+    `HolderErased` follows, in this batch or a later one, and names the last of them.
+    """
+
+    stream_kind: ClassVar[str] = "holder"
+    shared: tuple[bytes, ...]
+
+    def touches(self, about: event.Event) -> Touched:
+        yield StreamRow, about.stream_id
+        for license_ref in self.shared:
+            yield LicenseRow, license_ref
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(StreamRow, about.stream_id)
+        if row is None or row.kind != "holder":
+            raise errors.NotFound("no such holder")
+        refuse_contested(row)
+        if not 1 <= len(self.shared) <= SHARED_MAX or list(self.shared) != sorted(set(self.shared)):
+            raise errors.Invalid(f"from 1 to {SHARED_MAX} licenses, sorted and different", field="shared")
+        for license_ref in self.shared:
+            license_row = state.get(LicenseRow, license_ref)
+            if license_row is None or not _is_of(license_row, about.stream_id):
+                raise errors.LicenseNotFound
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        for license_ref in self.shared:
+            row = state.need(LicenseRow, license_ref)
+            state.put(party.without(row, about.stream_id))
+            if row.stream_id != about.stream_id:
+                state.put(party.left(row, about.stream_id))
 
 
 @dataclass(frozen=True, kw_only=True)

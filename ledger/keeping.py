@@ -64,7 +64,11 @@ def erase_holder(ledger: Ledger, appender: Appender, holder: HolderCode, actor: 
     The old key of the holder's bucket is destroyed, so that no copy of a wrap, in a backup, in WAL or
     on a disk, opens again. After a crash, `finish_erasures` does what is left.
     """
-    result = appender.submit(registry_commands.EraseHolder(actor=actor, holder=holder)).result()
+    while True:
+        result = appender.submit(registry_commands.EraseHolder(actor=actor, holder=holder)).result()
+        if registry_commands.is_erased(result):
+            break
+    # From here the holder is erased, and not before: the same command goes on after a crash amid the parts.
     for item in result.recorded:
         stream_id = item.event.stream_id
         ledger.vault.forget(stream_id)

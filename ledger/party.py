@@ -88,15 +88,22 @@ def put(row: LicenseRow, before: LicenseRow | None, state: State) -> None:
     streams = {one.stream_id for one in of(row)} - {row.stream_id}
     former = set() if before is None else {one.stream_id for one in of(before)} - streams
     for stream_id in sorted(streams | former):
-        state.put(
-            PartyRow(
-                party_key=row.license_ref + stream_id,
-                license_ref=row.license_ref,
-                stream_id=stream_id,
-                type_code=row.type_code,
-                is_current=stream_id in streams,
-            )
-        )
+        state.put(_found(row, stream_id, is_current=stream_id in streams))
+
+
+def left(row: LicenseRow, stream_id: bytes) -> PartyRow:
+    """The license is found by the stream of one of its parties no more."""
+    return _found(row, stream_id, is_current=False)
+
+
+def _found(row: LicenseRow, stream_id: bytes, *, is_current: bool) -> PartyRow:
+    return PartyRow(
+        party_key=row.license_ref + stream_id,
+        license_ref=row.license_ref,
+        stream_id=stream_id,
+        type_code=row.type_code,
+        is_current=is_current,
+    )
 
 
 def reserved(position: int, *, code_type: str, code: str, name: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from ledger import errors, holder, keeping, log, rekeying, sql
+from ledger import errors, keeping, log, registry_commands, rekeying, sql
 from ledger.anchor import Mark
 from ledger.command import Command, Reads, RowKey, View, Wants
 from ledger.fact import Draft
@@ -153,9 +153,7 @@ class EraseStream(Command):
         return Reads(shared={self.stream_id})
 
     def decide(self, view: View) -> list[Draft]:
-        view.effects.forgotten.append(self.stream_id)
-        shared = tuple(sorted(row.license_ref for row in view.shared(self.stream_id)))
-        return [Draft(fact=holder.HolderErased(shared=shared), stream_id=self.stream_id)]
+        return registry_commands.erasure(view, [self.stream_id])
 
 
 def is_contained(vault: Vault, mark: Mark, look: Look) -> bool:
@@ -212,7 +210,12 @@ def _erase_again(ledger: Ledger) -> tuple[Recorded, ...]:
         streams = [row[0] for row in session.run(text, PARTITION)]
     with ledger.appending() as appender:
         asked = [EraseStream(actor=ledger.console, stream_id=stream_id) for stream_id in streams]
-        for start in range(0, len(asked), STREAMS_PER_BATCH):
-            futures = [appender.submit(one) for one in asked[start : start + STREAMS_PER_BATCH]]
-            recorded += tuple(item for future in futures for item in future.result().recorded)
+        while asked:
+            some, asked = asked[:STREAMS_PER_BATCH], asked[STREAMS_PER_BATCH:]
+            futures = [(one, appender.submit(one)) for one in some]
+            for one, future in futures:
+                result = future.result()
+                recorded += result.recorded
+                # Of a holder with too many shared licenses only a part was erased.
+                asked += [] if registry_commands.is_erased(result) else [one]
     return recorded

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ledger import client, errors, holder, log
 from ledger.command import Command, Reads, RowKey, View, Wants
+from ledger.deciding import Result
 from ledger.fact import Draft, Fact
 from ledger.identifiers import HolderCode
 from ledger.license_commands import holder_lookup
@@ -146,7 +147,10 @@ def _served(view: View, organizations: Iterable[str]) -> list[tuple[str, bytes]]
 
 @dataclass(frozen=True, kw_only=True)
 class EraseHolder(Command):
-    """The fact of an erasure in each of the holder's files; directory rows and data keys go with it."""
+    """The fact of an erasure in each of the holder's files; directory rows and data keys go with it.
+
+    Of a holder who is a party of too many licenses it takes the first, and is to be given again.
+    """
 
     holder: HolderCode
 
@@ -163,9 +167,25 @@ class EraseHolder(Command):
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None:
             raise errors.NotFound("no holder under this code")
-        drafts = []
-        for stream_id in view.streams(entry.stream_id):
-            view.effects.forgotten.append(stream_id)
-            shared = tuple(sorted(row.license_ref for row in view.shared(stream_id)))
-            drafts.append(Draft(fact=holder.HolderErased(shared=shared), stream_id=stream_id))
-        return drafts
+        return erasure(view, view.streams(entry.stream_id))
+
+
+def erasure(view: View, streams: Iterable[bytes]) -> list[Draft]:
+    """The next facts by which the files of a holder are erased: parts, until none has too many licenses."""
+    shared = {one: sorted(row.license_ref for row in view.shared(one)) for one in streams}
+    parts = [
+        Draft(fact=holder.PartyErased(shared=tuple(refs[: holder.SHARED_MAX])), stream_id=one)
+        for one, refs in shared.items()
+        if len(refs) > holder.SHARED_MAX
+    ]
+    if parts:
+        return parts
+    view.effects.forgotten.extend(shared)
+    return [
+        Draft(fact=holder.HolderErased(shared=tuple(refs)), stream_id=one) for one, refs in shared.items()
+    ]
+
+
+def is_erased(result: Result) -> bool:
+    """Whether an erasure came to its end, and not to a part."""
+    return any(item.event.topic == holder.HolderErased.__name__ for item in result.recorded)

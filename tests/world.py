@@ -115,7 +115,7 @@ class World:
             type_code=type_code,
             holder=holder,
             content=content,
-            parties=parties if co_owner is None else (_owner(co_owner), *parties),
+            parties=parties if co_owner is None else (owner(co_owner), *parties),
             attachments=attachments,
         )
         self.do(asked)
@@ -199,7 +199,7 @@ class World:
             return self.do(replace(asked, known=known)).recorded[0]
 
 
-def _owner(holder: identifiers.HolderCode) -> license_commands.Party:
+def owner(holder: identifiers.HolderCode) -> license_commands.Party:
     return license_commands.Party(
         role="co-owner",
         code_type=holder.code_type,

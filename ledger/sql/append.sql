@@ -79,7 +79,7 @@ CROSS JOIN LATERAL (
 SELECT l.* FROM unnest(%b::bytea[]) AS asked (stream_id)
 CROSS JOIN LATERAL (
     (SELECT license_ref, partition FROM licenses
-     WHERE partition = %b::integer AND stream_id = asked.stream_id AND parties <> '[]'
+     WHERE partition = %b::integer AND stream_id = asked.stream_id AND parties <> '[]' AND NOT is_orphaned
      ORDER BY license_ref LIMIT 3000)
     UNION
     (SELECT license_ref, partition FROM license_parties
