@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, answers, models_answers, routes, service
-from ledger import authorization, days, errors, joining, mapping, standing, state
+from ledger import authorization, days, errors, joining, mapping, party, standing, state
 
 router = routes.router()
 SCOPES = ("license:verify", "audit:read", "license:issue", "license:use")
@@ -115,14 +115,16 @@ def _may_use(served: service.Service, requester: str, row: state.LicenseRow, at:
     home = served.reader.row(state.StreamRow, row.stream_id)
     if home is None:
         return False
-    asked: list[tuple[bytes, str, str | None]] = [(one, requester, None) for one in joining.streams(home)]
+    parties = {one.stream_id: served.reader.row(state.StreamRow, one.stream_id) for one in party.of(row)}
+    holders = {own for one in (home, *parties.values()) if one is not None for own in joining.streams(one)}
+    asked: list[tuple[bytes, str, str | None]] = [(one, requester, None) for one in sorted(holders)]
     mapped = mapping.in_force(served.reader.row(state.TypeRow, row.type_code), at=at)
     if own is not None:
         asked.append((own.stream_id, requester, row.type_code))
         if mapped is not None:
             asked.append((own.stream_id, requester, mapped.national_type))
     return any(
-        authorization.covers(one, row, home, mapped)
+        authorization.covers(one, row, home, mapped, parties.get)
         and not one.is_withdrawn
         and one.valid_from <= at
         and (one.valid_until is None or at < one.valid_until)

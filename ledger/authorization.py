@@ -7,7 +7,6 @@ and can only shrink. `covers` is the scope rule that uses and `check` share.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -109,15 +108,31 @@ def is_narrower(new: Scope, old: Scope) -> bool:
     )
 
 
-def acting(row: AuthorizationRow, home: StreamRow) -> bytes:
-    """The stream for which a consent counts: of a holder with several files, that of the license."""
-    if not home.same_holder or row.stream_id == home.stream_id:
+def acting(
+    row: AuthorizationRow,
+    home: StreamRow,
+    license_row: LicenseRow | None = None,
+    streams: party.Streams = party.unjoined,
+) -> bytes:
+    """The stream for which a consent counts: of a holder with several files, that of the license.
+
+    It is the license's home, else that of another party; `streams` knows those of the parties.
+    """
+    if row.stream_id == home.stream_id:
         return row.stream_id
-    return home.stream_id if ids.text(row.stream_id) in home.same_holder else row.stream_id
+    if home.same_holder and ids.text(row.stream_id) in home.same_holder:
+        return home.stream_id
+    if license_row is None or not license_row.parties:
+        return row.stream_id
+    return party.standing_as(license_row, row.stream_id, streams)
 
 
 def covers(
-    row: AuthorizationRow, license_row: LicenseRow, home: StreamRow, mapped: mapping.Mapped | None = None
+    row: AuthorizationRow,
+    license_row: LicenseRow,
+    home: StreamRow,
+    mapped: mapping.Mapped | None = None,
+    streams: party.Streams = party.unjoined,
 ) -> bool:
     """Whether it names this license or its type, and its holder or its issuer when it has one.
 
@@ -125,7 +140,7 @@ def covers(
     name it.
     """
     if row.mode == "holder":
-        stream_id = acting(row, home)
+        stream_id = acting(row, home, license_row, streams)
         if license_row.parties and not party.may_consent(license_row, stream_id):
             return False
         if not license_row.parties and stream_id != license_row.stream_id:
@@ -163,34 +178,42 @@ def of_public(type_row: TypeRow, *, requester: str, stream_id: bytes) -> Authori
     )
 
 
-def consenting(row: AuthorizationRow, license_row: LicenseRow, home: StreamRow) -> tuple[bytes, ...]:
-    """Streams of the parties who consent by it; none where a license has one party, or none is asked."""
+def consenting(
+    row: AuthorizationRow,
+    license_row: LicenseRow,
+    home: StreamRow,
+    streams: party.Streams = party.unjoined,
+) -> tuple[bytes, ...]:
+    """Streams of the parties who consent by it; none where a license has one party, or none is asked.
+
+    Who consented in one file did so for all that are joined with it.
+    """
     if row.mode != "holder" or not license_row.parties:
         return ()
-    given = {acting(row, home), *(ids.parse(stream_id) for stream_id in row.joined)}
-    return tuple(sorted({one.stream_id for one in party.of(license_row)} & given))
+    given = {acting(row, home, license_row, streams), *(ids.parse(stream_id) for stream_id in row.joined)}
+    return party.who_gave(license_row, given, streams)
 
 
 def is_consent_missing(
     row: AuthorizationRow,
     license_row: LicenseRow,
     home: StreamRow,
-    streams: Callable[[bytes], StreamRow],
+    streams: party.Streams,
 ) -> bool:
     """Whether parties of the license have yet to consent to what its holder's authorization allows.
 
     The consent of a further party who has ended, or whose code is contested, does not count, and nobody's
     does who joined it; of the first party that is asked apart, since it stands in the way of every use.
     """
-    given = consenting(row, license_row, home)
+    given = consenting(row, license_row, home, streams)
     if row.mode != "holder" or not license_row.parties:
         return False
     able = {one for one in given if one == home.stream_id or _is_able(streams(one))}
-    return acting(row, home) not in able or party.is_consent_missing(license_row, able)
+    return acting(row, home, license_row, streams) not in able or party.is_consent_missing(license_row, able)
 
 
-def _is_able(row: StreamRow) -> bool:
-    return not row.is_contested and row.ended_at is None
+def _is_able(row: StreamRow | None) -> bool:
+    return row is not None and not row.is_contested and row.ended_at is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,9 @@ class CompareLicense(UseLicense):
             mode=granted_by.mode,
             verdicts=self.known[row.version_index],
             kept_type=row.type_code if row.license_ref in outcome.kept else None,
-            consents=authorization.consenting(granted_by, row, home),
+            consents=authorization.consenting(
+                granted_by, row, home, lambda one: view.state.get(StreamRow, one)
+            ),
             counted_in=None if counted_in == row.stream_id else counted_in,
             **said,
         )

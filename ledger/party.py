@@ -8,11 +8,11 @@ own: its fields are sealed under that key, and the license stands in its file wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from ledger import catalog_rules, errors
-from ledger.state import LicenseRow, PartyRow, State, TypeRulesRow, altered
+from ledger.state import LicenseRow, PartyRow, State, StreamRow, TypeRulesRow, altered
 from signing import ids
 
 PARTIES_MAX = 10
@@ -53,6 +53,34 @@ def may_consent(row: LicenseRow, stream_id: bytes) -> bool:
     if not row.parties:
         return row.stream_id == stream_id
     return any(one.stream_id == stream_id and one.consent != "none" for one in of(row))
+
+
+Streams = Callable[[bytes], StreamRow | None]
+"""The stream of a party; None where nobody asks whether it is joined with others."""
+
+
+def unjoined(stream_id: bytes) -> StreamRow | None:
+    """Of no party it is known that its file is joined with others."""
+    return None
+
+
+def standing_as(row: LicenseRow, stream_id: bytes, streams: Streams) -> bytes:
+    """The stream under which the holder of one stands on the license; the same where it does not."""
+    parties = [one.stream_id for one in of(row)]
+    if stream_id in parties:
+        return stream_id
+    return next((one for one in parties if _is_joined(one, {stream_id}, streams)), stream_id)
+
+
+def who_gave(row: LicenseRow, given: set[bytes], streams: Streams) -> tuple[bytes, ...]:
+    """Streams of the parties who gave their consent, in their own file or in one that is joined with it."""
+    parties = {one.stream_id for one in of(row)}
+    return tuple(sorted(one for one in parties if one in given or _is_joined(one, given, streams)))
+
+
+def _is_joined(stream_id: bytes, others: set[bytes], streams: Streams) -> bool:
+    row = streams(stream_id)
+    return row is not None and any(ids.parse(text) in others for text in row.same_holder)
 
 
 def is_consent_missing(row: LicenseRow, given: set[bytes]) -> bool:

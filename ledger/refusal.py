@@ -113,14 +113,12 @@ class UseRefused(Fact):
             if license_row is None or about.stream_id not in self._places(row, license_row):
                 raise errors.Forbidden("the license has another home stream")
             is_true = is_unconsented or use.judge_license(license_row, at=about.recorded_at) == told
-            home = state.need(StreamRow, about.stream_id)
-            if not set(authorization.consenting(row, license_row, home)) <= set(self.consents):
+            home, streams = state.need(StreamRow, about.stream_id), use.named_streams(self.consents, state)
+            if not set(authorization.consenting(row, license_row, home, streams)) <= set(self.consents):
                 raise errors.Forbidden("not those who consented")
-            is_missing = authorization.is_consent_missing(
-                row, license_row, home, lambda one: state.need(StreamRow, one)
-            )
+            is_missing = authorization.is_consent_missing(row, license_row, home, streams)
             mapped = self._mapped(license_row, state, at=about.recorded_at)
-            is_covered = authorization.covers(row, license_row, home, mapped)
+            is_covered = authorization.covers(row, license_row, home, mapped, streams)
             if not is_true or is_missing != is_unconsented or not is_covered:
                 raise errors.Forbidden("not a license that this refusal may name")
             if self.responsible is not None and (self.since, self.responsible) != (

@@ -10,7 +10,7 @@ import functools
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ledger import attachment, authorization, days, errors, license, mapping
+from ledger import attachment, authorization, days, errors, license, mapping, party
 from ledger.coverage import NO_HINTS, Expected
 from ledger.fact import Fact, Touched
 from ledger.state import (
@@ -135,12 +135,12 @@ def require_permitted(
         raise errors.Forbidden("no such license or authorization")
     if row.requester != about.organization or row.mode != mode:
         raise errors.Forbidden("the authorization is another requester's")
-    home = state.need(StreamRow, about.stream_id)
-    if not authorization.covers(row, license_row, home, mapped):
+    home, streams = state.need(StreamRow, about.stream_id), named_streams(consents, state)
+    if not authorization.covers(row, license_row, home, mapped, streams):
         raise errors.Forbidden("the authorization does not cover the license")
-    if consents != authorization.consenting(row, license_row, home):
+    if consents != authorization.consenting(row, license_row, home, streams):
         raise errors.Forbidden("not those who consented")
-    if authorization.is_consent_missing(row, license_row, home, lambda one: state.need(StreamRow, one)):
+    if authorization.is_consent_missing(row, license_row, home, streams):
         raise errors.Forbidden("not permitted: consent-missing")
     asked = Asked(about.organization, about.service_item, fields, about.case_number)
     reason = (
@@ -150,6 +150,11 @@ def require_permitted(
     )
     if reason is not None:
         raise errors.Forbidden(f"not permitted: {reason}")
+
+
+def named_streams(consents: tuple[bytes, ...], state: State) -> party.Streams:
+    """The streams of those who a fact says consented, and of nobody else."""
+    return lambda one: state.need(StreamRow, one) if one in consents else None
 
 
 def judge_holder(home: StreamRow, *, mode: str = "holder", is_kept: bool = False) -> str | None:

@@ -108,7 +108,7 @@ def _try(
     consented = [
         item
         for item in covered
-        if not authorization.is_consent_missing(row, item, homes[item.stream_id], homes.__getitem__)
+        if not authorization.is_consent_missing(row, item, homes[item.stream_id], homes.get)
     ]
     effective = [item for item in consented if hindrance(item) is None]
     is_ambiguous = len(effective) > (1 if asked.is_by_number else TOGETHER_MAX)
@@ -192,11 +192,11 @@ def _is_covered(
 ) -> bool:
     """Whether the authorization covers a license; what hinders its home is no other party's business."""
     home = homes[item.stream_id]
-    if not authorization.covers(row, item, home, mappings.get(item.type_code)):
+    if not authorization.covers(row, item, home, mappings.get(item.type_code), homes.get):
         return False
-    is_anothers = (
-        bool(item.parties) and row.mode == "holder" and authorization.acting(row, home) != item.stream_id
-    )
+    if not item.parties or row.mode != "holder":
+        return True
+    is_anothers = authorization.acting(row, home, item, homes.get) != item.stream_id
     return not is_anothers or judge_holder(home) is None
 
 

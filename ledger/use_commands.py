@@ -209,7 +209,7 @@ class UseLicense(Command):
         if stream_id is not None:
             streams = view.streams(stream_id)
             if self.license_ref is not None:
-                streams = (*self._askable(view, stream_id).union(streams),)
+                streams = tuple({own for one in self._askable(view, stream_id) for own in view.streams(one)})
             for one in sorted(streams):
                 candidates += view.candidates(one, requester, None)
         return candidates
@@ -314,7 +314,8 @@ def consents(outcome: Outcome, view: View) -> tuple[bytes, ...]:
 
 
 def _consenting(granted_by: AuthorizationRow, row: LicenseRow, view: View) -> tuple[bytes, ...]:
-    return authorization.consenting(granted_by, row, view.state.need(StreamRow, row.stream_id))
+    home = view.state.need(StreamRow, row.stream_id)
+    return authorization.consenting(granted_by, row, home, lambda one: view.state.get(StreamRow, one))
 
 
 def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow]) -> frozenset[bytes]:

@@ -10,6 +10,7 @@ import pytest
 from ledger import (
     comparison,
     comparison_commands,
+    consent_commands,
     days,
     ending_commands,
     errors,
@@ -20,7 +21,7 @@ from ledger import (
 from ledger.pen import Recorded
 from tests.test_catalog_life import content, issue
 from tests.test_ending import kept_type
-from tests.world import AUDITOR, BUSINESS_LICENSE, World, citizen
+from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, World, citizen
 
 FIRST, OTHER = citizen(31), citizen(32)
 """The first party of a license, in whose stream it stands, and a co-owner."""
@@ -195,3 +196,47 @@ def test_of_more_shared_licenses_than_are_looked_at_the_effective_one_is_found(w
     recorded = world.use(holder=OTHER, type_code=BUSINESS_LICENSE)
     assert [item.event.fact["license_ref"] for item in recorded] == [first.license_ref]
     assert recorded[0].event.topic == "LicenseUsed"
+
+
+@pytest.mark.parametrize("grants_first", [True, False])
+def test_a_consent_in_one_file_covers_a_license_of_which_another_file_of_the_holder_is_a_co_owner(
+    world: World, registrar: Any, grants_first: bool
+) -> None:
+    other_file = citizen(35)
+    world.issue(other_file, type_code=CITIZEN_CARD)
+    ref = world.issue(FIRST, co_owner=OTHER)
+    one, two = (other_file, FIRST) if grants_first else (FIRST, other_file)
+    granted = world.grant(mode="holder", holder=one)
+    joins = consent_commands.JoinConsent(
+        actor=world.issuer, authorization_ref=granted, holder=two, evidence="00" * 32
+    )
+    world.do(joins)
+    (told,) = world.use(license_ref=ref)
+    assert told.event.topic == "UseRefused"
+    say(world, linking_commands.LinkHolderCodes, registrar, holder=other_file, linked=OTHER)
+    ways: list[dict[str, Any]] = [{"license_ref": ref}, {"holder": one, "type_code": BUSINESS_LICENSE}]
+    if grants_first:
+        ways.append({"holder": OTHER, "type_code": BUSINESS_LICENSE})
+    for way in ways:
+        (told,) = world.use(**way)
+        assert (told.event.topic, told.event.fact["license_ref"]) == ("LicenseUsed", ref)
+        assert len(told.event.fact["consents"]) == 2
+    assert world.compare(ref, verdicts=MISS).event.topic == "LicenseCompared"
+    world.status(ref, "suspend")
+    (told,) = world.use(license_ref=ref)
+    assert told.event.fact["reason"] == "license-suspended"
+    world.status(ref, "reinstate")
+    say(world, linking_commands.UnlinkHolderCodes, registrar, holder=other_file, linked=OTHER)
+    (told,) = world.use(license_ref=ref)
+    assert told.event.topic == "UseRefused"
+
+
+def test_a_consent_in_one_file_is_that_of_one_party_alone(world: World, registrar: Any) -> None:
+    other_file = citizen(36)
+    world.issue(other_file, type_code=CITIZEN_CARD)
+    ref = world.issue(FIRST, co_owner=OTHER)
+    say(world, linking_commands.LinkHolderCodes, registrar, holder=other_file, linked=OTHER)
+    world.grant(mode="holder", holder=other_file)
+    for way in ({"license_ref": ref}, {"holder": other_file, "type_code": BUSINESS_LICENSE}):
+        (told,) = world.use(**way)
+        assert told.event.fact["reason"] == "consent-missing"
