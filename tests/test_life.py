@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from ledger import days, ending, errors, license, use
 from ledger.state import LicenseRow
 from tests.history import HALL, HOLDER, OPERATOR_REF, REF, STREAMS, History, begun, granted, version
-from tests.life_uses import Uses
+from tests.life_drafts import Drafts
 
 STEPS = 10_000
 
@@ -22,7 +22,7 @@ def run(*, examples: int, steps: int) -> tuple[set[str], int]:
     met: set[str] = set()
     walked = 0
 
-    class Watched(Uses):
+    class Watched(Drafts):
         def teardown(self) -> None:
             nonlocal walked
             met.update(self.outcomes)
