@@ -26,6 +26,10 @@ from ledger.store import Lost, Refused
 
 BATCH_MAX = 256
 QUEUE_MAX = 4_000
+OTHERS_TO_ONE = 12
+"""While others wait, one in so many gives way: it costs about four of them, so that it has a quarter."""
+GIVING_WAY_FEW, OTHERS_RECENT_S, OTHERS_COME_S = 4, 1.0, 0.02
+"""So many go at once, so long after others waited; before they go alone, others have a moment to come."""
 GIVE_WAY_S = 0.005
 """How long, at most, a batch waits for those who were just answered to ask again."""
 RETRY_FOR_S = 20.0
@@ -79,6 +83,8 @@ class Appender:
         self._waiting = 0
         self._giving_way = 0
         """Of those that wait."""
+        self._others_at = float("-inf")
+        """When others last waited."""
         self._wake = threading.Condition()
         self._is_stopping = False
         self._lost_at: float | None = None
@@ -158,13 +164,31 @@ class Appender:
         with self._wake:
             while not self._waiting and not self._is_stopping:
                 self._wake.wait()
+            self._let_others_come()
             return self._batch()
 
+    def _let_others_come(self) -> None:
+        """Wait a moment when all that wait give way, and others, just answered, may be about to ask again.
+
+        Their next batch takes some of these along; a batch of these alone would be in their way.
+        """
+        until = min(time.monotonic() + OTHERS_COME_S, self._others_at + OTHERS_RECENT_S)
+        while self._waiting == self._giving_way and not self._is_stopping:
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._wake.wait(left)
+
     def _batch(self) -> list[Waiting]:
-        """The next batch; of those that give way one in four, and one at least, while others wait."""
+        """The next batch; those that give way have few places in it while others wait, or did just now."""
         batch: list[Waiting] = []
-        others = self._waiting - self._giving_way
-        places = max(1, others // 3) if others else self._batch_max
+        others, now = self._waiting - self._giving_way, time.monotonic()
+        if others:
+            self._others_at = now
+            places = max(1, others // OTHERS_TO_ONE)
+        else:
+            # Who was just answered may be about to ask again.
+            places = GIVING_WAY_FEW if now < self._others_at + OTHERS_RECENT_S else self._batch_max
         aside: list[tuple[tuple[bytes | None, bool], deque[Waiting]]] = []
         while self._queues and len(batch) < self._batch_max:
             whose, queue = self._queues.popitem(last=False)

@@ -1,9 +1,9 @@
 """Imports as jobs of the service: taken in, run one after the other, gone on with after a restart.
 
-A job is a folder of mode 0700 below `imports/` of the data folder: what was asked, the file, and the results.
-The file goes as soon as its rows have their results; the results go after some weeks. A job belongs to the
-client and organization that asked for it, and runs with their powers as they then are. Whoever serves the
-same data folder may go on with it; one process does at a time.
+A job is a folder of mode 0700 below `imports/` of the data folder: what was asked (sealed, since it names an
+operator), the file, and the results. The file goes as soon as its rows have their results; the results go
+after some weeks. A job belongs to the client and organization that asked for it, and runs with their powers
+as they then are. Whoever serves the same data folder may go on with it; one process does at a time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import os
+import secrets
 import shutil
 import threading
 import time
@@ -24,9 +25,9 @@ from ledger import errors, stock_file, stock_results, stock_row, stock_run
 from ledger.command import Actor, Operator
 from ledger.opening import Ledger
 from ledger.reading import Reader
-from signing import ids
+from signing import cbor, ids, keys
 
-JOB, FILE, PART = "job.json", "file", "file.part"
+JOB, FILE, PART = "job", "file", "file.part"
 WAITING_MAX = 10
 """Jobs of one client that are not over."""
 KEPT_DAYS = 30
@@ -98,6 +99,7 @@ class Jobs:
         self._ledger, self._reader, self._submit, self._now = ledger, reader, submit, now
         self.bytes_max = bytes_max
         self._folder = ledger.config.data / "imports"
+        self._key = keys.derive(ledger.vault.ring.body_key, info=cbor.encode(["imports"]))
         self._guard = threading.Lock()
         self._wake = threading.Event()
         self._is_stopping = threading.Event()
@@ -300,12 +302,21 @@ class Jobs:
 
     def _read(self, import_ref: str) -> Job | None:
         try:
-            return Job(**json.loads((self._folder / import_ref / JOB).read_bytes()))
+            sealed = (self._folder / import_ref / JOB).read_bytes()
         except FileNotFoundError:
             return None
+        said = keys.unseal(
+            self._key,
+            nonce=sealed[: keys.NONCE_BYTES],
+            ciphertext=sealed[keys.NONCE_BYTES :],
+            context=import_ref.encode(),
+        )
+        return Job(**json.loads(said))
 
     def _write(self, job: Job) -> None:
-        stock_results.write_private(self._folder / job.import_ref / JOB, json.dumps(asdict(job)).encode())
+        nonce, said = secrets.token_bytes(keys.NONCE_BYTES), json.dumps(asdict(job)).encode()
+        sealed = keys.seal(self._key, nonce=nonce, plaintext=said, context=job.import_ref.encode())
+        stock_results.write_private(self._folder / job.import_ref / JOB, nonce + sealed)
 
     def _require(self, job: Job, status: str) -> None:
         now = self._read(job.import_ref)

@@ -21,7 +21,7 @@ from ledger.stock_results import Outcome, Results, State
 from ledger.stock_row import Judge
 from signing import event, ids
 
-WINDOW_MAX, WINDOW_MIN = 512, 32
+WINDOW_MAX, WINDOW_MIN = 256, 32
 QUIET_S = 20.0
 """So long after somebody else appended rows go in small batches."""
 KEEP_ROWS, KEEP_S = 4_000, 2.0

@@ -24,7 +24,7 @@ import httpx
 
 from api import auth, client
 from ledger import catalog
-from tests import console, world
+from tests import console, leaks_stock, world
 from tests.leaks import Markers
 
 ITEM = "350100-QY-001"
@@ -140,6 +140,13 @@ class Caller:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def put(self, path: str, content: bytes) -> Any:
+        """The answer to a PUT of a file that must succeed."""
+        headers = {**self._headers, "Content-Type": "application/octet-stream"}
+        answer = self._http.put(path, content=content, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
     def get(self, path: str, **headers: str) -> httpx.Response:
         """The answer to a GET."""
         return self._http.get(path, headers={**self._headers, **headers})
@@ -214,6 +221,17 @@ class Day:
             change = {**self.act(), "legal_basis": self.markers.text("legal basis")}
             self.issuer.done(f"{path}/{verb}", change)
         return made
+
+    def import_old(self, holder: dict[str, str]) -> None:
+        """Old licenses whose printed number, identifier and source are the holder's citizen ID."""
+        rows = leaks_stock.rows(holder["code"], (DRIVING, DISABILITY), self.markers)
+        job = self.issuer.done("/v1/imports", {**self.act(), "format": "ndjson"})
+        path = f"/v1/imports/{job['import_ref']}"
+        told = self.issuer.put(f"{path}/file", "".join(json.dumps(row) + "\n" for row in rows).encode())
+        while told["status"] in ("queued", "running"):
+            told = self.issuer.get(path).json()
+        assert (told["status"], told["issued"], told["with_findings"]) == ("done", 2, 2), told
+        self.refusals += self.issuer.get(f"{path}/results").content
 
     def authorize(self, holder: dict[str, str]) -> str:
         """Consent, narrowed; another one, withdrawn; returns the use code of the first."""
@@ -413,6 +431,7 @@ class Day:
         for number in range(people):
             holder = {"code_type": "111", "code": self.markers.code()}
             made = self.issue_and_change(holder)
+            self.import_old(holder)
             use_code = self.authorize(holder)
             self.use(holder, made, use_code)
             self.look(holder, made)
