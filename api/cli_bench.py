@@ -21,7 +21,9 @@ def run(
     context: typer.Context,
     name: Annotated[
         str | None,
-        typer.Argument(help="sharing, issue, lookup, verify, append, check, rebuild, growth; or report."),
+        typer.Argument(
+            help="sharing, issue, lookup, verify, append, check, rebuild, growth, imports; or report."
+        ),
     ] = None,
 ) -> None:
     """Measure this machine: one benchmark with its options, or all; `report` draws what `--save` kept.

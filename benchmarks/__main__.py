@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("sharing", "issue", "lookup", "verify", "append", "check", "rebuild", "growth")
+NAMES = ("sharing", "issue", "lookup", "verify", "append", "check", "rebuild", "growth", "imports")
 OTHERS = ("report",)
 
 
