@@ -91,7 +91,12 @@ def import_(
         )
         told = [str(client), str(organization), form.format, encoding, origin, str(trust_level)]
         name, size = _fingerprint(file, opened, told)
-        state_ = _run(ledger, reader, judge, opened, form, folder=folder, name=name, size=size)
+        try:
+            state_ = _run(ledger, reader, judge, opened, form, folder=folder, name=name, size=size)
+        except OSError as error:
+            raise errors.Unavailable(
+                f"file or results fail ({error.strerror}): put it right, then run the command again"
+            ) from error
     _tell(state_, folder, as_json)
     if state_.rejected:
         raise typer.Exit(1)

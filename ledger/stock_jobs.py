@@ -203,9 +203,8 @@ class Jobs:
             try:
                 self._sweep()
                 waits = self._run_all()
-            except Exception as error:  # noqa: BLE001
-                # A job that breaks costs nobody the next one.
-                _log.error("imports failed", extra={"error_type": type(error).__name__}, exc_info=True)
+            except OSError as error:
+                _log.error("the folder of imports fails", extra={"error_type": type(error).__name__})
                 waits = True
             self._wake.wait(RETRY_S if waits else None)
 
@@ -217,11 +216,22 @@ class Jobs:
             if not waiting:
                 return is_left
             for job in sorted(waiting, key=lambda one: (one.made_at, one.import_ref)):
-                if not self._is_stopping.is_set() and not self._run(job):
+                if not self._is_stopping.is_set() and not self._run_alone(job):
                     is_left = True
             if is_left:
                 return True
         return is_left
+
+    def _run_alone(self, job: Job) -> bool:
+        """As `_run`; a job that breaks costs nobody the next one."""
+        try:
+            return self._run(job)
+        except Exception as error:  # noqa: BLE001
+            _log.error("an import failed", extra={"error_type": type(error).__name__}, exc_info=True)
+            self._move(
+                job, "failed", problem={"type": errors.LedgerError.type, "detail": "the import failed"}
+            )
+            return True
 
     def _run(self, job: Job) -> bool:
         """Whether the job is done with: else it is tried again, or another process has it."""
@@ -255,7 +265,11 @@ class Jobs:
             _log.warning("an import waits", extra={"error_type": error.type})
             return False
         except FileNotFoundError:
-            return True  # cancelled, or done by another process
+            # Cancelled, or done by another process; else somebody took the file away.
+            self._move(job, "failed", problem={"type": errors.NotFound.type, "detail": "the file is gone"})
+        except OSError as error:
+            _log.error("an import waits for its disk", extra={"error_type": type(error).__name__})
+            return False
         except errors.Conflict:
             return False  # another process has it
         except errors.LedgerError as error:

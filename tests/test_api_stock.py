@@ -190,6 +190,27 @@ def test_a_suspended_client_imports_no_further(face: Face, caller: Caller) -> No
     assert job.problem["type"] == "client-suspended"
 
 
+def test_a_job_whose_file_is_gone_or_that_breaks_costs_nobody_the_next_one(
+    face: Face, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = face.served.imports
+    judge = jobs._judge
+
+    def breaking(job: stock_jobs.Job) -> Any:
+        if job.case_number == "GONE":
+            (face.served.ledger.config.data / "imports" / job.import_ref / stock_jobs.FILE).unlink()
+            raise FileNotFoundError
+        if job.case_number == "BROKEN":
+            raise ArithmeticError
+        return judge(job)
+
+    monkeypatch.setattr(jobs, "_judge", breaking)
+    gone, broken = (imported(caller, [row(1)], case_number=case) for case in ("GONE", "BROKEN"))
+    assert (gone["status"], gone["problem"]["type"]) == ("failed", "not-found")
+    assert (broken["status"], broken["problem"]["type"]) == ("failed", "internal")
+    assert imported(caller, [row(1)])["status"] == "done"
+
+
 def test_a_job_goes_on_when_the_service_is_started_again(cluster: Cluster) -> None:
     configured = cluster.clone()
     rows = [row(number) for number in range(1, 200)]
