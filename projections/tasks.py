@@ -252,13 +252,14 @@ class Lists:
         """Licenses that have not ended and of which something is due between two days, the nearest first."""
         key = "expires_key" if kind == "expiry" else "endorse_key"
         listed = listing.listing("tasks", "reminders", LicenseRow, index=key, key=key)
+        begins, ends = max(0, first), max(0, last)
         return listing.page(
             self._database,
             self._cursors,
             listed,
             _answered_for(issuer, reach),
             of=["tasks", "reminders", kind, issuer],
-            first=paging.Bounds(since=first << _ISSUED_BITS, until=((last + 1) << _ISSUED_BITS) - 1),
+            first=paging.Bounds(since=begins << _ISSUED_BITS, until=((ends + 1) << _ISSUED_BITS) - 1),
             is_by_index=False,
             limit=limit,
             cursor=cursor,
