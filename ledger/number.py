@@ -17,6 +17,7 @@ from ledger.vault import Lookup, Vault
 from signing import ids
 
 KIND, FILED = "unique-number", "number"
+FIELD = "@license_number"
 FILED_MAX = 200
 """Licenses of one printed number at which the ledger looks."""
 _DIVISION = slice(2, 8)

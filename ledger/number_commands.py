@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from ledger import coverage, party, power
 from ledger.command import Reads, View, Wants
 from ledger.comparison_commands import CompareLicense
-from ledger.state import AuthorizationRow, LicenseRow, StreamRow
+from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow
 from ledger.use_commands import UseLicense
 from ledger.vault import Vault
 
@@ -61,16 +61,25 @@ class UseByNumber(UseLicense):
         return [row for row in rows if not view.state.need(StreamRow, row.stream_id).is_erased]
 
     def _fitting(self, view: View) -> list[LicenseRow]:
-        """Those filed under the number that fit what is known of issuer and area."""
+        """Those filed under the number, of the type or one that ever stood for it, that fit what is known of
+        issuer and area: consents of other licenses' holders are not looked for.
+        """
         issuer, area, _ = self.expected
+        types = self._looked_for(view)
         rows = (view.state.get(LicenseRow, ref) for ref in self.found)
         return [
             row
             for row in rows
             if row is not None
+            and row.type_code in types
             and issuer in (None, row.issuer)
             and (area is None or coverage.is_within(power.area_of(row.area_code, row.issuer), area))
         ]
+
+    def _looked_for(self, view: View) -> set[str]:
+        assert self.type_code is not None, "a number comes with a type"
+        row = view.state.get(TypeRow, self.type_code)
+        return {self.type_code, *(() if row is None else row.local_types)}
 
     def _asked_about(self, own: bytes) -> tuple[tuple[str, bytes, list[Any]], ...]:
         return (("asked", own, [None, None, None, self.number]),)

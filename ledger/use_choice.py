@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ledger import authorization, coverage, mapping
+from ledger import authorization, coverage, mapping, number
 from ledger.state import AuthorizationRow, LicenseRow, StreamRow, TypeRow, altered
 from ledger.use import (
     CHOICES_MAX,
@@ -79,7 +79,8 @@ def decide(
             outcome = _try(row, licenses, asked, types, homes, kept, contested, mappings, local, at=at)
             if outcome.reason is None:
                 return outcome
-            nearest = max(nearest, outcome, key=_progress)
+            if not asked.is_by_number or _tells_by_number(row, outcome):
+                nearest = max(nearest, outcome, key=_progress)
     return nearest._replace(mappings=mappings) if mappings else nearest
 
 
@@ -133,6 +134,17 @@ def _try(
     if is_ambiguous:
         return ambiguous(row, effective, is_by_number=asked.is_by_number)
     return Outcome(reason=None, authorization=row, licenses=tuple(effective), kept=kept, mappings=mappings)
+
+
+def _tells_by_number(row: AuthorizationRow, outcome: Outcome) -> bool:
+    """Whether a requester may know why `row` does not grant what has a number.
+
+    A consent was looked for because its holder has the number: any reason would tell so. It is told of a
+    license under a live consent that opens the number.
+    """
+    opens = row.field_names is None or number.FIELD in row.field_names
+    is_of_license = bool(outcome.licenses) or outcome.home is not None
+    return row.mode != "holder" or (opens and is_of_license)
 
 
 def ambiguous(

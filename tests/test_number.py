@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ledger import (
+    authorization_commands,
     comparison_commands,
     correction_commands,
     directory,
@@ -98,6 +99,35 @@ def test_a_holders_consent_opens_its_own_license_of_a_number_and_no_other(world:
     refused = told(world, by_number(world, "NO-7"))
     assert (refused["reason"], set(refused["choices"])) == ("ambiguous", own)
     assert other not in refused["choices"]
+
+
+def test_a_consent_tells_nothing_of_whose_a_number_is_unless_it_opens_the_number(world: World) -> None:
+    own, other = held(world, "NO-7"), held(world, "NO-8", citizen(2))
+    world.do(issue(world, content("NO-6"), type_code=CITIZEN_CARD))
+    numbers = ("NO-6", "NO-7", "NO-8", "NO-9")
+
+    def reasons(**asked: Any) -> list[str | None]:
+        said = [told(world, by_number(world, one, **asked)) for one in numbers]
+        assert all(one.get("authorization_ref") is None for one in said if one.get("reason"))
+        return [one.get("reason") for one in said]
+
+    nobodys = ["not-authorized"] * len(numbers)
+    assert reasons() == nobodys
+    ref = world.grant(mode="holder", holder=ENTERPRISE, field_names=("name",))
+    # A use is recorded and counted, and its holder reads of it; nothing else tells one number from another.
+    assert reasons() == ["not-authorized", None, "not-authorized", "not-authorized"]
+    assert reasons(field_names=("legal_person",)) == nobodys
+    world.status(own, "suspend")
+    assert reasons() == nobodys
+    world.do(authorization_commands.WithdrawAuthorization(actor=world.issuer, authorization_ref=ref))
+    assert reasons() == nobodys
+    ref = world.grant(mode="holder", holder=ENTERPRISE)
+    assert told(world, by_number(world, "NO-7"))["reason"] == "license-suspended"
+    assert told(world, by_number(world, "NO-6"))["reason"] == "not-authorized"
+    world.do(authorization_commands.WithdrawAuthorization(actor=world.issuer, authorization_ref=ref))
+    # Who no longer has an authorization learns no more than who never had one.
+    assert reasons() == nobodys
+    assert other != own
 
 
 def test_what_is_known_of_issuer_and_area_tells_equal_numbers_apart(world: World) -> None:
