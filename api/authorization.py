@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api import access, acts, answers, examples, models, models_authorization, routes, service
 from ledger import authorization as authorizations
-from ledger import authorization_commands, days, errors, identifiers, power, state
+from ledger import authorization_commands, days, errors, identifiers, state
 from projections import authorization as lists
 from projections import holder as files
 from signing import ids
@@ -70,7 +70,8 @@ async def grant(request: Request, body: examples.GrantBody, key: acts.Idempotenc
     ),
 )
 async def get_authorization(request: Request, authorization_ref: str) -> Response:
-    """Its scope and count, for its requester, its grantor and who succeeded that; no use code."""
+    """Its scope and count, for its requester, its grantor and, unless a holder consented, who succeeded that;
+    no use code."""
     served, asking = service.of(request), routes.asking(request)
 
     def look() -> answers.Json:
@@ -84,11 +85,15 @@ async def get_authorization(request: Request, authorization_ref: str) -> Respons
 
 
 def _may_know(served: service.Service, organization: str, row: state.AuthorizationRow, *, at: int) -> bool:
-    """Whether an organization may use it, granted it, or has the powers of who did."""
+    """Whether an organization may use it, recorded it, or has the powers of who granted it.
+
+    The powers over types that pass to a successor are none over what holders consented to.
+    """
     if organization in (row.requester, row.grantor):
         return True
     own = served.reader.row(state.OrganizationRow, organization)
-    return power.has_succeeded(own, row.grantor, day=days.of_instant(at), type_codes=row.type_codes)
+    day = days.of_instant(at)
+    return row.mode != "holder" and authorizations.is_grantor(row, own, organization, day=day)
 
 
 @router.post(

@@ -400,17 +400,20 @@ def _own_authorization(authorization_ref: bytes, about: event.Event, state: Stat
         raise errors.Conflict("the authorization stands in another stream")
     if row.is_withdrawn:
         raise errors.AuthorizationWithdrawnConflict
-    if about.client is not None and row.mode != "holder" and not _is_grantor(row, about, state):
+    own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
+    acting = about.organization
+    if about.client is not None and row.mode != "holder" and not is_grantor(row, own, acting, day=day):
         raise errors.AuthorizationNotFound
     return row
 
 
-def _is_grantor(row: AuthorizationRow, about: event.Event, state: State) -> bool:
-    """Whether the actor granted it or succeeded who did, and has not handed all its types on."""
-    own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
+def is_grantor(row: AuthorizationRow, own: OrganizationRow | None, organization: str, *, day: int) -> bool:
+    """Whether an organization, whose row is `own`, granted it or succeeded who did, and has not handed all
+    its types on. Asked of standing ones: a holder's consent was granted by the holder.
+    """
     if power.handed_over(own, row.type_codes, day=day) == {*row.type_codes}:
         return False
-    return row.grantor == about.organization or power.has_succeeded(
+    return row.grantor == organization or power.has_succeeded(
         own, row.grantor, day=day, type_codes=row.type_codes
     )
 

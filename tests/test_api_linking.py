@@ -212,6 +212,9 @@ def test_a_successor_finds_what_remains_of_its_predecessors_licenses(face: Face,
     granted = former.done("/v1/authorizations", api_world.grant_body(to=world.OPERATOR))["authorization_ref"]
     assert heir.get(f"/v1/authorizations/{granted}").status_code == 404
     cards = [former.done("/v1/licenses", issue_body(6))["license_ref"] for _ in range(2)]
+    attesting = face.register(api_world.examples.REQUESTER, "consent:attest")
+    of_one = api_world.grant_body(6, to=world.OPERATOR, license_types=[], license_refs=cards[:1])
+    consented = attesting.done("/v1/authorizations", of_one)["authorization_ref"]
     ended = organ.done("/v1/holders/end", {**about(6), "kind": "death"})
     said = {**about(6), "former_name": "旧名", "new_name": "新名", "changed_on": "2026-01-31"}
     renamed = organ.done("/v1/holders/names", said)
@@ -230,6 +233,9 @@ def test_a_successor_finds_what_remains_of_its_predecessors_licenses(face: Face,
     face.console(succession)
     # What the successor may narrow, it is told.
     assert heir.get(f"/v1/authorizations/{granted}").json()["authorization_ref"] == granted
+    # What a holder consented to is no power over a type that could pass.
+    assert heir.get(f"/v1/authorizations/{consented}").status_code == 404
+    assert former.get(f"/v1/authorizations/{consented}").status_code == 200
     for name in ("endings", "stale-names"):
         asked, member = f"/v1/tasks/{name}", name.replace("-", "_")
         assert former.get(asked, **behind).json()[member] == []
