@@ -69,7 +69,7 @@ async def read_statistics(
     at_least: acts.AtLeast = None,
 ) -> Response:
     """What was issued, changed, used, compared, refused and verified, by Beijing day of recording. Unless the
-    caller may read the trail, a figure from 1 to 4 is null, and in greater ones small parts are rounded."""
+    caller may read the trail, each part from 1 to 4 counts as 0 or 5, and a figure of 0 so made is null."""
     served, asking = service.of(request), routes.asking(request)
     wanted = acts.at_least(at_least)
     groups = _groups(group_by)
@@ -94,7 +94,7 @@ async def read_statistics(
             "through": through,
             "from": days.text(first),
             "until": days.text(last),
-            "lines": [_line(line, masks=masks) for line in lines],
+            "lines": [shown(line, masks=masks) for line in lines],
         }
 
     return routes.answer(await served.read(look))
@@ -107,14 +107,15 @@ def _groups(said: str | None) -> tuple[statistics.Group, ...]:
     return tuple(group for group in get_args(statistics.Group) if group in named)
 
 
-def _line(line: statistics.Line, *, masks: bool) -> answers.Json:
+def shown(line: statistics.Line, *, masks: bool) -> answers.Json:
     """The sums of one group; what is not there did not happen."""
 
     def told(figure: statistics.Figure) -> int | None:
         return figure.masked if masks else figure.count
 
     def mean_delay(figure: statistics.Figure) -> int | None:
-        return None if told(figure) is None else figure.delay_s // figure.count
+        is_told = figure.is_exact or not masks
+        return figure.delay_s // figure.count if is_told else None
 
     counted = line.measures
     plain = {name: told(counted[name]) if name in counted else 0 for name in _PLAIN}

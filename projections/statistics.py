@@ -1,8 +1,8 @@
 """Statistics 统计: what happened on each Beijing day, counted by type and issuer.
 
 A day is that of recording. A refusal that names no license counts under no issuer, and under the type that
-was asked for, if any. Figures say nothing of a holder, but a small one may: who is not an auditor gets no
-figure below `MASKED_BELOW`, and sums in which small ones are rounded (docs/statistics.md). Sums over days,
+was asked for, if any. Figures say nothing of a holder, but a small one may: who is not an auditor gets sums
+in which small parts are rounded (docs/statistics.md). Sums over days,
 types, issuers and regions are made when they are asked for.
 """
 
@@ -30,7 +30,6 @@ from projections import db, sql
 from projections.projection import Happened, licenses_of
 
 Group = Literal["day", "type", "issuer", "region"]
-MASKED_BELOW = 5
 DAYS_MAX = 366
 FIGURES_MAX = 20_000
 """Figures of one answer; beyond it the question must be narrower."""
@@ -62,8 +61,16 @@ class Figure:
 
     @property
     def masked(self) -> int | None:
-        """What is told to whoever is no auditor; None for 1 to 4, and where nothing is left of small ones."""
-        return None if self.count < MASKED_BELOW or not self.rounded else self.rounded
+        """What is told to whoever is no auditor; None: nothing is left of small parts.
+
+        Whether it is told rests on what is told alone: beside known parts, the exact sum would show through.
+        """
+        return self.rounded or None
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether what is told to whoever is no auditor is the count, so that a mean tells nothing of it."""
+        return self.rounded == self.count
 
 
 class Statistics:

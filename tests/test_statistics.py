@@ -114,13 +114,22 @@ def test_no_small_figure_can_be_told_from_others(here: Projected) -> None:
             return line.measures["issued"]
 
         small, whole = issued(type_code=CITIZEN_CARD), issued()
-        assert (small.count, small.masked, whole.count) == (3, None, 10)
+        assert (small.count, small.masked, whole.count) == (3, small.rounded or None, 10)
         assert issued(type_code=BUSINESS_LICENSE).masked == 7
         assert issued().rounded == whole.rounded == whole.masked
         assert whole.rounded == small.rounded + 7
         assert issued(issuer=ISSUER).rounded == whole.rounded
         readings.add(small.rounded)
     assert readings == {0, 5}
+
+
+def test_what_is_told_of_small_parts_rests_on_their_rounding_alone() -> None:
+    """Beside a part of its own that counts as 5, an issuer reads nothing off another's."""
+    for unknown in range(1, 5):
+        beside = statistics.Figure(count=2 + unknown, rounded=5)
+        assert beside.masked == 5
+        nothing_left = statistics.Figure(count=3 + unknown, rounded=0)
+        assert nothing_left.masked is None
 
 
 def test_the_delay_between_a_fact_and_its_recording_is_summed(here: Projected) -> None:
