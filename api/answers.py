@@ -120,11 +120,15 @@ def _disclosed(made: use.LicenseUsed, version: disclosure.Version) -> Json:
 
 def proven(item: service.Recorded) -> Json:
     """What every answer to a command says."""
+    return {**witnessed(item), "event": spelling.to_base64(item.data)}
+
+
+def witnessed(item: service.Recorded) -> Json:
+    """As `proven`, without the event's bytes: they would tell more than the caller may know."""
     return {
         "index": item.index,
         "recorded_at": days.instant_text(item.event.recorded_at),
         "effective_at": days.instant_text(item.event.effective_at),
-        "event": spelling.to_base64(item.data),
         "receipt": item.receipt,
     }
 

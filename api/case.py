@@ -100,7 +100,7 @@ async def find_case(request: Request, body: examples_case.FindCaseBody) -> Respo
 async def _said(served: service.Service, asked: case_commands.OpenCase | case_commands.CloseCase) -> Response:
     item, is_repeat = await _record(served, asked)
     said = {"case_number": item.event.case_number, "repeated": is_repeat}
-    return routes.answer({**answers.proven(item), **said})
+    return routes.answer({**answers.witnessed(item), **said})
 
 
 async def _record(
@@ -190,7 +190,7 @@ def _span(one: cases.Span) -> answers.Json:
         "opened_index": one.opened_index,
         "closed_at": None if one.closed_at is None else days.instant_text(one.closed_at),
         "closed_index": one.closed_index,
-        "parties": len(one.parties) + one.unknown,
+        "parties": one.named,
     }
 
 

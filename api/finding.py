@@ -23,7 +23,7 @@ def shown(row: trail.TrailRow) -> answers.Json:
         said["case"] = {
             "opened_at": None if opened_at is None else days.instant_text(opened_at),
             "ended_at": None if ended_at is None else days.instant_text(ended_at),
-            "parties": sum(len(one.parties) + one.unknown for one in known),
+            "parties": sum(one.named for one in known),
             "missing_types": list(row.case.missing),
         }
     if row.change is not None:
@@ -58,7 +58,7 @@ class Strangers:
         for one in finding.spans(row):
             for stream_id in one.parties:
                 yield from self._served.streams(stream_id)
-            if one.unknown and one.opened_index is not None:
+            if one.named > len(one.parties) and one.opened_index is not None:
                 (data,) = self._served.reader.events([one.opened_index])
                 for _, code_type, code, _ in self._served.disclosure.part(event.parse(data), "parties") or ():
                     found = self._served.reader.find("holder", code_type, code)

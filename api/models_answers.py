@@ -14,14 +14,19 @@ class Answer(pydantic.BaseModel):
     """Base of all answers."""
 
 
-class Proven(Answer):
-    """What every answer to a command says."""
+class Witnessed(Answer):
+    """That an event stands in the log, without its bytes."""
 
     index: int = Field(description="Leaf index of the event in the log")
     recorded_at: str
     effective_at: str
-    event: str = Field(description="Stored bytes of the event, base64")
     receipt: str = Field(description="C2SP tlog-proof of the event: its detached signature")
+
+
+class Proven(Witnessed):
+    """What every answer to a command says."""
+
+    event: str = Field(description="Stored bytes of the event, base64")
 
 
 class Warned(Answer):

@@ -99,8 +99,8 @@ class FindCase(models.Strict):
     case_number: models.CaseNumber
 
 
-class CaseSaid(models_answers.Proven):
-    """What was said of a case."""
+class CaseSaid(models_answers.Witnessed):
+    """What was said of a case; not the event's bytes, in which stands whether the ledger knows a party."""
 
     case_number: str
     repeated: bool = Field(description="It was said before, and recorded then")

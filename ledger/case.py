@@ -34,20 +34,21 @@ class Span(NamedTuple):
     opened_at: int | None = None
     opened_index: int | None = None
     opening: str | None = None
-    """Digest of what the opening says in clear."""
+    """Digest of what the opening says in clear, but for the streams: a repeat is known by it, and who says it
+    twice must not learn whom the ledger knows."""
     closed_at: int | None = None
     closed_index: int | None = None
     closing: str | None = None
-    unknown: int = 0
-    """Parties whom the ledger did not know when the case was opened."""
+    named: int = 0
+    """How many parties were named."""
     parties: tuple[bytes, ...] = ()
-    """Streams of the others."""
+    """Streams of those whom the ledger knew when the case was opened; two may be one holder's."""
 
     @property
     def text(self) -> str:
         """The line in decision state."""
         said = ["-" if item is None else str(item) for item in self[:6]]
-        return " ".join([*said, str(self.unknown), *map(ids.text, self.parties)])
+        return " ".join([*said, str(self.named), *map(ids.text, self.parties)])
 
 
 def key(organization: str, case_number: str) -> bytes:
@@ -66,7 +67,7 @@ def parsed(lines: Sequence[str]) -> list[Span]:
 
 
 def _span(items: Sequence[str]) -> Span:
-    opened_at, opened_index, opening, closed_at, closed_index, closing, unknown, *parties = items
+    opened_at, opened_index, opening, closed_at, closed_index, closing, named, *parties = items
 
     def number(text: str) -> int | None:
         return None if text == "-" else int(text)
@@ -78,7 +79,7 @@ def _span(items: Sequence[str]) -> Span:
         closed_at=number(closed_at),
         closed_index=number(closed_index),
         closing=None if closing == "-" else closing,
-        unknown=int(unknown),
+        named=int(named),
         parties=tuple(ids.parse(text) for text in parties),
     )
 
@@ -91,14 +92,6 @@ def ended_at(known: Sequence[Span]) -> int | None:
 def is_opened(known: Sequence[Span]) -> bool:
     """Whether anybody said that the case was opened."""
     return any(one.opened_at is not None for one in known)
-
-
-def is_same_opening(span: Span, other: Span) -> bool:
-    """Whether two openings say the same: a party may have become known, or have been erased, meanwhile."""
-    gone, come = set(span.parties) - set(other.parties), set(other.parties) - set(span.parties)
-    count = len(span.parties) + span.unknown, len(other.parties) + other.unknown
-    is_alike = count[0] == count[1] and len(come) <= span.unknown and len(gone) <= other.unknown
-    return span.opening == other.opening and is_alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +157,7 @@ class CaseOpened(CaseFact):
             opened_at=at,
             opened_index=index,
             opening=said(item, channel, roles),
-            unknown=len(self.unknown),
+            named=len(roles),
             parties=tuple(sorted({stream_id for _, stream_id in self.parties})),
         )
 
@@ -173,8 +166,8 @@ class CaseOpened(CaseFact):
         if about.service_item is None:
             raise errors.Invalid("a case is of a service item", field="service_item_code")
         roles = [*(role for role, _ in self.parties), *self.unknown]
-        if len(roles) > PARTIES_MAX or len(set(self.parties)) != len(self.parties):
-            raise errors.Invalid(f"at most {PARTIES_MAX} different parties", field="parties")
+        if len(roles) > PARTIES_MAX:
+            raise errors.Invalid(f"at most {PARTIES_MAX} parties", field="parties")
         if not set(roles) <= set(ROLES):
             raise errors.Invalid(f"a role is one of {', '.join(ROLES)}", field="parties")
         for _, stream_id in self.parties:

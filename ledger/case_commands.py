@@ -58,20 +58,24 @@ class OpenCase(_OfCase):
 
     def decide(self, view: View) -> list[Draft]:
         own = self._own(view)
-        known: dict[tuple[str, bytes], HolderCode] = {}
-        unknown: dict[tuple[str, HolderCode], None] = {}
-        for role, holder in self.parties:
+        known: list[tuple[str, bytes, HolderCode]] = []
+        unknown: list[tuple[str, HolderCode]] = []
+        # Once by code and not by holder: how many there are must not tell whose codes are one holder's.
+        for role, holder in dict.fromkeys(self.parties):
             entry = view.entry(holder_lookup(view.vault, holder))
             if entry is None:
-                unknown[role, holder] = None
+                unknown.append((role, holder))
             else:
-                known.setdefault((role, entry.stream_id), holder)
-        made = case.CaseOpened(parties=tuple(known), unknown=tuple(role for role, _ in unknown))
+                known.append((role, entry.stream_id, holder))
+        made = case.CaseOpened(
+            parties=tuple((role, stream_id) for role, stream_id, _ in known),
+            unknown=tuple(role for role, _ in unknown),
+        )
         if self._is_repeat(made, view):
             return []
         seals: list[tuple[str, bytes, Any]] = [
             (f"party/{number}", stream_id, [holder.code_type, holder.code, holder.printed])
-            for number, ((_, stream_id), holder) in enumerate(known.items())
+            for number, (_, stream_id, holder) in enumerate(known)
         ]
         if unknown:
             content = [[role, one.code_type, one.code, one.printed] for role, one in unknown]
@@ -79,12 +83,15 @@ class OpenCase(_OfCase):
         return [Draft(fact=made, stream_id=own, effective_at=self.at, seals=tuple(seals))]
 
     def _is_repeat(self, made: case.CaseOpened, view: View) -> bool:
-        """Whether the same was said before; raises CaseConflict where another thing was."""
+        """Whether the same was said before; raises CaseConflict where another thing was.
+
+        Who the parties are is not compared: an answer that depends on it would tell whom the ledger knows.
+        """
         before = next((one for one in self._known(view) if one.opened_at == self.at), None)
         if before is None:
             return False
         said = made.span_of(self.at, item=self.actor.service_item, channel=self.actor.channel)
-        if not case.is_same_opening(before, said):
+        if before.opening != said.opening:
             raise errors.CaseConflict("another thing was said of this opening", field="opened_at")
         return True
 

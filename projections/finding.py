@@ -72,7 +72,7 @@ def _of_look(about: event.Event, row: CaseRow | None) -> set[str]:
     if ended_at is not None and ended_at <= about.recorded_at:
         found.add(AFTER_END)
     parties = {stream_id for one in known for stream_id in one.parties}
-    if (parties or any(one.unknown for one in known)) and about.stream_id not in parties:
+    if any(one.named for one in known) and about.stream_id not in parties:
         found.add(OF_NO_PARTY)
     return found
 

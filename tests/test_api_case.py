@@ -76,7 +76,11 @@ def test_what_comes_again_is_recorded_once_under_any_key(face: Face, hall: Calle
     made = hall.done("/v1/cases/open", opened("B-1", parties=[person(3)]))
     before = face.events()
     again = hall.done("/v1/cases/open", opened("B-1", parties=[person(3)]))
-    assert (again["index"], again["event"], again["repeated"]) == (made["index"], made["event"], True)
+    assert (again["index"], again["recorded_at"], again["repeated"]) == (
+        made["index"],
+        made["recorded_at"],
+        True,
+    )
     hall.done("/v1/cases/close", closed("B-1"), key="close-B-1")
     for key in ("close-B-1", "another"):
         assert hall.done("/v1/cases/close", closed("B-1"), key=key)["repeated"]
@@ -113,6 +117,41 @@ def test_the_codes_of_parties_are_sealed_each_under_its_own_key_or_with_the_orga
     keeping.erase_holder(ledger, face.served.appender, world.citizen(5), ledger.console)
     assert opens(about, "party/0") is None
     assert hall.done("/v1/cases/open", opened("C-1", parties=parties))["index"] == made["index"]
+
+
+def test_an_answer_about_a_case_is_the_same_for_known_and_unknown_codes(face: Face, hall: Caller) -> None:
+    issuer = face.register(world.ISSUER, "license:issue")
+    for serial in (11, 12):
+        issuer.done("/v1/licenses", issue_body(serial))
+    known, also_known, unknown, also_unknown = person(11), person(12), person(13), person(14)
+
+    def shown(answer: dict[str, Any]) -> dict[str, Any]:
+        assert "event" not in answer
+        varying = ("index", "recorded_at", "receipt", "case_number", "opened_index")
+        return {name: value for name, value in answer.items() if name not in varying}
+
+    def asked(number: str, *codes: tuple[str, dict[str, Any]]) -> list[Any]:
+        """What is told of an opening with some parties, of others in their place, and of the case."""
+        first, *others = ([{"role": role, **code}] for role, code in codes)
+        both = [{"role": role, **codes[0][1]} for role in ("applicant", "agent", "applicant")]
+        told_ = [shown(hall.done("/v1/cases/open", opened(number, parties=first)))]
+        for other in others:
+            told_.append(shown(hall.done("/v1/cases/open", opened(number, parties=other))))
+            rows = {"operator": OPERATOR, "rows": [row(opened(number, parties=other))]}
+            told_ += [shown(one["answer"]) for one in hall.done("/v1/cases/batch", rows)["rows"]]
+        told_.append(shown(hall.done("/v1/cases/open", opened(f"{number}-2", parties=both))))
+        (span,) = told(hall, f"{number}-2")["spans"]
+        return [*told_, shown(span)]
+
+    codes = {
+        "E-1": (known, also_known, unknown),
+        "E-2": (unknown, known, also_unknown),
+        "E-3": (unknown, also_unknown, known),
+        "E-4": (known, unknown, also_known),
+    }
+    answers = [asked(number, *(("applicant", one) for one in three)) for number, three in codes.items()]
+    assert answers[1:] == answers[:1] * 3
+    assert answers[0][-1]["parties"] == 2
 
 
 def test_a_list_answers_row_by_row_in_its_order_and_can_come_again(face: Face, hall: Caller) -> None:

@@ -113,7 +113,6 @@ def test_a_case_belongs_to_the_organization_that_numbered_it() -> None:
         (opened(("applicant", STREAMS[HALL])), {}, "parties"),
         (opened(("applicant", b"nobody".ljust(16))), {}, "parties"),
         (opened(("boss", HOLDER)), {}, "parties"),
-        (opened(("applicant", HOLDER), ("applicant", HOLDER)), {}, "parties"),
         (opened(unknown=("applicant",) * (case.PARTIES_MAX + 1)), {}, "parties"),
         (closed("perhaps"), {}, "outcome"),
         (closed(type_codes=(FREE,)), {}, "license_types"),
@@ -155,15 +154,17 @@ def test_a_span_reads_as_it_was_written() -> None:
         assert case.spans(row) == [one]
 
 
-def test_two_openings_are_the_same_when_only_what_the_ledger_knows_has_changed() -> None:
-    one = case.Span(opening="x", unknown=1, parties=(b"1" * 16,))
-    become_known = case.Span(opening="x", unknown=0, parties=(b"1" * 16, b"2" * 16))
-    erased = case.Span(opening="x", unknown=2, parties=())
-    another = case.Span(opening="x", unknown=1, parties=(b"3" * 16,))
-    more = case.Span(opening="x", unknown=2, parties=(b"1" * 16,))
-    assert case.is_same_opening(one, become_known)
-    assert case.is_same_opening(one, erased)
-    assert case.is_same_opening(one, another)
-    assert not case.is_same_opening(one, more)
-    assert not case.is_same_opening(become_known, case.Span(opening="x", parties=(b"1" * 16, b"3" * 16)))
-    assert not case.is_same_opening(one, one._replace(opening="y"))
+def test_two_openings_are_the_same_whoever_the_parties_are_that_the_ledger_knows() -> None:
+    def opening(*parties: tuple[str, bytes], unknown: tuple[str, ...] = (), item: str = "i") -> case.Span:
+        return opened(*parties, unknown=unknown).span_of(1, item=item, channel="web")
+
+    one = opening(("agent", HOLDER), unknown=("applicant",))
+    for other in (
+        opening(("applicant", HOLDER), unknown=("agent",)),
+        opening(("applicant", HOLDER), ("agent", HOLDER)),
+        opening(unknown=("agent", "applicant")),
+    ):
+        assert (one.opening, one.named) == (other.opening, other.named)
+    assert one.opening != opening(unknown=("agent",)).opening
+    assert one.opening != opening(unknown=("agent", "interested")).opening
+    assert one.opening != opening(unknown=("agent", "applicant"), item="j").opening
