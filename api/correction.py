@@ -49,6 +49,7 @@ async def correct_holder(
         holder=acts.holder(body.holder),
         parties=attachment.owned(parties, brought, left),
         looked_at=row.version_index,
+        removed=tuple(body.removed_attachments),
         content=await served.read(license.judged, served, row.type_code, content),
         type_and_issuer=(row.type_code, row.issuer),
         effective_at=acts.instant(body.effective_at),

@@ -142,6 +142,7 @@ async def amend(
         parties=attachment.owned(parties, brought, left),
         content=content,
         looked_at=row.version_index,
+        removed=tuple(body.removed_attachments),
         type_and_issuer=known,
         effective_at=acts.instant(body.effective_at),
         **acts.counterparts(body.counterparts),

@@ -119,6 +119,7 @@ def _follows(row: state.LicenseRow, version: disclosure.Version, removed: list[s
         "holder": holder,
         "type_code": version.fact.type_code,
         "parties": attachment.without(_parties(version), removed),
+        "removed": tuple(removed),
     }
 
 

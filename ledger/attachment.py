@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -143,15 +143,22 @@ def opened(said: Mapping[str, Sequence[Any]]) -> dict[str, Attached]:
 def kept(
     present: Mapping[str, Attached], given: Iterable[Given], removed: Iterable[str]
 ) -> dict[str, Attached]:
-    """What the next version keeps of the present one's attachments, by field; raises Invalid."""
+    """What the next version keeps of the present one's attachments, by field; raises Invalid.
+
+    Whether those to be removed are there is asked under the lock (`require_removable`): a request that comes
+    again removed them before.
+    """
     gone = {PREFIX + name for name in removed}
-    for name in removed:
-        if PREFIX + name not in present:
-            raise errors.Invalid("the license has no such attachment", field="removed_attachments")
     replaced = {PREFIX + one.name for one in given}
     if gone & replaced:
         raise errors.Invalid("an attachment is replaced or removed", field="removed_attachments")
     return {name: one for name, one in present.items() if name not in gone | replaced}
+
+
+def require_removable(removed: Iterable[str], field_names: Collection[str]) -> None:
+    """Nothing when a license has every attachment that its next version is to lack; raises Invalid."""
+    if any(PREFIX + name not in field_names for name in removed):
+        raise errors.Invalid("the license has no such attachment", field="removed_attachments")
 
 
 def blobs(attached: Iterable[Attached], owned: Mapping[str, int]) -> tuple[tuple[int, bytes], ...]:

@@ -99,6 +99,8 @@ class VersionCommand(representation_commands.OfVersion):
     attachments: tuple[attachment.Attached, ...] = ()
     looked_at: int | None = None
     """Leaf index of the version from which attachments are kept; None for a new license."""
+    removed: tuple[str, ...] = ()
+    """Names of attachments that the next version lacks."""
     places: tuple[int, ...] = field(default_factory=draw_places)
 
     def _values(self, license_id_: str, holder: tuple[str, str], previous: str | None) -> dict[str, Any]:
@@ -166,10 +168,13 @@ class VersionCommand(representation_commands.OfVersion):
         }
 
     def _require_known(self, row: LicenseRow) -> None:
-        """Nothing unless the license got or lost attachments since it was looked at; raises Conflict."""
+        """Nothing unless the license got or lost attachments since it was looked at, or has none of a removed
+        name; raises Conflict, Invalid.
+        """
         names = (*row.field_names, *(one.field_name for one in self.attachments))
         if self.looked_at != row.version_index and any(map(attachment.is_name, names)):
             raise errors.Conflict("the license has a newer version meanwhile")
+        attachment.require_removable(self.removed, row.field_names)
 
     def _due(self, rules: TypeRulesRow | None) -> int | None:
         """The first day due that was said, else by the type's cycle."""

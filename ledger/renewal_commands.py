@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ledger import errors, license, license_id, number, representation_commands, serial
+from ledger import attachment, errors, license, license_id, number, representation_commands, serial
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.license_commands import (
@@ -60,6 +60,7 @@ class _FollowingCommand(VersionCommand):
         row = own_license(view, self.license_ref, self.actor)
         if (row.version_index, row.type_code, row.issuer) != (self.follows, self.type_code, self.issuer):
             raise errors.Conflict("the license has a newer version meanwhile")
+        attachment.require_removable(self.removed, row.field_names)
         return row
 
     def _next(

@@ -196,6 +196,30 @@ def test_later_versions_keep_replace_and_remove_attachments_and_store_none_twice
     assert problem(refused) == (422, "invalid-value", "removed_attachments")
 
 
+def test_a_removal_that_comes_again_under_its_key_gets_its_first_answer(
+    face: Face, issuer: Caller, hall: Caller
+) -> None:
+    scans = [attached(f"n{number}", PNG, "image/png") for number in range(4)]
+    ref = issued(issuer, 25, *scans)["license_ref"]
+    whole = {name: value for name, value in issue_body(25).items() if name != "license_type"}
+    for number, (verb, body) in enumerate(
+        (
+            ("amend", {**whole, "reason": "变更"}),
+            ("renew", api_world.example("RenewBody")),
+            ("replace", api_world.example("ReplaceBody")),
+            ("correct-holder", {**whole, "holder": issue_body(26)["holder"], "reason": "重号更正"}),
+        )
+    ):
+        asked = {**body, "removed_attachments": [f"n{number}"]}
+        first = issuer.done(f"/v1/licenses/{ref}/{verb}", asked, key=f"removed-{verb}")
+        before = face.events()
+        again = issuer.done(f"/v1/licenses/{ref}/{verb}", asked, key=f"removed-{verb}")
+        assert (again["index"], face.events()) == (first["index"], before)
+        fresh = issuer.post(f"/v1/licenses/{ref}/{verb}", {**asked, "attachments": [attached("new")]})
+        assert problem(fresh) == (422, "invalid-value", "removed_attachments")
+        assert face.events() == before
+
+
 @pytest.mark.parametrize(
     ("wrong", "member", "fault"),
     [
