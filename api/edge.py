@@ -39,6 +39,8 @@ class Limits:
     """Members and items in all."""
     string: int = 10_000
     """Characters of one string or name."""
+    data: int | None = None
+    """Characters of the `data` of one of the `attachments`, where it may have more than other strings."""
     number: int = 40
     """Characters of one number."""
 
@@ -325,11 +327,13 @@ class _Inspection:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._members = 0
+        self._way: list[str | int] = []
+        """Steps to what is looked at."""
 
     def item(self, item: Any) -> None:
         """One item with all below it."""
         if isinstance(item, str):
-            self._string(item)
+            self._string(item, length_max=self._length_max())
         elif isinstance(item, dict):
             self._object(item)
         elif isinstance(item, list):
@@ -346,14 +350,16 @@ class _Inspection:
         if isinstance(item, _Duplicated):
             self._step(item.name, _Flaw("duplicate-name"))
         for name, value in item.items():
-            self._string(name)
+            self._string(name, length_max=self._limits.string)
             self._below(name, value)
 
     def _below(self, step: str | int, item: Any) -> None:
+        self._way.append(step)
         try:
             self.item(item)
         except _Flaw as flaw:
             self._step(step, flaw)
+        self._way.pop()
 
     def _step(self, step: str | int, flaw: _Flaw) -> NoReturn:
         flaw.steps.append(step)
@@ -364,8 +370,14 @@ class _Inspection:
         if self._members > self._limits.members:
             raise _Flaw("too-many-members")
 
-    def _string(self, text: str) -> None:
-        if len(text) > self._limits.string:
+    def _length_max(self) -> int:
+        match self._way:
+            case ["attachments", int(), "data"] if self._limits.data is not None:
+                return self._limits.data
+        return self._limits.string
+
+    def _string(self, text: str, *, length_max: int) -> None:
+        if len(text) > length_max:
             raise _Flaw("string-too-long")
         if "\0" in text:
             raise _Flaw("null-character")

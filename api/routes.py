@@ -20,7 +20,7 @@ from api import access, edge, problems, service
 from ledger import errors
 
 BATCH_LIMITS = edge.Limits(body=4 * 1_048_576, members=50_000)
-VERSION_LIMITS = edge.Limits(body=7 * 1_048_576, string=2_800_000)
+VERSION_LIMITS = edge.Limits(body=7 * 1_048_576, data=2_800_000)
 """Of a version with its attachments in base64."""
 _JSON = msgspec.json.Encoder()
 _ALWAYS = (errors.Unauthenticated, errors.TooManyRequests, errors.Unavailable)

@@ -239,6 +239,20 @@ def test_what_is_no_attachment_is_refused_and_nothing_is_stored(
     assert (stored(face), face.events()) == (before, events)
 
 
+@pytest.mark.parametrize("place", ["fields", "parties[0].fields"])
+def test_a_field_beside_attachments_is_as_short_as_any_other(face: Face, issuer: Caller, place: str) -> None:
+    before, events = stored(face), face.events()
+    body = issue_body(7, attachments=[attached()])
+    party = {**person(8), "name": "合成居民", "role": "co-owner", "fields": {}}
+    if place == "fields":
+        body["fields"] = {**body["fields"], "note": "x" * 10_001}
+    else:
+        body["parties"] = [{**party, "fields": {"note": "x" * 10_001}}]
+    answer = issuer.post("/v1/licenses", body)
+    assert problem(answer) == (400, "invalid-json", f"{place}.note")
+    assert (stored(face), face.events()) == (before, events)
+
+
 def test_too_many_or_too_much_or_two_of_one_name_are_refused(issuer: Caller) -> None:
     large = b"\xff\xd8\xff" + bytes(1_500_000)
     for wrong, field in (

@@ -92,6 +92,30 @@ def test_defaults_are_the_documented_limits() -> None:
         edge.parse(json.dumps(["x" * 10_001]).encode())
 
 
+@pytest.mark.parametrize("escape", ["", "\\n"])
+def test_nothing_but_the_data_of_an_attachment_may_be_longer_than_other_strings(escape: str) -> None:
+    limits = edge.Limits(string=12, data=20)
+
+    long, longer = "x" * 15 + escape, "x" * 25 + escape
+    fitting = f'{{"attachments":[{{"data":"{long}"}},{{"data":"{long}"}}]}}'
+    assert edge.parse(fitting.encode(), limits=limits) == json.loads(fitting)
+    for body, field in (
+        (f'{{"attachments":[{{"data":"{longer}"}}]}}', "attachments[0].data"),
+        (f'{{"attachments":[{{"name":"{long}"}}]}}', "attachments[0].name"),
+        (f'{{"attachments":[{{"data":["{long}"]}}]}}', "attachments[0].data[0]"),
+        (f'{{"attachments":[{{"data":{{"{long}":1}}}}]}}', "attachments[0].data"),
+        (f'{{"attachments":[{{"{long}":1}}]}}', "attachments[0]"),
+        (f'{{"attachments":["{long}"]}}', "attachments[0]"),
+        (f'{{"attachments":{{"x":{{"data":"{long}"}}}}}}', "attachments.x.data"),
+        (f'{{"fields":{{"data":"{long}"}}}}', "fields.data"),
+        (f'{{"fields":{{"attachments":[{{"data":"{long}"}}]}}}}', "fields.attachments[0].data"),
+        (f'{{"attachments":[{{"data":""}}],"fields":{{"data":"{long}"}}}}', "fields.data"),
+    ):
+        with pytest.raises(errors.JsonInvalid) as refused:
+            edge.parse(body.encode(), limits=limits)
+        assert (refused.value.extra["reason"], refused.value.field) == ("string-too-long", field), body
+
+
 @pytest.mark.parametrize(
     "bomb",
     [b"[" * 10**6, b'{"a":' * 10**5, b'"' + b'\\"' * 10**5 + b"[" * 17, b'"x' * 10**5, b"[" + b" " * 10**6],
