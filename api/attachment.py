@@ -74,7 +74,7 @@ def kept(
 ) -> Kept:
     """What is kept of the present version: all that is not replaced, removed, or of a party who goes."""
     left = attachment.kept(version.attachments, brought, removed)
-    before = {name: position for position, name in version.fact.party_fields}
+    before = _owners(version)
     now = {(one.code_type, one.code): position for position, one in enumerate(parties, start=1)}
     positions: dict[str, int | None] = dict.fromkeys(left, 0)
     for name in left.keys() & before.keys():
@@ -82,16 +82,47 @@ def kept(
         code_type, code = (str(pair[1]) if pair else "" for pair in said)
         positions[name] = now.get((code_type, code))
     return Kept(
-        attached=tuple(one for name, one in left.items() if positions[name] is not None),
+        attached=_placed(left, positions),
         positions={name: position for name, position in positions.items() if position is not None},
     )
 
 
+def _owners(version: disclosure.Version) -> dict[str, int]:
+    """Attachments of further parties, by field name, to the position of the party."""
+    sealed = {name: position for position, name in version.fact.party_fields}
+    found = {name: sealed.get(name, one.party) for name, one in version.attachments.items()}
+    return {name: position for name, position in found.items() if position}
+
+
+def _placed(
+    left: Mapping[str, attachment.Attached], positions: Mapping[str, int | None]
+) -> tuple[attachment.Attached, ...]:
+    """Those whose party stays, at its place in the next version."""
+    placed = ((one, positions[name]) for name, one in left.items())
+    return tuple(replace(one, party=position) for one, position in placed if position is not None)
+
+
 def kept_with_parties(
-    version: disclosure.Version, brought: Iterable[attachment.Given], removed: Iterable[str]
+    version: disclosure.Version,
+    brought: Iterable[attachment.Given],
+    removed: Iterable[str],
+    remaining: Sequence[int],
 ) -> Kept:
-    """As `kept`, for a version that takes its parties over, and with them what is theirs."""
-    return Kept(attached=tuple(attachment.kept(version.attachments, brought, removed).values()))
+    """As `kept`, for a version that takes its remaining parties over, and with them what is theirs."""
+    left, owners = attachment.kept(version.attachments, brought, removed), _owners(version)
+    places = {0: 0} | {before: now for now, before in enumerate(remaining, start=1)}
+    return Kept(attached=_placed(left, {name: places.get(owners.get(name, 0)) for name in left}))
+
+
+def in_place(
+    version: disclosure.Version, brought: Iterable[attachment.Given], remaining: Sequence[int]
+) -> list[attachment.Given]:
+    """What is brought, where it replaces a remaining party's as that party's."""
+    owners = _owners(version)
+    places = {before: now for now, before in enumerate(remaining, start=1)}
+    return [
+        replace(one, position=places.get(owners.get(attachment.PREFIX + one.name, 0), 0)) for one in brought
+    ]
 
 
 def without(

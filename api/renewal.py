@@ -40,7 +40,8 @@ async def renew(
     if body.fields is not None:
         acts.check_names(body.fields)
     row, version = await served.read(license.present, served, ref, actor)
-    brought = attachment.given(body.attachments)
+    remaining = _remaining(version)
+    brought = attachment.in_place(version, attachment.given(body.attachments), remaining)
     asked = renewal_commands.RenewLicense(
         actor=actor,
         repeat=repeat,
@@ -62,7 +63,7 @@ async def renew(
         endorsement_due=acts.day(body.endorsement_due),
         **_follows(row, version, body.removed_attachments),
     )
-    left = attachment.kept_with_parties(version, brought, body.removed_attachments)
+    left = attachment.kept_with_parties(version, brought, body.removed_attachments, remaining)
     async with attachment.stored(served, brought, left) as attached:
         item, *_ = await served.record(dataclasses.replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
@@ -81,7 +82,8 @@ async def replace(
     ref, actor = acts.ref(license_ref, absent=errors.LicenseNotFound), acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"replace {license_ref}", key=key)
     row, version = await served.read(license.present, served, ref, actor)
-    brought = attachment.given(body.attachments)
+    remaining = _remaining(version)
+    brought = attachment.in_place(version, attachment.given(body.attachments), remaining)
     asked = renewal_commands.ReplaceLicense(
         actor=actor,
         repeat=repeat,
@@ -103,7 +105,7 @@ async def replace(
         **acts.counterparts(body.counterparts),
         **_follows(row, version, body.removed_attachments),
     )
-    left = attachment.kept_with_parties(version, brought, body.removed_attachments)
+    left = attachment.kept_with_parties(version, brought, body.removed_attachments, remaining)
     async with attachment.stored(served, brought, left) as attached:
         item, *_ = await served.record(dataclasses.replace(asked, attachments=attached))
     return routes.answer(await served.read(answers.issued, served, item))
@@ -126,11 +128,9 @@ def _follows(row: state.LicenseRow, version: disclosure.Version, removed: list[s
 def _parties(version: disclosure.Version) -> tuple[license_commands.Party, ...]:
     """The further parties as the version has them, but for those that were erased since."""
     made = []
-    for position, (role, stream_id) in enumerate(version.fact.parties[1:], start=1):
-        names = [name for number, name in version.fact.party_fields if number == position]
+    for position in _remaining(version):
+        (role, stream_id), names = version.fact.parties[position], _names(version, position)
         given = f"@party_{position}_"
-        if not version.salted.keys() >= {f"{given}code", *names}:
-            continue
         made.append(
             license_commands.Party(
                 role=role,
@@ -142,6 +142,20 @@ def _parties(version: disclosure.Version) -> tuple[license_commands.Party, ...]:
             )
         )
     return tuple(made)
+
+
+def _remaining(version: disclosure.Version) -> list[int]:
+    """Positions of the further parties who were not erased since."""
+    return [
+        position
+        for position in range(1, len(version.fact.parties))
+        if version.salted.keys() >= {f"@party_{position}_code", *_names(version, position)}
+    ]
+
+
+def _names(version: disclosure.Version, position: int) -> list[str]:
+    """The fields that are sealed under a party's own key."""
+    return [name for number, name in version.fact.party_fields if number == position]
 
 
 async def _judged(served: service.Service, type_code: str, **said: Any) -> license_commands.Content:

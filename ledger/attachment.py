@@ -27,8 +27,8 @@ BYTES_MAX = 2 * 1_048_576
 BYTES_TOGETHER_MAX = 4 * 1_048_576
 """Of all that one request brings."""
 PER_LICENSE_MAX = 10
-KEY_PLACE = 2
-"""Of an attachment's sealed field [salt, value, key]."""
+KEY_PLACE, PARTY_PLACE = 2, 3
+"""Of an attachment's sealed field [salt, value, key]; the party follows where it is a further one."""
 MEDIA_TYPES: dict[str, tuple[bytes, ...]] = {
     "application/ofd": (b"PK\x03\x04",),
     "application/pdf": (b"%PDF-",),
@@ -59,6 +59,13 @@ class Attached:
     """What the field says: media type, length, digest of the data and of the sealed bytes."""
     key: bytes
     """Opens the sealed bytes."""
+    party: int = 0
+    """Position of the party whose it is, under whosever key it is sealed; 0: the holder's."""
+
+    @property
+    def sealed_items(self) -> list[Any]:
+        """What stands with the field's salt and value."""
+        return [self.key, self.party] if self.party else [self.key]
 
     @property
     def field_name(self) -> str:
@@ -118,7 +125,7 @@ def seal(one: Given, *, vault: Vault) -> tuple[Attached, bytes]:
         "media_type": one.media_type,
         "sealed_digest": attachment.name(sealed, suite=suite).hex(),
     }
-    return Attached(name=one.name, value=value, key=key), sealed
+    return Attached(name=one.name, value=value, key=key, party=one.position), sealed
 
 
 def unseal(kept: Attached, sealed: bytes, *, vault: Vault) -> bytes:
@@ -134,7 +141,12 @@ def unseal(kept: Attached, sealed: bytes, *, vault: Vault) -> bytes:
 def opened(said: Mapping[str, Sequence[Any]]) -> dict[str, Attached]:
     """The attachments among the opened fields of a version, by field: those that have a key."""
     return {
-        name: Attached(name=name.removeprefix(PREFIX), value=item[1], key=item[2])
+        name: Attached(
+            name=name.removeprefix(PREFIX),
+            value=item[1],
+            key=item[KEY_PLACE],
+            party=item[PARTY_PLACE] if len(item) > PARTY_PLACE else 0,
+        )
         for name, item in said.items()
         if len(item) > KEY_PLACE
     }

@@ -218,8 +218,8 @@ class VersionCommand(representation_commands.OfVersion):
             **known,
         )
         number.file(view, self.content.number, stream_id=home, license_ref=known["license_ref"])
-        keys = {one.field_name: one.key for one in self.attachments}
-        said = {name: [*pair, keys[name]] if name in keys else list(pair) for name, pair in salted.items()}
+        more = {one.field_name: one.sealed_items for one in self.attachments}
+        said = {name: [*pair, *more.get(name, ())] for name, pair in salted.items()}
         return made, _parts(said, digests, parties, owned)
 
     def _require_fields(self, rules: TypeRulesRow | None) -> None:

@@ -21,7 +21,7 @@ from ledger import (
     migration,
     state,
 )
-from signing import event, ids
+from signing import ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, person, problem, use_body
 from tests.conftest import Cluster
@@ -32,7 +32,6 @@ PDF = b"%PDF-1.7\n" + bytes(100)
 PHOTO, SCAN = "@attachment_photo", "@attachment_scan"
 REVIEW = api_world.example("ReviewDraftBody")
 ISSUE = api_world.example("IssueDraftBody")
-COUPLE = 11
 
 
 @pytest.fixture(scope="module")
@@ -355,45 +354,6 @@ def test_the_names_and_media_types_at_the_edge_are_those_of_the_ledger() -> None
     described = models.Attachment.model_json_schema()["properties"]
     assert described["media_type"]["enum"] == sorted(attachment.MEDIA_TYPES)
     assert described["name"]["pattern"] == f"^{attachment.NAME.pattern}$"
-
-
-def test_a_partys_attachment_is_its_own_and_goes_when_it_is_erased(
-    face: Face, issuer: Caller, hall: Caller
-) -> None:
-    owner = {**person(COUPLE + 1), "name": "合成居民", "role": "co-owner", "fields": {}}
-    both = attached(), attached("spouse", PNG, "image/png", party=1)
-    made = issued(issuer, COUPLE, *both, parties=[owner])
-    ref = made["license_ref"]
-    (data,) = face.served.reader.events([made["index"]])
-    about = event.parse(data)
-    parts = {name: face.served.disclosure.part(about, name) for name in ("fields", "fields/1")}
-    assert len(parts["fields"]["@attachment_spouse"]) == 1
-    assert len(parts["fields/1"]["@attachment_spouse"]) == 3
-    renewed = issuer.done(f"/v1/licenses/{ref}/renew", api_world.example("RenewBody"))
-    amend = {name: value for name, value in issue_body(COUPLE).items() if name != "license_type"}
-    issuer.done(f"/v1/licenses/{ref}/amend", {**amend, "parties": [owner], "reason": "变更"})
-    one = used(hall, COUPLE, PHOTO, "@attachment_spouse")
-    assert hall.get(path(one["index"], ref, "spouse")).content == PNG
-    before = stored(face)
-    erase(face, COUPLE + 1)
-    assert stored(face) == before - 1
-    assert problem(hall.get(path(one["index"], ref, "spouse")))[:2] == (404, "not-found")
-    assert problem(issuer.get(path(renewed["index"], ref, "spouse")))[:2] == (404, "not-found")
-    assert hall.get(path(one["index"], ref)).content == JPEG
-    after = used(hall, COUPLE, PHOTO, "@attachment_spouse")
-    assert "@attachment_spouse" not in after["license"]["fields"]
-    issuer.done(f"/v1/licenses/{ref}/replace", api_world.example("ReplaceBody"))
-    assert hall.get(path(used(hall, COUPLE, PHOTO)["index"], ref)).content == JPEG
-
-
-def test_a_party_takes_its_attachment_with_it(face: Face, issuer: Caller, hall: Caller) -> None:
-    owner = {**person(14), "name": "合成居民", "role": "co-owner", "fields": {}}
-    both = attached(), attached("spouse", PNG, "image/png", party=1)
-    ref = issued(issuer, 13, *both, parties=[owner])["license_ref"]
-    amend = {name: value for name, value in issue_body(13).items() if name != "license_type"}
-    issuer.done(f"/v1/licenses/{ref}/amend", {**amend, "reason": "析产"})
-    one = used(hall, 13, PHOTO, "@attachment_spouse")
-    assert sorted(one["license"]["fields"]) == ["@attachment_photo", "@license_id"]
 
 
 def test_the_holders_attachments_are_deleted_with_its_key(face: Face, issuer: Caller, hall: Caller) -> None:
