@@ -185,7 +185,9 @@ class Appender:
         others, now = self._waiting - self._giving_way, time.monotonic()
         if others:
             self._others_at = now
-            places = max(1, others // OTHERS_TO_ONE)
+            # Only those that this batch has room for count: it has their part of it, however many wait.
+            fitting = min(others, self._batch_max - self._batch_max // (OTHERS_TO_ONE + 1))
+            places = max(1, fitting // OTHERS_TO_ONE)
         else:
             # Who was just answered may be about to ask again.
             places = GIVING_WAY_FEW if now < self._others_at + OTHERS_RECENT_S else self._batch_max

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ledger import stock_commands
-from ledger.appender import GIVING_WAY_FEW, Appender
+from ledger.appender import BATCH_MAX, GIVING_WAY_FEW, OTHERS_TO_ONE, Appender
 from ledger.command import Actor
 from tests.test_appender import Gate, NoFacts, lock_held
 from tests.world import World
@@ -43,6 +43,11 @@ def test_while_others_wait_those_that_give_way_have_few_places(world: World) -> 
     assert first == (2, 24)
     assert sum(count for count, _ in later) == 38
     assert later[0] == (GIVING_WAY_FEW, 0), "whoever was just answered may be about to ask again"
+
+
+def test_a_batch_has_as_few_places_for_them_when_far_more_others_wait_than_fit(world: World) -> None:
+    (first, *_) = shares(world, 200, 900)
+    assert first == (BATCH_MAX // (OTHERS_TO_ONE + 1), BATCH_MAX - BATCH_MAX // (OTHERS_TO_ONE + 1))
 
 
 def test_they_have_one_place_at_least(world: World) -> None:
