@@ -14,7 +14,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ledger import check_attachments, check_directory, check_facts, check_rules, errors, log, scratch
+from ledger import (
+    check_attachments,
+    check_directory,
+    check_facts,
+    check_rules,
+    check_stock,
+    errors,
+    log,
+    scratch,
+)
 from ledger.anchor import Anchor
 from ledger.check_facts import Walk, Watch
 from ledger.check_report import Enough, Finding, Findings, Report
@@ -108,10 +117,13 @@ class _Check:
             self._facts(self._new_walk(watches, vault), watches)
             return
         with scratch.opened(cached_rows_max=scratch.CACHED_ROWS_MAX) as rows:
-            replay = check_rules.Replay(rows, self._findings)
+            sources = check_stock.Sources(self.source, self._findings)
+            replay = check_rules.Replay(rows, self._findings, sources)
             walk = self._new_walk(watches, vault, visit=replay.visit)
             self._facts(walk, watches)
             check_rules.compare(self.source, rows, walk, self._findings)
+            sources.compare()
+            self.unread += [] if sources.is_readable else ["sourceless"]
             self.unread += check_rules.compare_keeping(self.source, self._findings)
         try:
             check_attachments.compare(self.source, self._findings, suite=self._identity.suite)

@@ -17,6 +17,7 @@ from ledger import (
     case,
     catalog,
     check_source,
+    check_stock,
     client,
     comparison,
     consent,
@@ -71,9 +72,10 @@ _ODDITIES = (
 class Replay:
     """The state of the ledger, made from its events."""
 
-    def __init__(self, scratch: Scratch, findings: Findings) -> None:
+    def __init__(self, scratch: Scratch, findings: Findings, sources: check_stock.Sources) -> None:
         self._state = ReplayState(scratch)
         self._findings = findings
+        self._sources = sources
 
     def visit(self, about: event.Event, index: int) -> None:
         """Ask the rules whether this event was allowed, then apply it."""
@@ -93,6 +95,7 @@ class Replay:
             text = f": {about.topic} cannot be applied: {type(error).__name__}"
             self._findings.event(index, text, kind="rule")
         self._check_parts(about, index)
+        self._sources.visit(made)
 
     def _forbidden(self, made: fact.Fact, about: event.Event) -> str | None:
         try:

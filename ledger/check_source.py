@@ -116,6 +116,13 @@ class Source:
         except psycopg.errors.InsufficientPrivilege as error:
             raise Unreadable("directory") from error
 
+    def sourceless(self, refs: Sequence[bytes]) -> list[bytes]:
+        """The first of some imported licenses to which no source leads; raises Unreadable."""
+        try:
+            return [ref for (ref,) in self._all("sourceless", refs, self._partition, PAGE)]
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Unreadable("sourceless") from error
+
     def attachments(self, after: bytes | None) -> list[tuple[bytes, bytes | None, bytes | None]]:
         """Digest, license and sealed bytes of what must be there, in order of digest; raises Unreadable."""
         texts = sql.load("attachments")

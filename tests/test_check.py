@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import conninfo as conninfos
 
-from ledger import check, check_source, opening, reading, recovery, scratch, tiling, use_commands
+from ledger import check, check_source, check_stock, opening, reading, recovery, scratch, tiling, use_commands
 from ledger.anchor import Anchor
 from ledger.check_facts import Tiles
 from ledger.check_report import FINDINGS_MAX, Findings
 from ledger.config import Config
 from ledger.state import ROWS, LicenseRow, OrganizationRow, PieceRow
-from signing import keys, merkle, note, suites
+from signing import ids, keys, merkle, note, suites
+from tests import stock_world
 from tests.conftest import Cluster
 from tests.tampering import Case, tell
 from tests.world import BUSINESS_LICENSE, ENTERPRISE, World
@@ -81,6 +82,24 @@ def test_a_login_that_may_not_read_all_is_told_what_was_not_checked(cluster: Clu
         story.sql(f"DROP ROLE {login}")
     assert report.findings == ()
     assert set(report.unread) >= {"directory_strays", "data_key_strays", "repeats_beyond"}
+
+
+@pytest.mark.parametrize("run", [1, check_stock.RUN_MAX])
+def test_an_imported_license_that_would_not_be_known_again_is_named(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: int
+) -> None:
+    monkeypatch.setattr(check_stock, "RUN_MAX", run)
+    configured = cluster.clone()
+    with opening.opened(configured, migrate=False) as ledger, ledger.appending() as appender:
+        rows = [stock_world.row(count) for count in (1, 2, 3)]
+        done = stock_world.imported(World(ledger, appender), rows, tmp_path / "results")
+    story, lost = Case(configured), done.outcomes[1]["license_ref"]
+    assert story.report().findings == ()
+    gone = f"kind = 'stock-source' AND target = '\\x{ids.parse(lost).hex()}'"
+    story.sql(f"DELETE FROM directory WHERE {gone}")
+    (finding,) = story.report().findings
+    assert (finding.kind, finding.text) == ("directory", f"no source leads to the imported license {lost}")
+    cluster.drop(configured)
 
 
 def test_a_ledger_is_checked_while_it_appends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

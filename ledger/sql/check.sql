@@ -85,6 +85,14 @@ WHERE d.partition = %b AND d.kind IN ('license', 'license-text', 'number', 'stoc
       AND (l.stream_id = d.stream_id OR l.version > 1 OR d.kind = 'stock-source'))
 ORDER BY d.stream_id LIMIT %b
 
+-- sourceless --
+-- Of some imported licenses, those to which no source leads.
+SELECT r.license_ref FROM unnest(%b::bytea[]) AS r (license_ref)
+WHERE NOT EXISTS (
+    SELECT FROM directory d
+    WHERE d.partition = %b AND d.kind = 'stock-source' AND d.target = r.license_ref)
+ORDER BY r.license_ref LIMIT %b
+
 -- misled_codes --
 -- Streams with a lookup of a linked code whose link is not there, is reversed, or is another stream's.
 SELECT DISTINCT d.stream_id FROM directory d
