@@ -91,8 +91,9 @@ class Judge:
         said = [stock_columns.ALIASES.get(name, name) for name in names]
         known = {*stock_columns.COLUMNS, stock_file.REMARK}
         faults = [
-            Fault("FILE", f"unknown column {name[:64]!a}")
-            for name in said
+            # By its place: where the line with the names is missing, they are a person's words.
+            Fault("FILE", f"column {place} is unknown")
+            for place, name in enumerate(said, start=1)
             if name not in known
             and not version.FIELD_NAME.fullmatch(name.removeprefix(stock_columns.FIELD_PREFIX))
         ]

@@ -176,6 +176,8 @@ class Run:
             return False
         pending.tries += 1
         if pending.tries > TRIES_MAX:
+            if is_revised:
+                return False  # the row is refused, and can be sent again
             raise error
         if is_revised:
             self._judge.forget()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import stat
+from concurrent.futures import Future
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ledger import (
     reading,
     registry_commands,
     stock,
+    stock_commands,
     stock_results,
     stock_row,
     stock_run,
@@ -304,6 +306,21 @@ def test_types_that_are_revised_meanwhile_are_judged_anew(world: World, tmp_path
 
     done = imported(world, [business(1), business(2), business(3)], tmp_path / "r", submit=revising)
     assert [one["outcome"] for one in done.outcomes] == ["issued"] * 3
+
+
+def test_a_row_whose_type_is_revised_again_and_again_is_refused_and_stops_nobody(
+    world: World, tmp_path: Path
+) -> None:
+    def revised(asked: Any) -> Any:
+        if asked.content.number != "NO-2":
+            return world.appender.submit(asked)
+        future: Future[Any] = Future()
+        future.set_exception(errors.Conflict("revised", reason=stock_commands.REVISED))
+        return future
+
+    done = imported(world, [business(1), business(2), business(3)], tmp_path / "r", submit=revised)
+    assert [one["outcome"] for one in done.outcomes] == ["issued", "rejected", "issued"]
+    assert done.outcomes[1]["faults"] == [{"column": "*", "rule": "conflict"}]
 
 
 def test_the_window_is_narrow_while_others_append() -> None:

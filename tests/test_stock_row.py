@@ -172,6 +172,15 @@ def test_a_file_whose_columns_are_strange_is_refused_whole(columns: list[str]) -
         judge(history.begun()).columns(columns)
 
 
+def test_a_file_without_a_line_of_names_is_refused_without_a_word_of_it() -> None:
+    said = [*row(1), "350102190001010011", "合成居民"]
+    with pytest.raises(errors.Invalid) as refused:
+        judge(history.begun()).columns(said)
+    told = str(refused.value.extra)
+    assert f"column {len(said) - 1} is unknown" in told
+    assert not any(text in told for text in said[-2:])
+
+
 def test_further_parties_bring_their_own_fields() -> None:
     text = (
         '[{"role": "spouse", "code_type": "099", "code": "X1", "name": "乙", "fields": {"domicile": "榕城"}}]'
