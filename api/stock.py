@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -17,6 +18,8 @@ from ledger import days, errors, stock_jobs
 from signing import cbor, ids
 
 router = routes.router()
+STALLED_S = 60.0
+"""So long without a byte, and a file is not being sent any more: another may be."""
 FILE_TYPE = "application/octet-stream"
 EXAMPLE = {
     "operator": {"account": "batch-1", "name": "李某"},
@@ -120,13 +123,16 @@ async def upload_import(request: Request, import_ref: str) -> Response:
 async def _chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     """The body, of at most `limit` bytes; raises TooLarge, or Malformed when it breaks off."""
     total = 0
+    stream = aiter(request.stream())
     try:
-        async for chunk in request.stream():
+        while (chunk := await asyncio.wait_for(anext(stream, None), STALLED_S)) is not None:
             total += len(chunk)
             if total > limit:
                 raise errors.TooLarge(limit_bytes=limit)
             if chunk:
                 yield chunk
+    except TimeoutError as error:
+        raise errors.Malformed("The body does not go on") from error
     except ClientDisconnect as error:
         raise errors.Malformed("The connection ended before the body did") from error
 

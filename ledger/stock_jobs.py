@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,11 +26,13 @@ from ledger.opening import Ledger
 from ledger.reading import Reader
 from signing import cbor, ids, keys
 
-JOB, FILE, PART = "job", "file", "file.part"
+JOB, FILE, PART, UPLOAD_LOCK = "job", "file", "file.part", "upload.lock"
 WAITING_MAX = 10
 """Jobs of one client that are not over."""
 KEPT_DAYS = 30
 RETRY_S = 5.0
+SWEEP_S = 3_600.0
+"""So often, at least, it is looked for what is to go."""
 OPEN = ("awaiting-file", "queued", "running")
 _DAY_S = 86_400
 _log = logging.getLogger(__name__)
@@ -141,22 +142,27 @@ class Jobs:
 
     @contextlib.contextmanager
     def upload(self, job: Job) -> Iterator[BinaryIO]:
-        """Where the job's file is written; when the block ends well, the job waits to be run."""
+        """Where the job's file is written; when the block ends well, the job waits to be run.
+
+        Raises Conflict when the job has its file, or it is being sent.
+        """
         folder = self._folder / job.import_ref
         self._require(job, "awaiting-file")
-        part = folder / f"{PART}.{threading.get_ident()}.{time.monotonic_ns()}"
-        try:
-            with stock_results.open_private(part, os.O_WRONLY | os.O_TRUNC) as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-                size = file.tell()
-            with self._guard:
-                self._require(job, "awaiting-file")
-                part.replace(folder / FILE)
-                self._write(replace(job, status="queued", size=size))
-        finally:
-            part.unlink(missing_ok=True)
+        part = folder / PART
+        with stock_results.locked(folder / UPLOAD_LOCK, "the file of the import is being sent"):
+            self._require(job, "awaiting-file")
+            try:
+                with stock_results.open_private(part, os.O_WRONLY | os.O_TRUNC) as file:
+                    yield file
+                    file.flush()
+                    os.fsync(file.fileno())
+                    size = file.tell()
+                with self._guard:
+                    self._require(job, "awaiting-file")
+                    part.replace(folder / FILE)
+                    self._write(replace(job, status="queued", size=size))
+            finally:
+                part.unlink(missing_ok=True)
         self._wake.set()
 
     def cancel(self, job: Job) -> Job:
@@ -206,7 +212,7 @@ class Jobs:
             except OSError as error:
                 _log.error("the folder of imports fails", extra={"error_type": type(error).__name__})
                 waits = True
-            self._wake.wait(RETRY_S if waits else None)
+            self._wake.wait(RETRY_S if waits else SWEEP_S)
 
     def _run_all(self) -> bool:
         """Run what waits, the oldest first; whether some is left that could not be run now."""
@@ -270,7 +276,7 @@ class Jobs:
         except OSError as error:
             _log.error("an import waits for its disk", extra={"error_type": type(error).__name__})
             return False
-        except errors.Conflict:
+        except stock_results.InUse:
             return False  # another process has it
         except errors.LedgerError as error:
             told = {name: value for name, value in error.extra.items() if name in ("errors", "line")}

@@ -25,6 +25,10 @@ REMARK_LENGTH_MAX = 512
 """Characters of `error_remark` 异常说明 in the national exchange."""
 
 
+class InUse(errors.Conflict):
+    """Another process, or another request, has it."""
+
+
 @dataclass(kw_only=True)
 class State:
     """How far an import has come, as it is on disk."""
@@ -164,20 +168,27 @@ def private_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
+def locked(path: Path, text: str, *, field: str | None = None) -> Iterator[None]:
+    """Nobody else has the lock of this name meanwhile; raises InUse, with the text, when somebody has it."""
+    with open_private(path, os.O_RDWR) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InUse(text, field=field) from error
+        yield
+
+
+@contextlib.contextmanager
 def opened(
     folder: Path, *, form: stock_file.Form, columns: tuple[str, ...], file: str, size: int
 ) -> Iterator[Results]:
-    """The results of an import, new or gone on with; raises Invalid for another file's, Conflict in use.
+    """The results of an import, new or gone on with; raises Invalid for another file's, or InUse.
 
     `size` is that of the ledger now: what a new import finds before it had been there.
     """
     private_folder(folder)
     with contextlib.ExitStack() as stack:
-        lock = stack.enter_context(open_private(folder / LOCK, os.O_RDWR))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise errors.Conflict("another process works on this import", field="--results") from error
+        stack.enter_context(locked(folder / LOCK, "another process works on this import", field="--results"))
         state = read_state(folder)
         if state is not None and state.file != file:
             raise errors.Invalid("the folder has the results of another file", field="--results")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from api import examples, main, stock
-from ledger import client, registry_commands, stock_jobs
+from ledger import client, errors, registry_commands, stock_jobs
 from tests import api_world, stock_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
@@ -209,6 +212,51 @@ def test_a_job_whose_file_is_gone_or_that_breaks_costs_nobody_the_next_one(
     assert (gone["status"], gone["problem"]["type"]) == ("failed", "not-found")
     assert (broken["status"], broken["problem"]["type"]) == ("failed", "internal")
     assert imported(caller, [row(1)])["status"] == "done"
+
+
+def test_a_job_that_is_over_is_gone_after_weeks_also_when_nobody_asks_anything(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stock_jobs, "SWEEP_S", 0.02)
+    with api_world.fresh(cluster) as face:
+        caller = face.register(world.ISSUER)
+        told = imported(caller, [row(1, holder_code="1")])
+        folder = face.served.ledger.config.data / "imports" / told["import_ref"]
+        assert (folder / "rejected.csv").exists()
+        now, jobs = face.served.imports._now, face.served.imports
+        monkeypatch.setattr(jobs, "_now", lambda: now() + (stock_jobs.KEPT_DAYS + 1) * 86_400_000_000)
+        waited = threading.Event()
+        for _ in range(1_000):
+            if not folder.exists():
+                break
+            waited.wait(0.02)
+        assert not folder.exists()
+
+
+def test_a_job_is_sent_one_file_at_a_time(face: Face, caller: Caller) -> None:
+    jobs, ref = face.served.imports, begun(caller)
+    job = jobs.get(ref, client_id=caller.client_id, organization=world.ISSUER)
+    with contextlib.suppress(ArithmeticError), jobs.upload(job) as file:
+        file.write(b"x" * 1_000)
+        refused = send(caller, ref, b"x")
+        raise ArithmeticError
+    assert refused.status_code == 409
+    assert send(caller, ref, csv_text([row(1)]).encode()).status_code == 200
+    assert done(caller, ref)["issued"] == 1
+
+
+def test_a_file_that_does_not_go_on_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stock, "STALLED_S", 0.01)
+    sent = [{"type": "http.request", "body": b"x", "more_body": True}]
+
+    async def receive() -> Any:
+        return sent.pop() if sent else await asyncio.Event().wait()
+
+    async def read() -> list[bytes]:
+        return [chunk async for chunk in stock._chunks(Request({"type": "http"}, receive), 10)]
+
+    with pytest.raises(errors.Malformed):
+        asyncio.run(read())
 
 
 def test_a_job_goes_on_when_the_service_is_started_again(cluster: Cluster) -> None:
