@@ -41,6 +41,8 @@ class Fuzz:
         self.face = face
         self.caller = caller
         self.statuses: collections.Counter[int] = collections.Counter()
+        self.imports: list[str] = []
+        """Those that were begun, of which a client has few that are not over."""
 
     def send(self, case: schemathesis.Case, *, is_fitting: bool) -> httpx.Response:
         """Send one request; what it was refused with must have stored nothing."""
@@ -58,6 +60,8 @@ class Fuzz:
         )
         self.statuses[answer.status_code] += 1
         assert answer.status_code < 500, (said["method"], case.operation.path, answer.text)
+        if said["method"] == "POST" and case.operation.path == "/v1/imports" and answer.status_code == 200:
+            self.imports.append(answer.json()["import_ref"])
         if answer.status_code >= 400:
             assert self.face.events() == before, (said["method"], case.operation.path, answer.text)
         return answer
@@ -90,7 +94,9 @@ def test_no_request_that_the_description_leads_to_breaks_the_ledger(face: Face) 
         _run(operation.as_strategy(GenerationMode.NEGATIVE), fuzz, count=UNFIT, is_fitting=False)
         _run(operation.as_strategy(**_fixed(operation)), fuzz, count=FITTING, is_fitting=True)
     for operation in _operations(at_home(said)):
-        made |= _fresh(fuzz.caller, operation)
+        # A run takes longer than a token lives.
+        fuzz.caller.sign_in()
+        made |= _fresh(fuzz, operation)
         for strategy in operation.get_strategies_from_examples():
             _run(strategy, fuzz, count=1, is_fitting=True)
         known = {item.name: made[item.name] for item in operation.path_parameters if item.name in made}
@@ -105,8 +111,9 @@ def test_no_request_that_the_description_leads_to_breaks_the_ledger(face: Face) 
     assert accepted >= ACCEPTED_MIN
 
 
-def _fresh(caller: Caller, operation: Any) -> dict[str, Any]:
+def _fresh(fuzz: Fuzz, operation: Any) -> dict[str, Any]:
     """What an operation's path names, made anew: those before may have ended what there was."""
+    caller = fuzz.caller
     names = {item.name for item in operation.path_parameters}
     made: dict[str, Any] = {}
     if "license_ref" in names:
@@ -117,7 +124,10 @@ def _fresh(caller: Caller, operation: Any) -> dict[str, Any]:
         said = api_world.example_of(examples_issuing.EntrustBody)
         made |= caller.done("/v1/issuing-entrustments", said)
     if "import_ref" in names:
+        for import_ref in fuzz.imports:
+            caller.http.delete(f"/v1/imports/{import_ref}", headers=caller.headers)
         made |= caller.done("/v1/imports", api_world.example_of(stock.ImportBody))
+        fuzz.imports = [made["import_ref"]]
     if operation.path.startswith("/v1/license-types/"):
         said = api_world.example_of(examples_catalog.RegisterBody)
         said["type_code"] = f"{examples.ORGANIZATION}{next(LOCAL)}"
