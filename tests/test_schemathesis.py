@@ -167,12 +167,30 @@ _FIELDS = {
 _LOCAL_TYPE = {"type": "string", "pattern": f"^{examples.ORGANIZATION}[0-8][0-9]{{2}}$"}
 _DEFINITION = {"const": api_world.example_of(examples_catalog.RegisterBody)["definition"]}
 AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
+    "Attachment": {
+        "data": {"const": api_world.example("IssueBody", "with_a_photo")["attachments"][0]["data"]},
+        "media_type": {"const": "image/png"},
+        "party": None,
+    },
+    "Operator": {"account": {"type": "string", "pattern": "^[a-z][a-z0-9]{1,20}$"}},
     "Issue": {"license_type": _TYPE, "fields": _FIELDS, "valid_to": None, "effective_at": None},
     "Draft": {"license_type": _TYPE, "fields": _FIELDS, "valid_to": None, "effective_at": None},
-    "Amend": {"fields": _FIELDS, "valid_to": None, "effective_at": None, "serial": None},
+    "Amend": {
+        "removed_attachments": None,
+        "fields": _FIELDS,
+        "valid_to": None,
+        "effective_at": None,
+        "serial": None,
+    },
     "ChangeStatus": {"effective_at": None},
-    "Renew": {"fields": None, "valid_to": None, "effective_at": None, "endorsement_due": None},
-    "Replace": {"effective_at": None},
+    "Renew": {
+        "removed_attachments": None,
+        "fields": None,
+        "valid_to": None,
+        "effective_at": None,
+        "endorsement_due": None,
+    },
+    "Replace": {"removed_attachments": None, "effective_at": None},
     "Endorse": {"effective_at": None, "next_due": None},
     "CourtOrder": {"effective_at": None},
     "TransferOut": {"effective_at": None},
