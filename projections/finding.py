@@ -262,7 +262,9 @@ class _Cases:
         self._work.save(changed)
 
     def _row(self, item: Happened) -> CaseRow | None:
-        return self._rows.get(keys(item)[0]) if item.about.case_number is not None else None
+        if not self._rows or item.about.case_number is None:
+            return None
+        return self._rows.get(keys(item)[0])
 
     def _take_case(self, item: Happened, made: case.CaseFact) -> None:
         about, before = item.about, self._row(item)
@@ -324,10 +326,16 @@ def _closed_index(known: Sequence[case.Span]) -> int:
     return index
 
 
+@functools.cache
+def _is_of_case(kind: type[fact.Fact]) -> bool:
+    """Asked of every event of a ledger, and answered once a topic."""
+    return issubclass(kind, (*LOOKS, license.VersionFact, case.CaseFact))
+
+
 def keys(item: Happened) -> list[bytes]:
     """The cases that an event may be of: of who acted, and of the issuer that it acted for."""
     about = item.about
-    if about.case_number is None or not isinstance(item.fact, (*LOOKS, license.VersionFact, case.CaseFact)):
+    if about.case_number is None or not _is_of_case(type(item.fact)):  # type: ignore[arg-type]
         return []
     if about.issuer in (None, about.organization):
         return [key(about.organization, about.case_number)]
