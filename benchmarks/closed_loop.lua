@@ -1,7 +1,7 @@
 -- Requests of a closed loop: prepared bodies, one after another, each under an idempotency key of its own.
 -- wrk -s closed_loop.lua URL -- FILE PREFIX OFFSET COUNT
--- FILE: first the number of tokens and the tokens, a line each; then a line for each request: number of its
--- token, tab, path, tab, body; without a body it is a GET. Reading begins behind OFFSET requests and takes COUNT of them, again and again.
+-- FILE.tokens: a token a line. FILE: a line for each request: number of its token, tab, path, tab, body;
+-- without a body it is a GET. Reading begins behind OFFSET requests and takes COUNT of them, again and again.
 -- PREFIX begins the keys of this run. Where a body says @KEY@, as the items of a batch do, the key stands too.
 
 local heads, bodies, number, prefix = {}, {}, 0, ""
@@ -12,8 +12,8 @@ function init(args)
     prefix = args[2]
     local offset, count = tonumber(args[3]), tonumber(args[4])
     local tokens = {}
-    for i = 1, tonumber(file:read("*l")) do
-        tokens[i] = file:read("*l")
+    for token in io.lines(args[1] .. ".tokens") do
+        tokens[#tokens + 1] = token
     end
     for _ = 1, offset do
         file:read("*l")

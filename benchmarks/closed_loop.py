@@ -57,14 +57,21 @@ def guarded(main: Callable[[], int]) -> int:
         return 2
 
 
-def write(path: Path, requests: Sequence[workload.Asked], tokens: Sequence[str]) -> None:
+def write(path: Path, requests: Sequence[workload.Asked]) -> None:
     """The prepared requests, as the script reads them."""
-    lines = [str(len(tokens)), *tokens]
+    lines = []
     for one in requests:
         body = "" if one.body is None else json.dumps(one.body, ensure_ascii=False, separators=(",", ":"))
         lines.append(f"{one.requester}\t{one.path}\t{body}")
     path.touch(mode=0o600)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_tokens(path: Path, tokens: Sequence[str]) -> None:
+    """The tokens of the requests that `write` wrote to `path`; they end sooner than the requests."""
+    beside = path.with_name(path.name + ".tokens")
+    beside.touch(mode=0o600)
+    beside.write_text("\n".join(tokens) + "\n", encoding="ascii")
 
 
 def run(

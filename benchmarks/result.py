@@ -13,6 +13,8 @@ import platform
 import re
 import statistics
 import subprocess
+import sys
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -41,6 +43,11 @@ def parser(description: str | None, *, quick: str) -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help=quick)
     made.add_argument("--save", action="store_true", help="keep the raw result in benchmarks/results/")
     return made
+
+
+def step(text: str) -> None:
+    """Say on standard error what is being done."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
 def tell(name: str, figures: Figures, arguments: argparse.Namespace) -> None:

@@ -12,19 +12,21 @@ import json
 import secrets
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from psycopg import conninfo as conninfos
 
-from benchmarks import ground
+from api import access
+from benchmarks import ground, workload
 from benchmarks.peers import floor
-from benchmarks.peers.ordinary import filling
+from benchmarks.peers.ordinary import filling, models, service
 from benchmarks.peers.ordinary import settings as ordinary_settings
 from ledger import config, opening
 from signing import keyring, keys
@@ -106,6 +108,28 @@ def fill_ordinary(made: ground.Ground, chosen: ordinary_settings.Settings) -> No
         for one in held
     ]
     filling.prepare(chosen, licenses, made.grants())
+
+
+def ordinary_answer_bytes(
+    made: ground.Ground, chosen: ordinary_settings.Settings, asked: Sequence[workload.Asked]
+) -> int:
+    """The median size of the ordinary service's answers, asked in this process."""
+    served, sizes = service.Service(chosen), []
+    try:
+        for number, one in enumerate(asked):
+            hall = made.halls[one.requester]
+            who = access.Access(
+                client_id=hall.client_id,
+                organization=hall.organization,
+                scopes=frozenset({"license:use"}),
+                generation=0,
+                expires_at=0,
+            )
+            said = models.UseRequest.model_validate(one.body)
+            sizes.append(len(served.use(who, said, key=f"size-{number}", body=b"").model_dump_json()))
+    finally:
+        served.close()
+    return round(statistics.median(sizes))
 
 
 @contextlib.contextmanager

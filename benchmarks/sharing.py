@@ -37,6 +37,8 @@ OPEN_LOOP_SHARE = 0.7
 """Of our measured peak."""
 BATCH_CONNECTIONS = 4
 _USES = "/v1/uses"
+_REQUESTS = 10_000
+"""Different requests of a workload; they begin again, under other keys."""
 _SAMPLE = 40
 """Answers whose size is looked at."""
 
@@ -52,6 +54,8 @@ class Plan:
     cold_holders: int
     peers: tuple[tuple[int, int], ...]
     """Workers and connections of each; the best counts."""
+    best_of_seconds: float
+    """How long each size of the ordinary service is tried."""
     replayed_seconds: float
 
 
@@ -62,15 +66,17 @@ FULL = Plan(
     holders=2_790,
     cold_holders=60_000,
     peers=((1, 8), (1, 24), (2, 8), (2, 24)),
+    best_of_seconds=8,
     replayed_seconds=15,
 )
 QUICK = Plan(
     rounds=2,
     seconds=2,
-    open_seconds=4,
+    open_seconds=3,
     holders=300,
     cold_holders=2_500,
     peers=((1, 8), (2, 8)),
+    best_of_seconds=1,
     replayed_seconds=2,
 )
 
@@ -125,9 +131,12 @@ def measure(plan: Plan) -> result.Figures:
         workload.load(BATCH).scaled(holders=plan.holders),
     ]
     url = f"http://127.0.0.1:{serving.free_port()}"
+    result.step("a fresh ledger with holders, licenses and authorizations")
     with ground.prepared(workloads, base_url=url) as made:
         stage = Stage(made, {one.name: one for one in workloads}, plan)
+        result.step("batched uses, their statements recorded and replayed")
         floor = stage.database_floor()
+        result.step("services")
         with serving.ours(made.configured) as served:
             stage.come_up(served)
             return stage.compare() | floor | stage.summary(floor)
@@ -152,7 +161,7 @@ class Stage:
         held = self.made.held[one.name]
         if one.uses.items is not None:
             return ground.first(one.batches(held), 40)
-        return ground.first(one.requests(held), max(20_000, self.plan.cold_holders))
+        return ground.first(one.requests(held), max(_REQUESTS, len(held)))
 
     def come_up(self, served: serving.Served) -> None:
         """`served` is the ledger that is measured."""
@@ -177,9 +186,11 @@ class Stage:
             self.run(SPREAD, self.served.url, seconds=self.plan.seconds)  # what is asked about often is known
             name, peer = self._best(peers)
             watched = probe.Watch(self.made.ledger, self.served, self.database)
-            for _ in range(self.plan.rounds):
+            for number in range(self.plan.rounds):
+                result.step(f"round {number + 1} of {self.plan.rounds}")
                 self._round(peer, floor, watched)
             figures: result.Figures = {"ordinary_best_of": name} | watched.figures()
+        result.step("open loop")
         return figures | self.open_loop()
 
     def _round(self, peer: serving.Served, floor: serving.Served, watched: probe.Watch) -> None:
@@ -212,7 +223,9 @@ class Stage:
     def _written(self, name: str) -> Path:
         """The prepared requests with tokens that are still good."""
         path = self.folder / f"{name}.requests"
-        closed_loop.write(path, self._asked[name], self._tokens())
+        if not path.exists():
+            closed_loop.write(path, self._asked[name])
+        closed_loop.write_tokens(path, self._tokens())
         return path
 
     def _tokens(self) -> list[str]:
@@ -231,8 +244,7 @@ class Stage:
         """The ordinary service in every size, with answers about as long as ours."""
         chosen = serving.ordinary_chosen(self.made, supplement="")
         serving.fill_ordinary(self.made, chosen)
-        with serving.ordinary(chosen, self.folder, workers=1, pool_size=2) as bare:
-            own = round(statistics.median(map(len, self._sample(bare.url))))
+        own = serving.ordinary_answer_bytes(self.made, chosen, self._asked[SPREAD][:_SAMPLE])
         chosen = serving.ordinary_chosen(self.made, supplement="0" * max(0, answer_bytes - own), like=chosen)
         return {
             f"{workers} workers, {pool} connections each": stack.enter_context(
@@ -243,7 +255,8 @@ class Stage:
 
     def _best(self, peers: dict[str, serving.Served]) -> tuple[str, serving.Served]:
         """The size of the ordinary service that answers most."""
-        rates = {name: self.run(SPREAD, one.url).rate for name, one in peers.items()}
+        seconds = self.plan.best_of_seconds
+        rates = {name: self.run(SPREAD, one.url, seconds=seconds).rate for name, one in peers.items()}
         name = max(rates, key=lambda one: rates[one])
         return name, peers[name]
 

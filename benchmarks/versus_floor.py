@@ -65,8 +65,9 @@ def _rounds(
     path, offset, errors = made.configured.data.parent / "requests", 0, 0
     rates: dict[str, list[float]] = {"ours": [], "http_floor": []}
     cpu: list[float] = []
+    closed_loop.write(path, asked)
     for number in range(arguments.rounds + 1):
-        closed_loop.write(path, asked, tokens_of(ours.url, callers))
+        closed_loop.write_tokens(path, tokens_of(ours.url, callers))
         before = processor.seconds(ours.process_id)
         run = closed_loop.run(ours.url, path, seconds=arguments.seconds, offset=offset)
         used = (processor.seconds(ours.process_id) - before) / max(1, run.requests)
