@@ -63,6 +63,12 @@ RATIOS = (
     ),
     Wanted(
         benchmark="sharing",
+        path=("ratios", "whale_to_spread"),
+        what="a holder of very many licenses against many holders",
+        at_least=0.83,
+    ),
+    Wanted(
+        benchmark="sharing",
         path=("ratios", "cold_to_hot"),
         what="holders asked about first against hot",
         at_least=0.8,

@@ -33,6 +33,7 @@ from benchmarks import (
 from ledger import bundle, keeping
 
 SPREAD, HOT, COLD, BATCH = "morning-peak", "hot-enterprise", "enrollment-opening", "night-batch"
+WHALE = "whale-holder"
 OPEN_LOOP_SHARE = 0.7
 """Of our measured peak."""
 BATCH_CONNECTIONS = 4
@@ -52,6 +53,7 @@ class Plan:
     open_seconds: float
     holders: int
     cold_holders: int
+    whale_licenses: int
     peers: tuple[tuple[int, int], ...]
     """Workers and connections of each; the best counts."""
     best_of_seconds: float
@@ -65,6 +67,7 @@ FULL = Plan(
     open_seconds=30,
     holders=2_790,
     cold_holders=60_000,
+    whale_licenses=20_000,
     peers=((1, 8), (1, 24), (2, 8), (2, 24)),
     best_of_seconds=8,
     replayed_seconds=15,
@@ -75,6 +78,7 @@ QUICK = Plan(
     open_seconds=3,
     holders=300,
     cold_holders=2_500,
+    whale_licenses=1_000,
     peers=((1, 8), (2, 8)),
     best_of_seconds=1,
     replayed_seconds=2,
@@ -129,6 +133,7 @@ def measure(plan: Plan) -> result.Figures:
         workload.load(HOT),
         workload.load(COLD).scaled(holders=plan.cold_holders),
         workload.load(BATCH).scaled(holders=plan.holders),
+        workload.load(WHALE).scaled(holders=1, licenses=plan.whale_licenses),
     ]
     url = f"http://127.0.0.1:{serving.free_port()}"
     result.step("a fresh ledger with holders, licenses and authorizations")
@@ -200,6 +205,7 @@ class Stage:
         add("ordinary", self.run(SPREAD, peer.url))
         add("http_floor", self.run(SPREAD, floor.url))
         add("hot", self.run(HOT, self.served.url))
+        add("whale", self.run(WHALE, self.served.url))
         cold = add("cold", self.run(COLD, self.served.url, offset=self._cold_offset))
         self._cold_offset += cold.requests + closed_loop.CONNECTIONS
         self.rates.seen.setdefault("batched", []).append(self._batched(self.served.url, self.plan.seconds))
@@ -313,6 +319,7 @@ class Stage:
             "ordinary": rates.ratios("ours", "ordinary"),
             "http_floor": rates.ratios("ours", "http_floor"),
             "hot_to_spread": rates.ratios("hot", "ours"),
+            "whale_to_spread": rates.ratios("whale", "ours"),
             "cold_to_hot": rates.ratios("cold", "hot"),
             "batch_to_database_floor": against_floor,
         }

@@ -117,14 +117,18 @@ class Workload:
     population: Population
     uses: Uses
 
-    def scaled(self, *, holders: int) -> Workload:
-        """The workload with at most so many holders, natural and legal in proportion."""
+    def scaled(self, *, holders: int, licenses: int | None = None) -> Workload:
+        """The workload with at most so many holders, natural and legal in proportion.
+
+        `licenses`: what a holder holds at most, beside the shares of the file.
+        """
         whole = self.population.natural + self.population.legal
         share = min(1.0, holders / whole)
         smaller = dataclasses.replace(
             self.population,
             natural=round(self.population.natural * share),
             legal=round(self.population.legal * share),
+            licenses_per_legal=_capped(self.population.licenses_per_legal, licenses),
         )
         return dataclasses.replace(self, population=smaller)
 
@@ -155,7 +159,8 @@ class Workload:
         chosen: dict[int, None] = {}
         while len(chosen) < min(count, len(types)):
             chosen[draw(chance)] = None
-        for row in chosen:
+        # Whoever holds more than there are types holds several of some.
+        for row in [*chosen, *(draw(chance) for _ in range(count - len(chosen)))]:
             entry = types[row]
             yield Holding(
                 holder=holder,
@@ -233,6 +238,15 @@ class Workload:
         if chance.random() < self.uses.some_fields:
             body["fields"] = sorted(one.holding.fields)[:2]
         return body
+
+
+def _capped(shares: dict[str, float], most: int | None) -> dict[str, float]:
+    """Shares by count, the counts at most `most`."""
+    capped: dict[str, float] = {}
+    for count, share in shares.items():
+        key = count if most is None else str(min(int(count), most))
+        capped[key] = capped.get(key, 0.0) + share
+    return capped
 
 
 def _lognormal(chance: random.Random, median: float, p95: float) -> float:

@@ -54,6 +54,16 @@ def test_few_licenses_are_used_much_and_most_are_not_used() -> None:
     assert counts.most_common(1)[0][1] > 5_000 / len(licenses) * 10
 
 
+def test_a_holder_of_very_many_licenses_holds_several_of_a_type_and_is_asked_by_reference() -> None:
+    chosen = workload.load("whale-holder").scaled(holders=1, licenses=50)
+    licenses = held(chosen)
+    assert len(licenses) == 50
+    assert {one.holding.holder.code for one in licenses} == {licenses[0].holding.holder.code}
+    assert len({one.holding.type_code for one in licenses}) <= 10
+    asked = itertools.islice(chosen.requests(licenses), 100)
+    assert all("license_ref" in (one.body or {}) for one in asked)
+
+
 def test_where_each_is_asked_for_once_the_requests_end() -> None:
     chosen = workload.load("enrollment-opening").scaled(holders=50)
     licenses = held(chosen)
