@@ -2,10 +2,23 @@
 -- wrk -s closed_loop.lua URL -- FILE PREFIX OFFSET COUNT
 -- FILE.tokens: a token a line. FILE: a line for each request: number of its token, tab, path, tab, body;
 -- without a body it is a GET. Reading begins behind OFFSET requests and takes COUNT of them, again and again.
--- PREFIX begins the keys of this run. Where a body says @KEY@, as the items of a batch do, the key stands too.
+-- PREFIX begins the keys of this run. Where a body says @KEY@, as the items of a batch do, the key stands too,
+-- and the answers' items that are problems are counted.
 
 local heads, bodies, number, prefix = {}, {}, 0, ""
 local WIDTH = 8
+local threads = {}
+problems = 0
+
+function setup(thread)
+    threads[#threads + 1] = thread
+end
+
+local function count_problems(_, _, body)
+    for _ in body:gmatch('"problem":') do
+        problems = problems + 1
+    end
+end
 
 function init(args)
     local file = assert(io.open(args[1], "r"))
@@ -27,6 +40,9 @@ function init(args)
             "\r\nContent-Type: application/json\r\nAuthorization: Bearer " .. tokens[tonumber(token) + 1] ..
             "\r\nContent-Length: " .. length .. "\r\nIdempotency-Key: "
         bodies[#bodies + 1] = { places > 0, body }
+        if places > 0 then
+            response = count_problems
+        end
     end
     file:close()
     assert(#heads > 0, "no requests")
@@ -44,9 +60,13 @@ function request()
 end
 
 function done(summary, latency, requests)
-    local errors = summary.errors
+    local errors, items = summary.errors, 0
+    for _, thread in ipairs(threads) do
+        items = items + thread:get("problems")
+    end
     io.write(string.format(
-        '\nRESULT {"requests":%d,"duration_us":%d,"bytes":%d,"status_errors":%d,"socket_errors":%d}\n',
+        '\nRESULT {"requests":%d,"duration_us":%d,"bytes":%d,"status_errors":%d,"socket_errors":%d,' ..
+        '"item_errors":%d}\n',
         summary.requests, summary.duration, summary.bytes, errors.status,
-        errors.connect + errors.read + errors.write + errors.timeout))
+        errors.connect + errors.read + errors.write + errors.timeout, items))
 end

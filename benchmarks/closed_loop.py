@@ -35,6 +35,8 @@ class Run:
     bytes: int
     errors: int
     """Answers that were not 2xx, and connections that failed."""
+    item_errors: int = 0
+    """Items of batches that were answered with a problem."""
 
     @property
     def rate(self) -> float:
@@ -112,5 +114,6 @@ def read(output: str) -> Run:
                 seconds=said["duration_us"] / 1e6,
                 bytes=said["bytes"],
                 errors=said["status_errors"] + said["socket_errors"],
+                item_errors=said["item_errors"],
             )
     raise ValueError("wrk printed no result")

@@ -2,7 +2,7 @@
 
 `python -m benchmarks.database_floor --data … --port … --record FILE` serves the ledger as `license-ledger
 serve` does and writes down every statement of the append path, with its packed parameters and where
-answers were waited for. `replay` sends the same to a copy of the database as it was before, as fast as
+answers were waited for. `Replay` sends the same to a copy of the database as it was before, as fast as
 the server answers: without deciding, sealing, hashing, signing or answering anyone.
 """
 
@@ -14,7 +14,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import conninfo as conninfos
@@ -118,24 +117,31 @@ def events(made: list[list[Step]]) -> int:
     return found
 
 
-def replay(conninfo: str, made: list[list[Step]]) -> float:
-    """Seconds that the server takes for the batches, sent in their order by one client."""
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        pipeline = store_pipeline.Pipeline(conn)
+class Replay:
+    """Batches that wait to be sent to a copy of the database, in their order, some in each round."""
+
+    def __init__(self, conninfo: str, made: list[list[Step]], *, rounds: int) -> None:
+        self._conn = psycopg.connect(conninfo, autocommit=True)
+        self._pipeline = store_pipeline.Pipeline(self._conn)
+        self._left = made
+        self._each = max(1, len(made) // (rounds + 1))
+        self.round()  # statements are prepared from here
+
+    def round(self) -> float:
+        """Events a second that the server takes from one client."""
+        some, self._left = self._left[: self._each], self._left[self._each :]
+        if not some:
+            raise RuntimeError("too few batches were recorded for so many rounds")
         begun = time.perf_counter()
-        for batch in made:
+        for batch in some:
             for kind, text, statement, values in batch:
                 if kind == "ask":
-                    _put(pipeline, text, statement, values)
+                    self._pipeline._put(text, statement, values, store_pipeline.Answer())
                 elif kind == "send":
-                    pipeline.send()
+                    self._pipeline.send()
                 else:
-                    pipeline.gather(within_s=60)
-        return time.perf_counter() - begun
-
-
-def _put(pipeline: Any, text: str, statement: bytes, values: list[bytes | None]) -> None:
-    pipeline._put(text, statement, values, store_pipeline.Answer())
+                    self._pipeline.gather(within_s=60)
+        return events(some) / (time.perf_counter() - begun)
 
 
 if __name__ == "__main__":

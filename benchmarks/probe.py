@@ -27,6 +27,7 @@ _SIZES_OF_BATCHES = """
 SELECT size - lag(size) OVER (ORDER BY size) FROM checkpoints WHERE partition = 0 AND size >= %s ORDER BY size
 """
 _POSITIONS = "SELECT coalesce(max(position), 0) FROM events"
+_REFUSED = "SELECT count(*) FROM events WHERE topic = 'UseRefused'"
 _LAG = "SELECT name, through FROM projections.positions"
 
 
@@ -100,6 +101,12 @@ def head(owner: str) -> int:
     """How many events there are."""
     with psycopg.connect(owner) as conn:
         return _one(conn, _POSITIONS)
+
+
+def refused(owner: str) -> int:
+    """How many uses were refused; of what the workloads ask for, none should be."""
+    with psycopg.connect(owner) as conn:
+        return _one(conn, _REFUSED)
 
 
 def settled(owner: str, *, quiet_s: float = 0.5) -> tuple[float, int]:

@@ -140,11 +140,11 @@ def measure(plan: Plan) -> result.Figures:
     with ground.prepared(workloads, base_url=url) as made:
         stage = Stage(made, {one.name: one for one in workloads}, plan)
         result.step("batched uses, their statements recorded and replayed")
-        floor = stage.database_floor()
+        floor = stage.record()
         result.step("services")
         with serving.ours(made.configured) as served:
             stage.come_up(served)
-            return stage.compare() | floor | stage.summary(floor)
+            return stage.compare() | floor | stage.summary()
 
 
 class Stage:
@@ -161,6 +161,7 @@ class Stage:
         self._asked = {name: self._requests(one) for name, one in workloads.items()}
         self._cold_offset = 0
         self._served: serving.Served | None = None
+        self.replay: database_floor.Replay | None = None
 
     def _requests(self, one: workload.Workload) -> list[workload.Asked]:
         held = self.made.held[one.name]
@@ -208,7 +209,10 @@ class Stage:
         add("whale", self.run(WHALE, self.served.url))
         cold = add("cold", self.run(COLD, self.served.url, offset=self._cold_offset))
         self._cold_offset += cold.requests + closed_loop.CONNECTIONS
-        self.rates.seen.setdefault("batched", []).append(self._batched(self.served.url, self.plan.seconds))
+        batched = self._batched(self.served.url, self.plan.seconds)
+        self.rates.seen.setdefault("batched", []).append(batched)
+        assert self.replay is not None, "recorded before"
+        self.rates.seen.setdefault("database_floor", []).append(self.replay.round())
 
     def run(self, name: str, url: str, *, offset: int = 0, seconds: float | None = None) -> closed_loop.Run:
         """One closed loop of a workload."""
@@ -222,7 +226,7 @@ class Stage:
         path = self._written(BATCH)
         head, begun = probe.head(self._owner), time.perf_counter()
         run = closed_loop.run(url, path, seconds=seconds, connections=BATCH_CONNECTIONS)
-        self.rates.errors += run.errors
+        self.rates.errors += run.errors + run.item_errors
         ended, recorded = probe.settled(self._owner)
         return (recorded - head) / (ended - begun)
 
@@ -290,8 +294,8 @@ class Stage:
         trusted = keeping.trust_file(self.made.ledger, made_at=datetime.now(UTC))
         return sum(len(bundle.judge(answer, trusted=trusted)) for answer in answers)
 
-    def database_floor(self) -> result.Figures:
-        """Record batched uses of a run of our own, and replay its statements on a copy."""
+    def record(self) -> result.Figures:
+        """Record batched uses of a run of our own, whose statements each round replays on a copy."""
         self.made.ledger.recorder.datastore.close()
         copy = database_floor.copy_database(self._owner)
         record = self.folder / "statements"
@@ -299,36 +303,30 @@ class Stage:
         with serving.ours(self.made.configured, program=program) as served:
             self._batched(served.url, self.plan.replayed_seconds)
         made = database_floor.batches(database_floor.read(record))
+        self.replay = database_floor.Replay(copy, made, rounds=self.plan.rounds)
         events = database_floor.events(made)
-        seconds = database_floor.replay(copy, made)
-        return {
-            "database_floor": {
-                "events_replayed": events,
-                "events_per_second": result.rounded(events / seconds, 3),
-                "mean_batch": result.rounded(events / max(1, len(made)), 3),
-            }
-        }
+        mean = result.rounded(events / max(1, len(made)), 3)
+        return {"database_floor": {"events_recorded": events, "mean_batch": mean}}
 
     # --- what is told ---
 
-    def summary(self, floor: result.Figures) -> result.Figures:
+    def summary(self) -> result.Figures:
         """Ratios with their spread, and rates."""
         rates = self.rates
-        against_floor = [one / floor["database_floor"]["events_per_second"] for one in rates.seen["batched"]]
         ratios = {
             "ordinary": rates.ratios("ours", "ordinary"),
             "http_floor": rates.ratios("ours", "http_floor"),
             "hot_to_spread": rates.ratios("hot", "ours"),
             "whale_to_spread": rates.ratios("whale", "ours"),
             "cold_to_hot": rates.ratios("cold", "hot"),
-            "batch_to_database_floor": against_floor,
+            "batch_to_database_floor": rates.ratios("batched", "database_floor"),
         }
         return {
             "ratio_to_ordinary": result.spread(ratios["ordinary"])["median"],
             "ratio_to_http_floor": result.spread(ratios["http_floor"])["median"],
-            "batch_ratio_to_database_floor": result.spread(against_floor)["median"],
+            "batch_ratio_to_database_floor": result.spread(ratios["batch_to_database_floor"])["median"],
             "uses_per_second": result.rounded(rates.median("ours"), 3),
-            "errors": rates.errors,
+            "errors": rates.errors + probe.refused(self._owner),
             "ratios": {name: result.spread(values) for name, values in ratios.items()},
             "rates": {name: result.spread(values) for name, values in rates.seen.items()},
         }

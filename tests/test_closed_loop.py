@@ -12,13 +12,13 @@ from benchmarks import closed_loop, workload
 PRINTED = """Running 2s test
   1 threads and 128 connections
 
-RESULT {"requests":1000,"duration_us":2000000,"bytes":5000,"status_errors":40,"socket_errors":2}
+RESULT {"requests":1000,"duration_us":2000000,"bytes":5,"status_errors":40,"socket_errors":2,"item_errors":3}
 """
 
 
 def test_errors_are_left_out_of_the_rate() -> None:
     run = closed_loop.read(PRINTED)
-    assert (run.requests, run.errors, run.rate) == (1000, 42, 479.0)
+    assert (run.requests, run.errors, run.item_errors, run.rate) == (1000, 42, 3, 479.0)
 
 
 def test_output_without_a_result_is_refused() -> None:
