@@ -69,6 +69,15 @@ def write(path: Path, requests: Sequence[workload.Asked]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def seconds_for(left: int, rounds_left: int, *, rate: float, seconds: float) -> float:
+    """How long a round may last so that requests that are sent once suffice for all that is left of a run.
+
+    `seconds` where that is less; 0 where not even a second can be driven, which is the least that wrk does.
+    """
+    share = (left / rounds_left - CONNECTIONS) / (1.2 * rate)
+    return float(int(min(seconds, share))) if share < seconds else seconds
+
+
 def write_tokens(path: Path, tokens: Sequence[str]) -> None:
     """The tokens of the requests that `write` wrote to `path`; they end sooner than the requests."""
     beside = path.with_name(path.name + ".tokens")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from benchmarks import closed_loop, ground, result, versus_floor, workload
 
-_HOLDERS = {True: 4_000, False: 60_000}
+_HOLDERS = {True: 20_000, False: 60_000}
 
 
 def main() -> int:

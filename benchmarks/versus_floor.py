@@ -66,20 +66,28 @@ def _rounds(
     rates: dict[str, list[float]] = {"ours": [], "http_floor": []}
     cpu: list[float] = []
     closed_loop.write(path, asked)
+    seconds = arguments.seconds if not is_once else min(2.0, arguments.seconds)
     for number in range(arguments.rounds + 1):
         closed_loop.write_tokens(path, tokens_of(ours.url, callers))
         before = processor.seconds(ours.process_id)
-        run = closed_loop.run(ours.url, path, seconds=arguments.seconds, offset=offset)
+        run = closed_loop.run(ours.url, path, seconds=seconds, offset=offset)
         used = (processor.seconds(ours.process_id) - before) / max(1, run.requests)
-        offset += run.requests + closed_loop.CONNECTIONS if is_once else 0
-        if offset >= len(asked):
-            raise RuntimeError("every request was sent: give more, or fewer rounds")
         errors += run.errors
+        if is_once:
+            offset += run.requests + closed_loop.CONNECTIONS
+            seconds = closed_loop.seconds_for(
+                len(asked) - offset,
+                max(1, arguments.rounds - number),
+                rate=run.rate,
+                seconds=arguments.seconds,
+            )
         if number == 0:
             continue  # what is asked about often is known from here
         cpu.append(used)
         rates["ours"].append(run.rate)
         rates["http_floor"].append(closed_loop.run(floor.url, path, seconds=arguments.seconds).rate)
+        if not seconds:
+            break  # what is sent once was sent
     ratios = [one / other for one, other in zip(*rates.values(), strict=True)]
     return {
         "ratio_to_http_floor": result.spread(ratios)["median"],

@@ -32,6 +32,15 @@ def test_a_missing_load_generator_is_said_with_its_remedy(monkeypatch: pytest.Mo
         closed_loop.require_wrk()
 
 
+def test_what_is_sent_once_lasts_for_all_rounds() -> None:
+    def told(left: int, rounds_left: int) -> float:
+        return closed_loop.seconds_for(left, rounds_left, rate=1_000, seconds=8)
+
+    assert told(1_000_000, 7) == 8
+    assert told(30_000, 5) == 4
+    assert told(4_000, 5) == 0
+
+
 def test_prepared_requests_are_a_line_each(tmp_path: Path) -> None:
     asked = [
         workload.Asked(requester=1, body={"reason": "核验\t一\n二"}),

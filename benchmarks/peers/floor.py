@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api import access, headers, logs
+from api import access, headers, logs, problems
 from ledger import errors
 from signing import keys
 
@@ -59,5 +59,9 @@ def create_app() -> Starlette:
     logs.configure()
     return Starlette(
         routes=[Route("/{path:path}", answer, methods=["GET", "POST"])],
-        middleware=[Middleware(logs.RequestLog), Middleware(headers.SecurityHeaders, is_tls=False)],
+        middleware=[
+            Middleware(logs.RequestLog),
+            Middleware(headers.SecurityHeaders, is_tls=False),
+            Middleware(problems.Incidents),
+        ],
     )
