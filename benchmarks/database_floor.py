@@ -117,6 +117,12 @@ def events(made: list[list[Step]]) -> int:
     return found
 
 
+def replay(conninfo: str, made: list[list[Step]]) -> float:
+    """Seconds that the server takes for the batches, sent in their order by one client."""
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        return _sent(store_pipeline.Pipeline(conn), made)
+
+
 class Replay:
     """Batches that wait to be sent to a copy of the database, in their order, some in each round."""
 
@@ -132,16 +138,20 @@ class Replay:
         some, self._left = self._left[: self._each], self._left[self._each :]
         if not some:
             raise RuntimeError("too few batches were recorded for so many rounds")
-        begun = time.perf_counter()
-        for batch in some:
-            for kind, text, statement, values in batch:
-                if kind == "ask":
-                    self._pipeline._put(text, statement, values, store_pipeline.Answer())
-                elif kind == "send":
-                    self._pipeline.send()
-                else:
-                    self._pipeline.gather(within_s=60)
-        return events(some) / (time.perf_counter() - begun)
+        return events(some) / _sent(self._pipeline, some)
+
+
+def _sent(pipeline: store_pipeline.Pipeline, made: list[list[Step]]) -> float:
+    begun = time.perf_counter()
+    for batch in made:
+        for kind, text, statement, values in batch:
+            if kind == "ask":
+                pipeline._put(text, statement, values, store_pipeline.Answer())
+            elif kind == "send":
+                pipeline.send()
+            else:
+                pipeline.gather(within_s=60)
+    return time.perf_counter() - begun
 
 
 if __name__ == "__main__":
