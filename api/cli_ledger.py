@@ -9,7 +9,7 @@ import typer
 import uvicorn
 
 from api import cli_console, logs, main
-from ledger import appender, config, errors, opening
+from ledger import appender, config, errors, filing, opening
 from projections import db
 
 
@@ -71,13 +71,26 @@ def serve(
 def migrate(data: cli_console.Data = None) -> None:
     """Bring the database up to date: schema, tables for what comes, logins. Run it daily.
 
+    Where the keys are, licenses recorded before numbers were filed come to be found by them, once.
+
     Example: LEDGER_OWNER_DATABASE_URL=postgresql://… license-ledger migrate
     """
-    with opening.database(config.load(data=data)) as (ways, _):
+    configured = config.load(data=data)
+    with opening.database(configured) as (ways, _):
         if ways.owner is None:
             raise errors.Invalid("the owner's URL is needed", field="LEDGER_OWNER_DATABASE_URL")
         names = db.migrate(ways.owner)
+        if opening.is_ledger(configured):
+            _file_numbers(configured)
     cli_console.done(f"Schema is up to date; projections to be rebuilt: {', '.join(names) or 'none'}")
+
+
+def _file_numbers(configured: config.Config) -> None:
+    with (
+        opening.opened(configured, migrate=False) as ledger,
+        cli_console.progress("numbers filed") as tell,
+    ):
+        filing.file_numbers(ledger, progress=lambda filed: tell(filed, 0))
 
 
 def psql(

@@ -47,7 +47,7 @@ async def compare(request: Request, body: examples.CompareBody, key: acts.Idempo
         # Names of claimed fields stand in clear in the log.
         raise errors.FieldUnknown(field="claims")
     repeat = acts.repeat_of(served, asking, operation="comparison", key=key, body=await request.json())
-    found = await uses.filed(served, body.number)
+    found = await uses.filed(served, body.number, body.license_type)
     asked = _command(uses.command(asking, _as_use(body), repeat, found=found), body)
     async with uses.counted(served, asking) as seen:
         item = await _recorded(served, asked)

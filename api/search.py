@@ -95,7 +95,7 @@ def _by_number(
     rules = served.reader.row(state.TypeRulesRow, said.license_type)
     scope = "nowhere" if rules is None else rules.number_scope
     is_one = scope in ("type", "type-issuer") or (scope == "type-area-year" and said.issued_in is not None)
-    filed = served.reader.filed(said.number)
+    filed = served.reader.filed(said.number, (said.license_type,)).refs
     if not is_one or (filed and said.issued_in is None):
         return filed
     printed = number.Printed(

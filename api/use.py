@@ -18,10 +18,11 @@ from starlette.responses import Response
 
 from api import access, acts, answers, examples, lane, models, models_answers, problems, routes, service
 from ledger import command as ledger_command
-from ledger import errors, number_commands, use_commands
+from ledger import errors, number, number_commands, state, use_commands
 from signing import ids
 
 router = APIRouter(route_class=lane.DirectRoute)
+_NONE_FILED = number.Filed()
 batch_router = APIRouter(route_class=lane.DirectBatchRoute)
 _REFUSALS = (
     errors.InvalidHolderCode,
@@ -60,7 +61,7 @@ async def decided(
 ) -> answers.Json:
     """The answer to one use; raises what keeps it from being decided."""
     repeat = acts.repeat_of(served, asking, operation="use", key=key, body=said)
-    made = command(asking, asked, repeat, found=await filed(served, asked.number))
+    made = command(asking, asked, repeat, found=await filed(served, asked.number, asked.license_type))
     async with counted(served, asking) as seen:
         recorded = await served.record(made)
         seen.extend(recorded)
@@ -87,11 +88,11 @@ def command(
     asked: models.Use,
     repeat: ledger_command.Repeat,
     *,
-    found: tuple[bytes, ...] = (),
+    found: number.Filed = _NONE_FILED,
 ) -> use_commands.UseLicense:
     """The command; raises Invalid unless exactly one way to name a license is taken.
 
-    `found` are the licenses filed under the number, where the license is named by one.
+    `found` is what is filed under the number, where the license is named by one.
     """
     ways = (asked.use_code, asked.license_ref, asked.holder, asked.number)
     if sum(way is not None for way in ways) != 1:
@@ -119,9 +120,16 @@ def command(
     )
 
 
-async def filed(served: service.Service, number: str | None) -> tuple[bytes, ...]:
-    """The licenses filed under a printed number; none where the request names none."""
-    return () if number is None else await served.read(served.reader.filed, number)
+async def filed(served: service.Service, printed: str | None, type_code: str | None) -> number.Filed:
+    """What is filed under a printed number of a type and of those that stand for it."""
+    if printed is None or type_code is None:
+        return _NONE_FILED
+    return await served.read(_filed, served, printed, type_code)
+
+
+def _filed(served: service.Service, printed: str, type_code: str) -> number.Filed:
+    row = served.reader.row(state.TypeRow, type_code)
+    return served.reader.filed(printed, (type_code, *(() if row is None else row.local_types)))
 
 
 async def _item(served: service.Service, asking: access.Access, said: Any) -> answers.Json:

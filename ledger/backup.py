@@ -189,6 +189,7 @@ def _load(
     progress("state")
     rekeying.rekey(_running(conn), vault)  # 4, 5
     conn.execute(sql.load("maintenance")["ring_state"], (vault.ring.ledger_id, vault.ring.version))
+    conn.execute(texts["file_numbers_again"])
     progress("keys")
     count: int = _row(conn, texts["keyless_streams"])[0]
     return count

@@ -63,6 +63,7 @@ _ODDITIES = (
     ("keyless_streams", "a stream has no data key: nobody can open what is sealed there"),
     ("nameless_holders", "no code leads to a holder that is not erased"),
     ("misled_licenses", "a directory row leads to a license that is not there"),
+    ("lost_numbers", "no number leads to a license"),
     ("misled_codes", "a directory row is of a link that is not there or is reversed"),
     ("lost_codes", "a linked code has no directory row"),
 )

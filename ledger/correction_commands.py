@@ -32,7 +32,8 @@ class CorrectHolder(VersionCommand):
 
     def wants(self, vault: Vault) -> Wants:
         numbers = self._number_of(*self.type_and_issuer).lookups(vault)
-        numbers.append(number.filed(vault, self.content.number, self.license_ref))
+        type_code, _ = self.type_and_issuer
+        numbers.append(number.filed(vault, self.content.number, type_code, self.license_ref))
         own = serial.lookup(vault, *self.type_and_issuer, self.content.serial)
         return Wants(
             rows={(LicenseRow, self.license_ref)},

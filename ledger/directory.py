@@ -30,7 +30,7 @@ def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
     if kind in (number.KIND, stock.SOURCE_KIND):
         return vault.lookup(kind, *content)
     if kind == number.FILED:
-        return number.filed_lookup(vault, content[0], content[1])
+        return number.filed_lookup(vault, content[0], content[1], content[2])
     assert kind == "operator", "a directory row is of a known kind"
     # Rows from before spellings were compared end with the name, and are found as they were spelled.
     return vault.lookup(

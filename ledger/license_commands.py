@@ -152,12 +152,9 @@ class VersionCommand(representation_commands.OfVersion):
         *,
         stream_id: bytes,
         license_ref: bytes,
-        was_looked_for: bool = True,
     ) -> None:
         """Claim the printed number, where the type says that numbers are unique; raises NumberTaken."""
         rules = view.state.get(TypeRulesRow, printed.type_code)
-        if not was_looked_for and rules is not None and rules.number_scope != "nowhere":
-            raise errors.Conflict("the printed number was not looked for")
         number.claim(view, rules, printed, stream_id=stream_id, license_ref=license_ref)
 
     def _drawn_keys(self, size: int) -> set[RowKey]:
@@ -217,7 +214,13 @@ class VersionCommand(representation_commands.OfVersion):
             blobs=attachment.blobs(self.attachments, owned),
             **known,
         )
-        number.file(view, self.content.number, stream_id=home, license_ref=known["license_ref"])
+        number.file(
+            view,
+            self.content.number,
+            type_code=known["type_code"],
+            stream_id=home,
+            license_ref=known["license_ref"],
+        )
         more = {one.field_name: one.sealed_items for one in self.attachments}
         said = {name: [*pair, *more.get(name, ())] for name, pair in salted.items()}
         return made, _parts(said, digests, parties, owned)
@@ -331,7 +334,7 @@ class AmendLicense(VersionCommand):
     holder: HolderCode
     """The holder as the issuer knows it; must be the license's own."""
     type_and_issuer: tuple[str, str] | None = None
-    """As read before the lock, where numbers may be unique; they never change."""
+    """As read before the lock, to look for the number; they never change. None: there was no license."""
     serial_version: int | None = None
     """With which version the serial began when it was read; None: nobody read it."""
     previous: str | None = None
@@ -340,13 +343,14 @@ class AmendLicense(VersionCommand):
     def wants(self, vault: Vault) -> Wants:
         known = self.type_and_issuer
         numbers = [] if known is None else self._number_of(*known).lookups(vault)
+        if known is not None:
+            numbers.append(number.filed(vault, self.content.number, known[0], self.license_ref))
         if known is not None and self.previous is not None:
             numbers.append(serial.lookup(vault, *known, self.content.serial))
         return Wants(
             rows={(LicenseRow, self.license_ref)},
             lookups=[
                 holder_lookup(vault, self.holder),
-                number.filed(vault, self.content.number, self.license_ref),
                 *numbers,
                 *self._party_lookups(vault),
             ],
@@ -372,6 +376,8 @@ class AmendLicense(VersionCommand):
             raise errors.InvalidHolderCode("not the holder of this license", field="holder")
         if self.serial_version not in (None, row.serial_version):
             raise errors.Conflict("the license was renewed meanwhile")
+        if self.type_and_issuer != (row.type_code, row.issuer):
+            raise errors.Conflict("the printed number was not looked for")
         self._require_known(row)
         if (self.previous is None) == (license.serial_number(row) == 0):
             raise errors.Conflict("the license's identifier is another")
@@ -389,13 +395,7 @@ class AmendLicense(VersionCommand):
         )
         serial.begin(view, row, identifier, self.content.number)
         printed = self._number_of(row.type_code, row.issuer)
-        self._claim(
-            view,
-            printed,
-            stream_id=row.stream_id,
-            license_ref=row.license_ref,
-            was_looked_for=self.type_and_issuer == (row.type_code, row.issuer),
-        )
+        self._claim(view, printed, stream_id=row.stream_id, license_ref=row.license_ref)
         version = Draft(
             fact=made, stream_id=row.stream_id, effective_at=self.effective_at, seals=tuple(seals)
         )

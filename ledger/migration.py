@@ -32,6 +32,7 @@ VERSIONS = (
     "migration_011",
     "migration_012",
     "migration_016",
+    "migration_018",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

@@ -2,13 +2,14 @@
 
 Both are directory rows in the holder's stream, found by keyed lookup: no number stands in clear. A claim, of
 kind `unique-number`, is one license's alone. What is filed, kind `number`, has the license's reference behind
-the keyed lookup of the number, so that all licenses of one number lie side by side. A license keeps what it
-claimed and was filed under; both go with the directory rows of an erased holder.
+the keyed lookup of type and number, so that all licenses of a type and one number lie side by side. A license
+keeps what it claimed and was filed under; both go with the directory rows of an erased holder.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ledger import comparison, days, errors
 from ledger.command import View
@@ -19,9 +20,19 @@ from signing import ids
 KIND, FILED = "unique-number", "number"
 FIELD = "@license_number"
 FILED_MAX = 200
-"""Licenses of one printed number at which the ledger looks."""
+"""Licenses of one printed number at which the ledger looks, in turn one of each type."""
 _DIVISION = slice(2, 8)
 """Of a credit code: the division code of the registering authority (GB 32100 §4)."""
+
+
+class Filed(NamedTuple):
+    """What was found under a number."""
+
+    types: frozenset[str] = frozenset()
+    """The types of which it was looked for."""
+    refs: tuple[bytes, ...] = ()
+    is_all: bool = True
+    """Whether no more can be filed: nothing was cut, and the licenses of before are filed too (`filing`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,26 +79,31 @@ def claim(
         raise errors.NumberTaken(field="number")
 
 
-def filed_content(number: str, license_ref: bytes) -> list[str]:
-    """What is sealed in the row by which a license is filed: the number's normal form, the reference."""
-    return [comparison.code(number), ids.text(license_ref)]
+def filed_content(number: str, type_code: str, license_ref: bytes) -> list[str]:
+    """What is sealed in the row by which a license is filed: the number's normal form, type, reference."""
+    return [comparison.code(number), type_code, ids.text(license_ref)]
 
 
-def filed(vault: Vault, number: str, license_ref: bytes) -> Lookup:
+def filed(vault: Vault, number: str, type_code: str, license_ref: bytes) -> Lookup:
     """The lookup under which a license is filed by its number."""
-    return filed_lookup(vault, *filed_content(number, license_ref))
+    return filed_lookup(vault, *filed_content(number, type_code, license_ref))
 
 
-def filed_lookup(vault: Vault, normal: str, ref: str) -> Lookup:
+def filed_lookup(vault: Vault, normal: str, type_code: str, ref: str) -> Lookup:
     """As `filed`, of what is sealed in the row."""
-    base = vault.lookup(FILED, normal)
+    base = filed_under(vault, normal, type_code)
     digests = tuple(digest + ids.parse(ref) for digest in base.digests)
     return Lookup(kind=FILED, digests=digests, pepper_id=base.pepper_id)
 
 
-def file(view: View, number: str, *, stream_id: bytes, license_ref: bytes) -> None:
+def filed_under(vault: Vault, normal: str, type_code: str) -> Lookup:
+    """What the lookups of all licenses of a type and a number begin with."""
+    return vault.lookup(FILED, type_code, normal)
+
+
+def file(view: View, number: str, *, type_code: str, stream_id: bytes, license_ref: bytes) -> None:
     """The license is found by this number from now on; it may have been before."""
-    lookup = filed(view.vault, number, license_ref)
+    lookup = filed(view.vault, number, type_code, license_ref)
     if view.entry(lookup) is None:
-        content = filed_content(number, license_ref)
+        content = filed_content(number, type_code, license_ref)
         view.add_entry(lookup, stream_id=stream_id, target=license_ref, content=content)

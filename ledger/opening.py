@@ -91,12 +91,17 @@ def init(
 @contextlib.contextmanager
 def opened(config: Config, *, migrate: bool = True) -> Iterator[Ledger]:
     """The ledger in `config.data`; an embedded database is started, joined and brought up to date."""
-    if not (config.data / "keys" / "ring").exists():
+    if not is_ledger(config):
         raise errors.NotFound("no ledger in this data folder: run `license-ledger init` first")
     with database(config, migrate=migrate) as (ways, server):
         vault = Vault(config.data, secret=file_secret(config))
         with _ledger(config, ways, server, vault) as ledger:
             yield ledger
+
+
+def is_ledger(config: Config) -> bool:
+    """Whether the keys of a ledger are in its data folder."""
+    return (config.data / "keys" / "ring").exists()
 
 
 def password_apart(way: str) -> tuple[str, str]:

@@ -33,6 +33,7 @@ class Reader:
         self._vault = vault
         self._partition = partition
         self._sql = sql.load("append")
+        self._knows_filed = False
         self.pool: pooling.Pool = psycopg_pool.ConnectionPool(
             conninfo,
             min_size=1,
@@ -95,18 +96,32 @@ class Reader:
             if not self._is_renewed(known):
                 return None
 
-    def filed(self, printed: str) -> tuple[bytes, ...]:
-        """Licenses that have, or had, this printed number, whatever their types: references, at most 200."""
-        text = sql.load("reading")["filed"]
+    def filed(self, printed: str, types: Sequence[str]) -> number.Filed:
+        """What has, or had, this printed number and is of one of some types: at most 200 references."""
+        text, normal = sql.load("reading")["filed"], comparison.code(printed)
+        # Asked before the look: what is filed meanwhile is found by it, or was told to be missing.
+        is_done = self._is_filing_done()
         while True:
             known = self._vault.ring.version
-            refs: list[bytes] = []
-            for digest in self._vault.lookup(number.FILED, comparison.code(printed)).digests:
-                end = digest + b"\xff" * (ids.ID_BYTES + 1)
-                rows = self.run(text, (self._partition, digest, end, number.FILED_MAX))
-                refs += [target for (target,) in rows]
-            if refs or not self._is_renewed(known):
-                return tuple(refs[: number.FILED_MAX])
+            lookups = [number.filed_under(self._vault, normal, type_code) for type_code in types]
+            firsts = [digest for lookup in lookups for digest in lookup.digests]
+            ends = [digest + b"\xff" * (ids.ID_BYTES + 1) for digest in firsts]
+            most = number.FILED_MAX + 1
+            rows = self.run(text, (firsts, ends, self._partition, most, most))
+            if rows or not self._is_renewed(known):
+                refs = tuple(target for (target,) in rows)
+                return number.Filed(
+                    types=frozenset(types),
+                    refs=refs[: number.FILED_MAX],
+                    is_all=is_done and len(refs) < most,
+                )
+
+    def _is_filing_done(self) -> bool:
+        """Whether licenses recorded before numbers were filed are filed too; once it is so it stays so."""
+        if not self._knows_filed:
+            rows = self.run(sql.load("reading")["is_filing_done"], (self._partition,))
+            self._knows_filed = bool(rows and rows[0][0])
+        return self._knows_filed
 
     def _is_renewed(self, known: int) -> bool:
         """Whether the database asks for a newer key ring than `known`, which is here now."""

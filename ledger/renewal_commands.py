@@ -40,7 +40,7 @@ class _FollowingCommand(VersionCommand):
     def wants(self, vault: Vault) -> Wants:
         printed = self._number_of(self.type_code, self.issuer)
         own = serial.lookup(vault, self.type_code, self.issuer, self.content.serial)
-        filed = number.filed(vault, self.content.number, self.license_ref)
+        filed = number.filed(vault, self.content.number, self.type_code, self.license_ref)
         return Wants(rows={(LicenseRow, self.license_ref)}, lookups=[own, filed, *printed.lookups(vault)])
 
     def reads(self, view: View) -> Reads:

@@ -168,7 +168,11 @@ class Teller:
             issued_on=days.parse("2021-01-01"),
         )
         asked = license_commands.AmendLicense(
-            actor=self._world.issuer, license_ref=ref, holder=self._holder_of[ref], content=content
+            actor=self._world.issuer,
+            license_ref=ref,
+            holder=self._holder_of[ref],
+            type_and_issuer=self._world.kind(ref),
+            content=content,
         )
         self._world.do(asked)
 

@@ -393,6 +393,7 @@ def test_a_version_that_changed_meanwhile_is_not_overwritten(face: Face, issuer:
         actor=served.ledger.console,
         license_ref=ref,
         holder=identifiers.holder_code(**person(18)),
+        type_and_issuer=(row.type_code, row.issuer),
         content=license_commands.Content(
             serial="LATE18",
             number="NO-18",

@@ -99,7 +99,11 @@ def test_what_prints_a_former_name_is_listed_until_its_amendment_or_its_end(here
     content = printed(NEW, license_commands.draw_serial())
     here.world.do(
         license_commands.AmendLicense(
-            actor=here.world.issuer, license_ref=one, holder=citizen(1), content=content
+            actor=here.world.issuer,
+            license_ref=one,
+            holder=citizen(1),
+            type_and_issuer=here.world.kind(one),
+            content=content,
         )
     )
     assert stale(here) == [two]
@@ -141,6 +145,7 @@ def test_a_renewal_and_a_replacement_print_the_former_name_again_and_an_amendmen
             actor=here.world.issuer,
             license_ref=issued.license_ref,
             holder=citizen(1),
+            type_and_issuer=here.world.kind(issued.license_ref),
             content=printed(NEW, "SERIAL2"),
         )
     )

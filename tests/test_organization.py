@@ -387,7 +387,11 @@ def test_a_change_that_waits_behind_the_succession_is_the_successors(world: Worl
         issued_on=0,
     )
     amended = license_commands.AmendLicense(
-        actor=heir, license_ref=ref, holder=worlds.ENTERPRISE, content=content
+        actor=heir,
+        license_ref=ref,
+        holder=worlds.ENTERPRISE,
+        type_and_issuer=world.kind(ref),
+        content=content,
     )
     (recorded,) = world.do(amended).recorded
     assert recorded.event.issuer == worlds.AUDITOR

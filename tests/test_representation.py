@@ -203,6 +203,7 @@ def amend(world: World, ref: bytes, *numbers: int) -> list[event.Event]:
         actor=world.issuer,
         license_ref=ref,
         holder=ENTERPRISE,
+        type_and_issuer=world.kind(ref),
         content=content(),
         parties=tuple(person(number) for number in numbers),
     )
@@ -264,7 +265,12 @@ def test_a_change_and_a_use_race_and_the_use_is_granted_before_or_not_at_all(her
     ref = issue(world, 1)
     code = consented(world, ref, citizen(1))
     change = license_commands.AmendLicense(
-        actor=world.issuer, license_ref=ref, holder=ENTERPRISE, content=content(), parties=(person(2),)
+        actor=world.issuer,
+        license_ref=ref,
+        holder=ENTERPRISE,
+        type_and_issuer=world.kind(ref),
+        content=content(),
+        parties=(person(2),),
     )
     asked = [use_commands.UseLicense(actor=world.hall, use_code=code) for _ in range(20)]
     pending = [world.appender.submit(one) for one in asked[:10]]

@@ -168,7 +168,11 @@ class Histories(Standings):
             issued_on=days.parse(first_day),
         )
         asked = license_commands.AmendLicense(
-            actor=self.world.issuer, license_ref=held.ref, holder=holder, content=content
+            actor=self.world.issuer,
+            license_ref=held.ref,
+            holder=holder,
+            type_and_issuer=self.world.kind(held.ref),
+            content=content,
         )
         is_closed = held.status not in ("active", "suspended") or "frozen" in held.marks
         if held.holder in self.model.erased or is_closed:

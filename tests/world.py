@@ -10,6 +10,8 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+import psycopg
+
 from ledger import (
     attachment,
     attachment_store,
@@ -147,6 +149,15 @@ class World:
         )
         self.do(asked)
         return asked.coverage_ref
+
+    def kind(self, license_ref: bytes) -> tuple[str, str]:
+        """Type and issuer of a license, as a client reads them before the lock."""
+        with psycopg.connect(self.ledger.ways.service) as conn:
+            found = conn.execute(
+                "SELECT type_code, issuer FROM licenses WHERE license_ref = %s", (license_ref,)
+            ).fetchone()
+        assert found is not None, "the license is there"
+        return found[0], found[1]
 
     def grant(self, *, mode: str = "statutory", requester: str = HALL, **scope: Any) -> bytes:
         """An authorization; returns its reference. `scope` members as `authorization.Scope`, `holder`."""

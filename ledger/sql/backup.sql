@@ -91,3 +91,7 @@ DELETE FROM directory d WHERE NOT EXISTS (
 -- How many streams that the history does not call erased have no data key.
 SELECT count(*) FROM streams s WHERE NOT s.is_erased AND NOT EXISTS (
     SELECT FROM data_keys k WHERE k.partition = s.partition AND k.stream_id = s.stream_id)
+
+-- file_numbers_again --
+-- Whether the directory of a backup has the numbers of all licenses is not known.
+UPDATE number_filing SET through = 0, is_done = false

@@ -93,6 +93,17 @@ WHERE NOT EXISTS (
     WHERE d.partition = %b AND d.kind = 'stock-source' AND d.target = r.license_ref)
 ORDER BY r.license_ref LIMIT %b
 
+-- lost_numbers --
+-- Streams that are not erased, with a license filed under no number; asked once those of before are filed.
+SELECT DISTINCT l.stream_id FROM licenses l
+JOIN streams s ON s.partition = l.partition AND s.stream_id = l.stream_id AND NOT s.is_erased
+JOIN number_filing f ON f.partition = l.partition AND f.is_done
+WHERE l.partition = %b AND NOT EXISTS (
+    SELECT FROM directory d
+    WHERE d.partition = l.partition AND d.stream_id = l.stream_id AND d.kind = 'number'
+      AND d.target = l.license_ref)
+ORDER BY l.stream_id LIMIT %b
+
 -- misled_codes --
 -- Streams with a lookup of a linked code whose link is not there, is reversed, or is another stream's.
 SELECT DISTINCT d.stream_id FROM directory d

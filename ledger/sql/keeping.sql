@@ -36,3 +36,18 @@ SELECT s.stream_id FROM streams s
 WHERE s.partition = %b::integer AND s.kind = 'holder' AND NOT s.is_erased AND NOT EXISTS (
     SELECT FROM data_keys k WHERE k.partition = s.partition AND k.stream_id = s.stream_id)
 ORDER BY s.stream_id LIMIT 1000000
+
+-- filing --
+-- Up to which position numbers are filed, and the newest one; nothing when all are.
+SELECT f.through, (SELECT coalesce(max(e.position), 0) FROM events e WHERE e.partition = f.partition)
+FROM number_filing f WHERE f.partition = %b::integer AND NOT f.is_done
+
+-- versions --
+-- Events of some topics in a run of positions.
+SELECT position, state FROM events
+WHERE partition = %b::integer AND position > %b::bigint AND position <= %b::bigint AND topic = ANY(%b::text[])
+ORDER BY position LIMIT %b::bigint
+
+-- set_filing --
+-- Numbers are filed up to a position.
+UPDATE number_filing SET through = %b::bigint, is_done = %b::boolean WHERE partition = %b::integer

@@ -8,9 +8,23 @@ SELECT piece, piece_key, is_cancelled FROM pieces
 WHERE partition = %b AND license_ref = %b AND version = %b ORDER BY piece LIMIT %b
 
 -- filed --
--- Licenses filed under a printed number: directory rows whose lookup begins with the number's.
-SELECT target FROM directory
-WHERE partition = %b AND lookup >= %b AND lookup < %b AND kind = 'number' ORDER BY lookup LIMIT %b
+-- Licenses filed under a printed number: directory rows whose lookup begins with one of the number's; in turn
+-- one of each beginning, so that none of them crowds the others out.
+SELECT f.target
+FROM unnest(%b::bytea[], %b::bytea[]) WITH ORDINALITY AS asked (first, beyond, place)
+CROSS JOIN LATERAL (
+    SELECT one.target, row_number() OVER (ORDER BY one.lookup) AS turn
+    FROM (
+        SELECT lookup, target FROM directory
+        WHERE partition = %b AND lookup >= asked.first AND lookup < asked.beyond AND kind = 'number'
+        ORDER BY lookup LIMIT %b
+    ) AS one
+) AS f
+ORDER BY f.turn, asked.place LIMIT %b
+
+-- is_filing_done --
+-- Whether licenses of before numbers were filed are filed too.
+SELECT is_done FROM number_filing WHERE partition = %b
 
 -- topic_in_stream --
 -- Events of a topic in a stream after one index and before another, recorded at an instant or later.
