@@ -194,6 +194,7 @@ def test_an_issuer_finds_licenses_that_print_a_former_name(
             "license_type": world.CITIZEN_CARD,
             "status": "effective",
             "changed_index": changed["index"],
+            "former_names": ["holder"],
         }
     ]
     assert told(hall, person(5)) == "granted"

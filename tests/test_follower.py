@@ -233,11 +233,12 @@ def test_followers_keep_up_by_themselves_and_can_be_waited_for(here: Projected) 
 def test_readers_and_followers_go_on_while_a_projection_is_rebuilt(here: Projected) -> None:
     ref = here.world.issue()
     here.follow()
+    followed = here.head
     team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL).start()
     done = threading.Event()
 
     def read() -> int:
-        through, reads = here.head, 0
+        through, reads = followed, 0
         while not done.is_set():
             page = here.trail.page(trail_pages.Query(subjects={"license": (ref,)}, is_newest_first=False))
             assert page.rows[0].about.topic == "LicenseIssued"
