@@ -82,7 +82,7 @@ def commands() -> dict[str, Any]:
         if not hasattr(command, "commands"):
             yield " ".join(words), command
 
-    return dict(walk(typer.main.get_command(cli.app), ()))
+    return dict(walk(typer.main.get_command(cli.application()), ()))
 
 
 def test_every_command_says_what_it_does_and_shows_an_example() -> None:
@@ -105,6 +105,13 @@ def test_every_command_says_what_it_does_and_shows_an_example() -> None:
         assert "Example: " in text, words
         assert f"license-ledger {words}" in " ".join(text.split()), words
         assert text.splitlines()[0].endswith("."), words
+
+
+def test_a_module_is_imported_for_its_commands_and_has_no_others() -> None:
+    for module, commands in cli.MODULES.items():
+        for asked in commands:
+            made: Any = typer.main.get_command(cli.application(asked))
+            assert tuple(made.commands) == commands, module
 
 
 def test_help_is_printed_and_a_wrong_option_is_wrong_usage() -> None:

@@ -118,6 +118,7 @@ def test_what_cannot_be_meant_is_wrong_usage(place: Place, arguments: tuple[str,
     console.call("import", *named, "--data", place.data, status=2)
 
 
+@pytest.mark.faults
 def test_an_import_goes_on_after_a_kill_and_ends_the_same(place: Place) -> None:
     file, folder = place.folder / "big.csv", place.folder / "big"
     count = 3_000
@@ -164,6 +165,7 @@ def _killed(place: Place, file: Path, folder: Path) -> None:
             os.kill(running.pid, signal.SIGKILL)
 
 
+@pytest.mark.faults
 @pytest.mark.slow("20,000 rows: memory is measured while they pass")
 def test_memory_does_not_grow_with_the_file(place: Place) -> None:
     peaks = []
