@@ -129,14 +129,14 @@ class Import:
 
 
 def repository(root: Path) -> Iterator[Source]:
-    """Every text file below `root` that is ours, in order of path."""
+    """Every text file below `root` that is ours, in order of path: none that a run leaves behind (`.gitignore`)."""
     endings = {".py", ".md", ".sql", ".toml", ".lock", ".html", ".css", ".js", ".sh"}
+    listed = (root / ".gitignore").read_text(encoding="utf-8").splitlines()
+    left_behind = tuple(line[1:] for line in listed if line.startswith("/") and line.endswith("/"))
     for path in sorted(root.rglob("*")):
         parts = path.relative_to(root).parts
-        if any(part.startswith(".") and part != ".ci" for part in parts[:-1]) or parts[0] in {
-            "build",
-            "dist",
-        }:
+        is_hidden = any(part.startswith(".") and part != ".ci" for part in parts[:-1])
+        if is_hidden or "/".join(parts).startswith(left_behind):
             continue
         if path.is_file() and (path.suffix in endings or path.name in {"Makefile", "run"}):
             yield Source("/".join(parts), path.read_text(encoding="utf-8"), root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -36,6 +37,14 @@ def test_words_are_ours_in_every_text() -> None:
 
 def test_every_link_resolves() -> None:
     hold(finding for source in sources(".md") for finding in house.links_resolve(source))
+
+
+def test_what_the_demonstration_leaves_behind_is_not_judged(tmp_path: Path) -> None:
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for name in ("ledger/own.py", "demo-data/postgres/server.lock", "benchmarks/results/REPORT.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [source.path for source in house.repository(tmp_path)] == ["ledger/own.py"]
 
 
 def test_locks_name_no_address() -> None:
