@@ -129,7 +129,7 @@ class Import:
 
 
 def repository(root: Path) -> Iterator[Source]:
-    """Every text file below `root` that is ours, in order of path: none that a run leaves behind (`.gitignore`)."""
+    """Every text file below `root` that is ours, in order of path, and none that a run leaves behind."""
     endings = {".py", ".md", ".sql", ".toml", ".lock", ".html", ".css", ".js", ".sh"}
     listed = (root / ".gitignore").read_text(encoding="utf-8").splitlines()
     left_behind = tuple(line[1:] for line in listed if line.startswith("/") and line.endswith("/"))
