@@ -69,7 +69,8 @@ class UseLicense(Command):
         if self.type_code is None:
             reads.rows |= {(TypeRow, type_code) for type_code in types}
         for type_code in types:
-            if stream_id is not None:
+            if stream_id is not None and self.license_ref is None:
+                # Of a license that is named, its holder's others of the type are no matter.
                 reads.held.add((stream_id, type_code))
             if own is not None:
                 reads.candidates.add((own, self.actor.organization, type_code))
