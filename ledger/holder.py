@@ -82,19 +82,12 @@ class HolderErased(Fact):
             yield LicenseRow, license_ref
 
     def allow(self, about: event.Event, state: State) -> None:
-        row = state.get(StreamRow, about.stream_id)
-        if row is None or row.kind != "holder":
-            raise errors.NotFound("no such holder")
-        refuse_contested(row)
-        for license_ref in self.shared:
-            license_row = state.get(LicenseRow, license_ref)
-            if license_row is None or not _is_of(license_row, about.stream_id):
-                raise errors.LicenseNotFound
+        _require_holder(about, state)
+        _require_shared(self.shared, about, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(replace(state.need(StreamRow, about.stream_id), is_erased=True))
-        for license_ref in self.shared:
-            state.put(party.without(state.need(LicenseRow, license_ref), about.stream_id))
+        _leave(self.shared, about, state)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,23 +106,40 @@ class PartyErased(Fact):
             yield LicenseRow, license_ref
 
     def allow(self, about: event.Event, state: State) -> None:
-        row = state.get(StreamRow, about.stream_id)
-        if row is None or row.kind != "holder":
-            raise errors.NotFound("no such holder")
-        refuse_contested(row)
+        _require_holder(about, state)
         if not 1 <= len(self.shared) <= SHARED_MAX or list(self.shared) != sorted(set(self.shared)):
             raise errors.Invalid(f"from 1 to {SHARED_MAX} licenses, sorted and different", field="shared")
-        for license_ref in self.shared:
-            license_row = state.get(LicenseRow, license_ref)
-            if license_row is None or not _is_of(license_row, about.stream_id):
-                raise errors.LicenseNotFound
+        _require_shared(self.shared, about, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
+        _leave(self.shared, about, state)
         for license_ref in self.shared:
             row = state.need(LicenseRow, license_ref)
-            state.put(party.without(row, about.stream_id))
             if row.stream_id != about.stream_id:
+                # What the next part asks for is what is left.
                 state.put(party.left(row, about.stream_id))
+
+
+def _require_holder(about: event.Event, state: State) -> None:
+    """Nothing when it is the stream of a holder whose code nobody contests."""
+    row = state.get(StreamRow, about.stream_id)
+    if row is None or row.kind != "holder":
+        raise errors.NotFound("no such holder")
+    refuse_contested(row)
+
+
+def _require_shared(shared: tuple[bytes, ...], about: event.Event, state: State) -> None:
+    """Nothing when the holder is a party of each of these licenses; raises LicenseNotFound."""
+    for license_ref in shared:
+        license_row = state.get(LicenseRow, license_ref)
+        if license_row is None or not _is_of(license_row, about.stream_id):
+            raise errors.LicenseNotFound
+
+
+def _leave(shared: tuple[bytes, ...], about: event.Event, state: State) -> None:
+    """The holder is no party of these licenses any more."""
+    for license_ref in shared:
+        state.put(party.without(state.need(LicenseRow, license_ref), about.stream_id))
 
 
 @dataclass(frozen=True, kw_only=True)
