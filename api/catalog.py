@@ -28,9 +28,7 @@ On = Annotated[str | None, Query(description="A civil day, YYYY-MM-DD: what held
 @router.get(
     "/v1/license-types",
     summary="The catalog of license types 证照目录",
-    **routes.secured(
-        model=models_catalog.Types, refusals=(errors.Invalid, errors.BehindIndex), appends=False
-    ),
+    **routes.listed(model=models_catalog.Types),
 )
 async def list_license_types(
     request: Request,

@@ -19,9 +19,7 @@ _REFUSALS = (errors.CaseNumberUnfit, errors.NotTheIssuer, errors.LicenseTypeUnkn
 @router.get(
     "/v1/issuing-entrustments",
     summary="Who issues for whom",
-    **routes.secured(
-        model=models_issuing.Entrustments, refusals=(errors.Invalid, errors.BehindIndex), appends=False
-    ),
+    **routes.listed(model=models_issuing.Entrustments),
 )
 async def list_entrustments(
     request: Request,

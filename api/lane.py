@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api import edge, problems, routes, service
+from api import edge, problems, routes
 
 Handler = Callable[[Request], Awaitable[Response]]
 Middleware = Callable[[ASGIApp], ASGIApp]
@@ -37,9 +37,7 @@ class DirectRoute(routes.SecuredRoute):
         endpoint, takes_key = self.endpoint, "key" in taken
 
         async def handle(request: Request) -> Response:
-            asking = await service.of(request).authenticate(request)
-            routes.require_any(asking, needed)
-            request.state.access = asking
+            await routes.admit(request, needed)
             strict = edge.StrictRequest(request.scope, request.receive)
             strict.limits = limits
             said = await strict.json() if await strict.body() else None

@@ -48,9 +48,7 @@ class SecuredRoute(edge.StrictRoute):
 
         async def handle(request: Request) -> Response:
             if scopes is not None:
-                asking = await service.of(request).authenticate(request)
-                require_any(asking, scopes)
-                request.state.access = asking
+                await admit(request, scopes)
             return await inner(request)
 
         return handle
@@ -93,6 +91,11 @@ def secured(
     }
 
 
+def listed(*scopes: str, model: type[pydantic.BaseModel]) -> dict[str, Any]:
+    """`secured`, for a page of a list that a projection keeps."""
+    return secured(*scopes, model=model, refusals=(errors.Invalid, errors.BehindIndex), appends=False)
+
+
 def public(
     *,
     model: type[pydantic.BaseModel] | None,
@@ -115,6 +118,13 @@ def asking(request: Request) -> access.Access:
     """Who sent `request`, after its route has let it in."""
     said: access.Access = request.state.access
     return said
+
+
+async def admit(request: Request, scopes: tuple[str, ...]) -> None:
+    """Let a request in whose token has one of `scopes`; raises Unauthenticated or ScopeMissing."""
+    said = await service.of(request).authenticate(request)
+    require_any(said, scopes)
+    request.state.access = said
 
 
 def require_any(said: access.Access, scopes: tuple[str, ...]) -> None:

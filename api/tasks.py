@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, answers, models_tasks, routes, service
-from ledger import days, errors, license, power, state
+from ledger import days, license, power, state
 from projections import tasks
 from signing import ids
 
@@ -31,12 +31,7 @@ Cursor = Annotated[str | None, Query(pattern=r"^[a-z2-7]{1,400}$", description="
 @router.get(
     "/v1/tasks/endings",
     summary="Licenses that remain of holders who have ended",
-    **routes.secured(
-        "license:issue",
-        model=models_tasks.Endings,
-        refusals=(errors.Invalid, errors.BehindIndex),
-        appends=False,
-    ),
+    **routes.listed("license:issue", model=models_tasks.Endings),
 )
 async def endings(
     request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
@@ -48,12 +43,7 @@ async def endings(
 @router.get(
     "/v1/tasks/stale-names",
     summary="Licenses that print a former name of their holder or its representative",
-    **routes.secured(
-        "license:issue",
-        model=models_tasks.StaleNames,
-        refusals=(errors.Invalid, errors.BehindIndex),
-        appends=False,
-    ),
+    **routes.listed("license:issue", model=models_tasks.StaleNames),
 )
 async def stale_names(
     request: Request, limit: Limit = 100, cursor: Cursor = None, at_least: acts.AtLeast = None
@@ -90,12 +80,7 @@ async def _page(
 @router.get(
     "/v1/tasks/reminders",
     summary="Licenses that expire or must be endorsed soon 到期提醒",
-    **routes.secured(
-        "license:issue",
-        model=models_tasks.Reminders,
-        refusals=(errors.Invalid, errors.BehindIndex),
-        appends=False,
-    ),
+    **routes.listed("license:issue", model=models_tasks.Reminders),
 )
 async def reminders(
     request: Request,

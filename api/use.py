@@ -22,8 +22,8 @@ from ledger import errors, number, number_commands, state, use_commands
 from signing import ids
 
 router = APIRouter(route_class=lane.DirectRoute)
-_NONE_FILED = number.Filed()
 batch_router = APIRouter(route_class=lane.DirectBatchRoute)
+_NONE_FILED = number.Filed()
 _REFUSALS = (
     errors.InvalidHolderCode,
     errors.CaseNumberUnfit,
