@@ -54,7 +54,7 @@ demo: $(ENV)
 	$(BIN)/license-ledger demo
 
 test: $(ENV)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not faults' $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not faults' $(PYTEST_ARGS)
 
 faults: $(ENV)
 	@echo 'fault campaigns, seed $(SEED); again with: make faults SEED=$(SEED)'
