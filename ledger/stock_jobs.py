@@ -325,13 +325,14 @@ class Jobs:
             sealed = (self._folder / import_ref / JOB).read_bytes()
         except FileNotFoundError:
             return None
-        said = keys.unseal(
-            self._key,
-            nonce=sealed[: keys.NONCE_BYTES],
-            ciphertext=sealed[keys.NONCE_BYTES :],
-            context=import_ref.encode(),
-        )
-        return Job(**json.loads(said))
+        nonce, ciphertext = sealed[: keys.NONCE_BYTES], sealed[keys.NONCE_BYTES :]
+        try:
+            said = keys.unseal(self._key, nonce=nonce, ciphertext=ciphertext, context=import_ref.encode())
+            return Job(**json.loads(said))
+        except (ValueError, TypeError) as error:
+            # A record that is damaged costs its own job, and nobody the others.
+            _log.error("the record of an import cannot be read", extra={"error_type": type(error).__name__})
+            return None
 
     def _write(self, job: Job) -> None:
         nonce, said = secrets.token_bytes(keys.NONCE_BYTES), json.dumps(asdict(job)).encode()

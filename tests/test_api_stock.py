@@ -214,6 +214,16 @@ def test_a_job_whose_file_is_gone_or_that_breaks_costs_nobody_the_next_one(
     assert imported(caller, [row(1)])["status"] == "done"
 
 
+@pytest.mark.parametrize("record", [b"", bytes(100)], ids=["empty", "other bytes"])
+def test_a_damaged_record_costs_its_own_job_and_nobody_the_next_one(
+    face: Face, caller: Caller, record: bytes
+) -> None:
+    damaged = imported(caller, [row(1)])["import_ref"]
+    (face.served.ledger.config.data / "imports" / damaged / stock_jobs.JOB).write_bytes(record)
+    assert imported(caller, [row(1)])["status"] == "done"
+    assert caller.get(f"/v1/imports/{damaged}").status_code == 404
+
+
 def test_a_job_that_is_over_is_gone_after_weeks_also_when_nobody_asks_anything(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
