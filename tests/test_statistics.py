@@ -58,7 +58,7 @@ def test_after_a_random_history_statistics_equal_a_plain_count(here: Projected) 
     Teller(here.world, rng).tell(80)
     here.follow(batch_max=rng.randint(1, 20))
     counted = plain_count(here)
-    assert len({measure for *_, measure in counted}) > 4
+    assert {"issued", "verified"} <= {measure for *_, measure in counted}
     last = today(here)
     for size in range(len(GROUPS) + 1):
         for groups in itertools.combinations(GROUPS, size):
