@@ -135,7 +135,6 @@ def _query(
         "license": None if said.license_ref is None else ids.parse(said.license_ref),
         "requester": said.requester,
         "case": said.case_number,
-        "operator": None if said.operator is None else _operator(served, said.operator),
         "issuer": said.issuer,
         "item": said.service_item_code,
         "channel": said.channel,
@@ -144,6 +143,8 @@ def _query(
     subjects: dict[trail_pages.Subject, tuple[bytes | str, ...]] = {
         subject: (value,) for subject, value in asked.items() if value is not None
     }
+    if said.operator is not None:
+        subjects["operator"] = tuple(_operators(served, said.operator))
     if said.holder is not None:
         subjects["holder"] = served.streams(_stream(served, said.holder))
     return trail_pages.Query(
@@ -168,10 +169,18 @@ def _stream(served: service.Service, said: models.Holder) -> bytes:
     return found.stream_id if found is not None else _NOBODY
 
 
-def _operator(served: service.Service, said: models.OperatorOf) -> bytes:
-    """The operator's reference, or one that nobody has."""
+def _operators(served: service.Service, said: models.OperatorOf) -> list[bytes]:
+    """References of who has an account, as operator of one client or of each; or one that nobody has."""
     found = served.reader.find("operator", said.organization, account.normal(said.account))
-    return _NOBODY if found is None or found.target is None else found.target
+    if found is None or found.target is None:
+        return [_NOBODY]
+    person, suite = found.target, served.ledger.vault.suite.name
+    if said.client_id is not None:
+        return [account.operator_ref(person, ids.parse(said.client_id), suite=suite)]
+    clients = served.reader.clients()
+    refs = [account.operator_ref(person, client_id, suite=suite) for client_id in clients]
+    # What was recorded before operators were their clients' own, and at the console, is under the person's.
+    return [person, *served.views.trail.operators(refs)]
 
 
 def _through(item: service.Recorded) -> int:

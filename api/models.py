@@ -394,10 +394,11 @@ class EndHolder(Registration):
 
 
 class OperatorOf(Strict):
-    """An operator of an organization."""
+    """An operator of an organization, through whichever client unless one is named."""
 
     organization: CreditCode
     account: str = Field(min_length=1, max_length=64)
+    client_id: Ref | None = None
 
 
 class TrailFilter(Strict):

@@ -258,7 +258,14 @@ class View:
         self.effects.dropped.append(lookup)
 
     def operator_ref(self, actor: Actor) -> bytes | None:
-        """The reference of the actor's operator, made on first sight."""
+        """The reference of the actor's operator, as an operator of the actor's client."""
+        person = self.person(actor)
+        if person is None:
+            return None
+        return account.operator_ref(person, actor.client_id, suite=self.vault.suite.name)
+
+    def person(self, actor: Actor) -> bytes | None:
+        """The reference of who has the operator's account in the organization, made on first sight."""
         if actor.operator is None:
             return None
         lookup = operator_lookup(self.vault, actor)
@@ -279,11 +286,31 @@ class View:
         )
         return ref
 
+    def named(self, actor: Actor) -> bytes | None:
+        """The reference of the operator's name in the organization, made on first sight."""
+        if actor.operator is None:
+            return None
+        lookup = naming_lookup(self.vault, actor)
+        entry = self.entry(lookup)
+        if entry is not None:
+            return entry.target
+        ref = secrets.token_bytes(16)
+        content = [actor.organization, account.normal(actor.operator.name)]
+        stream_id = self.organization_stream(actor.organization)
+        self.add_entry(lookup, stream_id=stream_id, target=ref, content=content)
+        return ref
+
 
 def operator_lookup(vault: Vault, actor: Actor) -> Lookup:
     """The lookup of an operator: organization and account, however it is spelled."""
     assert actor.operator is not None, "the actor names an operator"
     return vault.lookup("operator", actor.organization, account.normal(actor.operator.account))
+
+
+def naming_lookup(vault: Vault, actor: Actor) -> Lookup:
+    """The lookup of an operator's name: organization and name, however it is spelled."""
+    assert actor.operator is not None, "the actor names an operator"
+    return vault.lookup(account.NAME_KIND, actor.organization, account.normal(actor.operator.name))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ledger import license_id, number, serial, stock
+from ledger import account, license_id, number, serial, stock
 from ledger.vault import Lookup, Vault
 
 OLD_OPERATOR_ITEMS = 3
@@ -27,7 +27,7 @@ def entry_lookup(vault: Vault, kind: str, content: Sequence[str]) -> Lookup:
         return serial.lookup(vault, parts.type_code, parts.issuer_code, parts.serial)
     if kind == stock.TEXT_KIND:
         return vault.lookup(kind, content[0])
-    if kind in (number.KIND, stock.SOURCE_KIND):
+    if kind in (number.KIND, stock.SOURCE_KIND, account.NAME_KIND):
         return vault.lookup(kind, *content)
     if kind == number.FILED:
         return number.filed_lookup(vault, content[0], content[1], content[2])

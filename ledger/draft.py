@@ -1,8 +1,8 @@
 """Drafts 制证草稿: what one operator enters and another reviews before it is issued.
 
 A draft stands in the issuing organization's stream, sealed under its key: it makes no holder, no license
-and no number, and grants nothing. It is reviewed by another operator than the one who entered it, issued
-once, and void after 30 days, by the clock and without an event.
+and no number, and grants nothing. It is reviewed by another person than the one who entered it, through
+whichever clients of the organization, issued once, and void after 30 days, by the clock and without an event.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import attachment, days, errors
+from ledger import account, attachment, days, errors
 from ledger.fact import Fact, Touched
 from ledger.state import DraftRow, OrganizationRow, State, TypeRow, altered
 from signing import event
@@ -32,6 +32,10 @@ class LicenseDrafted(Fact):
     """Digest of what is to be issued, with a sealed salt."""
     blobs: tuple[bytes, ...] = ()
     """Digests of the sealed bytes of its attachments, sorted."""
+    person: bytes | None = None
+    """Who has the operator's account in the organization, whichever client names it."""
+    named: bytes | None = None
+    """A random reference of the operator's name in the organization."""
 
     def touches(self, about: event.Event) -> Touched:
         yield DraftRow, self.draft_ref
@@ -49,19 +53,21 @@ class LicenseDrafted(Fact):
             raise errors.Conflict("a draft stands in its organization's stream")
         if about.operator_ref is None:
             raise errors.Invalid("a draft names its operator", field="operator")
+        _person(self, about)
         attachment.check_drafted(self.blobs, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
-        assert about.operator_ref is not None, "allow() saw an operator"
         state.put(
             DraftRow(
                 draft_ref=self.draft_ref,
                 organization=about.organization,
                 type_code=self.type_code,
-                drafter=about.operator_ref,
+                drafter=_person(self, about),
                 drafted_at=about.recorded_at,
                 draft_index=index,
                 status="drafted",
+                client=None if self.person is None else about.client,
+                drafter_name=self.named,
             )
         )
         attachment.put_drafted(self.blobs, draft_ref=self.draft_ref, stream_id=about.stream_id, state=state)
@@ -76,6 +82,9 @@ class DraftReviewed(Fact):
     draft_ref: bytes
     decision: str
     """`approve` or `return`."""
+    person: bytes | None = None
+    named: bytes | None = None
+    """Of the reviewer, as of a drafter."""
 
     def touches(self, about: event.Event) -> Touched:
         return ((DraftRow, self.draft_ref), (OrganizationRow, about.organization))
@@ -90,13 +99,32 @@ class DraftReviewed(Fact):
         if about.operator_ref is None:
             raise errors.Invalid("a review names its operator", field="operator")
         require(row, "drafted", at=about.recorded_at)
-        if about.operator_ref == row.drafter:
+        if _person(self, about) == row.drafter:
             raise errors.Forbidden("a draft is reviewed by another operator", field="operator")
+        if about.client != row.client and self.named is not None and self.named == row.drafter_name:
+            # One client knows its namesakes apart; two clients may each have an account of one person.
+            raise errors.Forbidden(
+                "through another client, a draft is not reviewed by who has the drafter's name",
+                field="operator",
+            )
         if self.decision not in DECISIONS:
             raise errors.Invalid(f"a decision is one of {', '.join(DECISIONS)}", field="decision")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(altered(state.need(DraftRow, self.draft_ref), status=DECISIONS[self.decision]))
+
+
+def _person(made: LicenseDrafted | DraftReviewed, about: event.Event) -> bytes:
+    """Who acted, known across the clients of the organization; raises Conflict when the event says another.
+
+    Before operators were their clients' own, the operator's reference was the person's.
+    """
+    assert about.operator_ref is not None, "allow() saw an operator"
+    if made.person is None:
+        return about.operator_ref
+    if account.operator_ref(made.person, about.client, suite=about.suite) != about.operator_ref:
+        raise errors.Conflict("the operator is another person's")
+    return made.person
 
 
 def expires_at(drafted_at: int) -> int:

@@ -33,6 +33,7 @@ VERSIONS = (
     "migration_012",
     "migration_016",
     "migration_018",
+    "migration_026",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

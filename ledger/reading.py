@@ -96,6 +96,10 @@ class Reader:
             if not self._is_renewed(known):
                 return None
 
+    def clients(self) -> list[bytes]:
+        """Every client that was ever registered."""
+        return [client_id for (client_id,) in self.run(sql.load("reading")["clients"], (self._partition,))]
+
     def filed(self, printed: str, types: Sequence[str]) -> number.Filed:
         """What has, or had, this printed number and is of one of some types: at most 200 references."""
         text, normal = sql.load("reading")["filed"], comparison.code(printed)

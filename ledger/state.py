@@ -299,7 +299,7 @@ class PartyRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class DraftRow(Row):
-    """A draft of a license, by whose operator reference, at which leaf index, and how far it came."""
+    """A draft of a license, by which person, at which leaf index, and how far it came."""
 
     table = "drafts"
     draft_ref: bytes
@@ -310,6 +310,10 @@ class DraftRow(Row):
     draft_index: int
     status: str
     """As recorded: `drafted`, `approved`, `returned` or `issued`."""
+    client: bytes | None = None
+    """Through which client it was drafted."""
+    drafter_name: bytes | None = None
+    """The reference of the drafter's name; as the client None for drafts of before names were compared."""
 
 
 @dataclass(frozen=True, kw_only=True)

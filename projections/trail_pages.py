@@ -21,7 +21,8 @@ Subject = Literal[
     "case", "license", "holder", "finding", "operator", "item", "requester", "issuer", "channel"
 ]
 """The rarest first: the first of those asked for leads."""
-VALUES_MAX = 16
+VALUES_MAX: dict[Subject, int] = {"holder": 16, "operator": 64}
+"""Streams of a holder, clients of an operator; every other subject has one value."""
 WALK_MAX = 2_048
 """Blocks, or events of a holder, that one page walks through before it gives up."""
 CHANGES_MAX = 10_000
@@ -38,8 +39,8 @@ class Query:
     """Which events are asked for: those found under every one of the subjects."""
 
     subjects: Mapping[Subject, Sequence[bytes | str]] = field(default_factory=dict)
-    """References and stream ids as bytes, codes and numbers as text. A holder may have several streams,
-    every other subject has one value; no subject at all: every event."""
+    """References and stream ids as bytes, codes and numbers as text. A holder may have several streams, a
+    person be the operator of several clients; no subject at all: every event."""
     since_index: int = 0
     until_index: int = paging.INDEX_MAX
     recorded_from: int | None = None
@@ -55,10 +56,13 @@ class Query:
         if not self.subjects.keys() <= set(get_args(Subject)):
             raise errors.Invalid("not a subject of the trail", field="subject")
         for name, values in self.subjects.items():
-            if not 1 <= len(values) <= (VALUES_MAX if name == "holder" else 1):
-                raise errors.Invalid(
-                    f"a subject has one value, a holder 1 to {VALUES_MAX} streams", field="value"
-                )
+            if not 1 <= len(values) <= VALUES_MAX.get(name, 1):
+                raise errors.Invalid(f"a subject {name} has not so many values", field="value")
+
+    def identity(self) -> list[list[tuple[int, bytes]]]:
+        """What tells a query from others; not further clients of an operator, which come between pages."""
+        operators = postings.KINDS["operator"]
+        return [values[:1] if values[0][0] == operators else values for values in self.named()]
 
     def named(self) -> list[list[tuple[int, bytes]]]:
         """The subjects as (kind, value), one list for each, the rarest first."""
@@ -87,7 +91,7 @@ class Pages:
         first = paging.Bounds(
             since=query.since_index, until=query.until_index, is_newest_first=query.is_newest_first
         )
-        of = ["trail", query.recorded_from, query.recorded_until, query.named()]
+        of = ["trail", query.recorded_from, query.recorded_until, query.identity()]
 
         def fetch(bounds: paging.Bounds, count: int) -> paging.Fetched[trail.TrailRow]:
             through = self._database.position("trail").through
@@ -95,6 +99,12 @@ class Pages:
             return search.found(search.within(bounds, through), count, through=through)
 
         return paging.page(self._cursors, cursor, of=of, first=first, limit=limit, fetch=fetch)
+
+    def operators(self, refs: Sequence[bytes]) -> list[bytes]:
+        """Those of some operators' references under which the trail has events."""
+        subjects = {postings.subject(postings.KINDS["operator"], ref): ref for ref in refs}
+        params = {"partition": self._database.partition, "subjects": list(subjects), "limit": len(subjects)}
+        return [subjects[one] for (one,) in self._database.read(sql.load("trail")["posted"], params)]
 
     def first_recorded_from(self, at: int) -> int:
         """The first index whose event was recorded at `at` or later, or the next to come."""
@@ -135,11 +145,12 @@ class _Search:
         self._order = "DESC" if query.is_newest_first else "ASC"
         self._named = query.named()
         self._leads = self._named[0] if self._named else None
-        self._others = [
-            postings.subject(*values[0])
-            for values in self._named[1:]
-            if values[0][0] != postings.KINDS["holder"]
-        ]
+        others = [values for values in self._named[1:] if values[0][0] != postings.KINDS["holder"]]
+        self._others = {
+            postings.subject(*one): place for place, values in enumerate(others) for one in values
+        }
+        """The subjects that do not lead, each with its place among them."""
+        self._places = len(others)
         self._walked = self._hits = 0
 
     def within(self, bounds: paging.Bounds, through: int) -> paging.Bounds:
@@ -193,7 +204,7 @@ class _Search:
         limit = min(max(BLOCKS_AT_FIRST, expected), WALK_MAX - self._walked)
         params = {
             "partition": self._database.partition,
-            "subject": postings.subject(*self._leads[0]),
+            "subjects": [postings.subject(*one) for one in self._leads],
             "first": bounds.since // postings.BLOCK,
             "last": bounds.until // postings.BLOCK,
             "limit": limit,
@@ -217,15 +228,14 @@ class _Search:
             return {}
         params = {
             "partition": self._database.partition,
-            "others": self._others,
+            "others": list(self._others),
             "blocks": sorted(blocks),
             "limit": len(self._others) * len(blocks),
         }
-        shared: dict[int, list[list[int]]] = {block: [] for block in blocks}
-        for block, offsets in self._database.read(self._texts["other_postings"], params):
-            shared[block].append(postings.unpack(block, offsets))
-        none: list[list[int]] = [[]]
-        return {block: lists if len(lists) == len(self._others) else none for block, lists in shared.items()}
+        shared: dict[int, list[list[int]]] = {block: [[] for _ in range(self._places)] for block in blocks}
+        for one, block, offsets in self._database.read(self._texts["other_postings"], params):
+            shared[block][self._others[one]] += postings.unpack(block, offsets)
+        return shared
 
     def _edge(self, block: int) -> int:
         """The last index of a block in the order of the page."""

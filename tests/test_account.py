@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from ledger import account, errors
-from signing import event
+from signing import event, ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
 from tests.conftest import Cluster
@@ -71,6 +71,9 @@ def test_one_person_under_two_spellings_is_no_second_operator(
         again = {**REVIEW, "operator": {"account": spelled, "name": "李某"}}
         refused = who.post(f"/v1/drafts/{ref}/review", again)
         assert problem(refused) == (403, "forbidden", "operator")
+    namesake = {**REVIEW, "operator": {"account": "l3", "name": "李 某"}}
+    refused = other_client.post(f"/v1/drafts/{ref}/review", namesake)
+    assert problem(refused) == (403, "forbidden", "operator")
     second = {**REVIEW, "operator": {"account": "li2", "name": "李二"}}
     assert issuer.done(f"/v1/drafts/{ref}/review", second)["status"] == "approved"
 
@@ -92,3 +95,31 @@ def test_the_trail_of_an_operator_has_all_spellings_and_each_as_it_was_given(
     parts = [face.served.disclosure.part(about, "request") for about in abouts]
     assert [part["operator_account"] for part in parts if part] == ["Wang", "ＷＡＮＧ", "wang "]
     assert len({about.operator_ref for about in abouts}) == 1
+
+
+def test_an_account_of_two_clients_is_two_operators_and_one_person_in_the_trail(
+    face: Face, issuer: Caller
+) -> None:
+    auditor, second = face.register(world.AUDITOR, "audit:read"), face.register(world.ISSUER, "license:issue")
+    chen = {"account": "chen", "name": "陈某"}
+    made = [
+        who.done("/v1/licenses", issue_body(4, operator=chen))["index"] for who in (issuer, second, issuer)
+    ]
+
+    def told(**members: str) -> list[tuple[int, str]]:
+        whose = {"organization": world.ISSUER, "account": "chen", **members}
+        asked = {**api_world.example("TrailBody", "of_everything"), "limit": 2}
+        asked["filter"] = {"operator": whose, "issuer": world.ISSUER, "channel": "window"}
+        found: list[tuple[int, str]] = []
+        while True:
+            page = auditor.done("/v1/audit/trail", asked, **{"Ledger-At-Least": str(made[-1])})
+            found += [(one["index"], one["operator_ref"]) for one in page["events"]]
+            if page["cursor"] is None:
+                return found[::-1]
+            asked = {**asked, "cursor": page["cursor"]}
+
+    whole = told()
+    assert [index for index, _ in whole] == made
+    assert whole[0][1] == whole[2][1] != whole[1][1]
+    assert told(client_id=ids.text(second.client_id)) == [whole[1]]
+    assert told(client_id=ids.text(issuer.client_id)) == [whole[0], whole[2]]

@@ -6,20 +6,23 @@ from typing import Any
 
 import pytest
 
-from ledger import days, draft, errors, license
+from ledger import account, days, draft, errors, license
 from ledger.state import DraftRow, LicenseRow
 from tests.history import (
+    CLIENTS,
     CONDITIONAL,
     FREE,
     HALL,
     ISSUER,
     NOON,
+    OPERATOR_REF,
     OTHER,
     REF,
     STRANGER,
     STREAMS,
     History,
     begun,
+    registered_client,
     version,
 )
 
@@ -28,11 +31,11 @@ REVIEWER = b"reviewer".ljust(16)
 MONTH = 30 * days.DAY_US
 
 
-def drafted(history: History | None = None, **members: Any) -> History:
+def drafted(history: History | None = None, *, operator_ref: bytes = OPERATOR_REF, **members: Any) -> History:
     history = history or begun()
     values: dict[str, Any] = {"draft_ref": DRAFT, "type_code": FREE, "content_digest": bytes(32)}
     made = draft.LicenseDrafted(**values | members)
-    history.record(made, stream=STREAMS[ISSUER])
+    history.record(made, stream=STREAMS[ISSUER], operator_ref=operator_ref)
     return history
 
 
@@ -81,6 +84,68 @@ def test_a_draft_is_reviewed_by_another_named_operator_of_its_organization_once(
     with pytest.raises(errors.Conflict) as refused:
         review(history)
     assert refused.value.extra == {"draft_status": "returned"}
+
+
+SECOND_CLIENT = b"T" * 16
+ANNA, BERTA, NAME, NAME_B = (text.ljust(16) for text in (b"anna", b"berta", b"name", b"name b"))
+
+
+def acting(person: bytes, name: bytes, client: bytes = CLIENTS[ISSUER]) -> tuple[Any, Any]:
+    """Members of a fact and of its event, of who acts through a client."""
+    ref = account.operator_ref(person, client, suite="intl")
+    return {"person": person, "named": name}, {"operator_ref": ref, "client": client}
+
+
+@pytest.mark.parametrize(
+    ("person", "name", "through", "is_allowed"),
+    [
+        (ANNA, NAME, CLIENTS[ISSUER], False),
+        (ANNA, NAME_B, CLIENTS[ISSUER], False),
+        (BERTA, NAME, CLIENTS[ISSUER], True),
+        (ANNA, NAME, SECOND_CLIENT, False),
+        (ANNA, NAME_B, SECOND_CLIENT, False),
+        (BERTA, NAME, SECOND_CLIENT, False),
+        (BERTA, NAME_B, SECOND_CLIENT, True),
+    ],
+)
+def test_two_persons_are_two_through_whichever_client(
+    person: bytes, name: bytes, through: bytes, is_allowed: bool
+) -> None:
+    history = begun()
+    second = registered_client(ISSUER, "license:issue", client_id=SECOND_CLIENT, license_types=(FREE,))
+    history.record(second, stream=b"registry".ljust(16), by=None)
+    said, about = acting(ANNA, NAME)
+    made = draft.LicenseDrafted(draft_ref=DRAFT, type_code=FREE, content_digest=bytes(32), **said)
+    history.record(made, stream=STREAMS[ISSUER], **about)
+    said, about = acting(person, name, through)
+    reviewed = draft.DraftReviewed(draft_ref=DRAFT, decision="approve", **said)
+    if is_allowed:
+        history.record(reviewed, stream=STREAMS[ISSUER], **about)
+        assert status(history) == "approved"
+        return
+    with pytest.raises(errors.Forbidden):
+        history.record(reviewed, stream=STREAMS[ISSUER], **about)
+
+
+def test_an_event_names_the_person_whose_operator_it_names() -> None:
+    history = drafted()
+    said, about = acting(BERTA, NAME_B)
+    lying = draft.DraftReviewed(draft_ref=DRAFT, decision="approve", **said | {"person": b"nobody".ljust(16)})
+    with pytest.raises(errors.Conflict):
+        history.record(lying, stream=STREAMS[ISSUER], **about)
+
+
+def test_a_draft_of_before_operators_were_their_clients_own_is_reviewed_by_another_person() -> None:
+    history = drafted(operator_ref=ANNA)
+    said, about = acting(ANNA, NAME)
+    with pytest.raises(errors.Forbidden):
+        history.record(
+            draft.DraftReviewed(draft_ref=DRAFT, decision="approve", **said), stream=STREAMS[ISSUER], **about
+        )
+    said, about = acting(BERTA, NAME)
+    history.record(
+        draft.DraftReviewed(draft_ref=DRAFT, decision="approve", **said), stream=STREAMS[ISSUER], **about
+    )
 
 
 def test_what_is_not_approved_or_is_anothers_is_not_issued() -> None:

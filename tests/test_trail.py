@@ -267,7 +267,7 @@ def test_a_cursor_cannot_be_read_changed_or_used_for_another_list(here: Projecte
         query("nobody", "x"),
         query("case", "x", "y"),
         query("license"),
-        query("holder", *(bytes([n]) * 16 for n in range(trail_pages.VALUES_MAX + 1))),
+        query("holder", *(bytes([n]) * 16 for n in range(trail_pages.VALUES_MAX["holder"] + 1))),
         query(since_index=-1),
         query(until_index=2**63),
     ],

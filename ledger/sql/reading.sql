@@ -7,6 +7,10 @@ SELECT root, generation, frontier FROM checkpoints WHERE partition = %b AND size
 SELECT piece, piece_key, is_cancelled FROM pieces
 WHERE partition = %b AND license_ref = %b AND version = %b ORDER BY piece LIMIT %b
 
+-- clients --
+-- Every client that was ever registered.
+SELECT client_id FROM clients WHERE partition = %b ORDER BY client_id LIMIT 20000
+
 -- filed --
 -- Licenses filed under a printed number: directory rows whose lookup begins with one of the number's; in turn
 -- one of each beginning, so that none of them crowds the others out.

@@ -130,14 +130,24 @@ CROSS JOIN LATERAL (
 ORDER BY u.license_ref, c.index LIMIT %(limit)b * cardinality(%(refs)b::bytea[])
 
 -- postings --
--- Blocks in which a subject has events.
-SELECT block, offsets FROM trail_postings
-WHERE subject = %(subject)b AND partition = %(partition)b AND block BETWEEN %(first)b AND %(last)b
-ORDER BY block {order} LIMIT %(limit)b
+-- Blocks in which one of some subjects has events.
+SELECT t.block, string_agg(t.offsets, '' ORDER BY u.subject) FROM unnest(%(subjects)b::bigint[]) AS u (subject)
+CROSS JOIN LATERAL (
+    SELECT block, offsets FROM trail_postings
+    WHERE subject = u.subject AND partition = %(partition)b AND block BETWEEN %(first)b AND %(last)b
+    ORDER BY block {order} LIMIT %(limit)b
+) AS t
+GROUP BY t.block ORDER BY t.block {order} LIMIT %(limit)b
+
+-- posted --
+-- Those of some subjects that have events.
+SELECT u.subject FROM unnest(%(subjects)b::bigint[]) AS u (subject)
+WHERE EXISTS (SELECT FROM trail_postings WHERE subject = u.subject AND partition = %(partition)b)
+ORDER BY u.subject LIMIT %(limit)b
 
 -- other_postings --
 -- What other subjects have in some blocks.
-SELECT block, offsets FROM trail_postings
+SELECT subject, block, offsets FROM trail_postings
 WHERE subject = ANY(%(others)b::bigint[]) AND partition = %(partition)b AND block = ANY(%(blocks)b::integer[])
 ORDER BY subject, block LIMIT %(limit)b
 
