@@ -41,6 +41,7 @@ _LEAVES: dict[int, type[errors.LedgerError]] = {
     404: errors.NotFound,
     405: errors.MethodNotAllowed,
     409: errors.Conflict,
+    410: errors.Gone,
     413: errors.TooLarge,
     415: errors.UnsupportedMediaType,
     422: errors.Invalid,

@@ -21,13 +21,16 @@ from ledger import (
     client,
     comparison,
     consent,
+    copy,
     correction,
+    document,
     draft,
     ending,
     endorsement,
     errors,
     fact,
     holder,
+    issuer_seal,
     issuing,
     joining,
     license,
@@ -54,7 +57,7 @@ ROOMS = (
     *(audit, authorization, case, catalog, client, comparison, consent, correction, draft, ending),
     *(endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, representation, use, verification),
-    quality,
+    *(quality, copy, document, issuer_seal),
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (

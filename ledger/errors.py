@@ -13,6 +13,7 @@ from ledger.errors_tree import (
     Conflict,
     Fault,
     Forbidden,
+    Gone,
     Invalid,
     LedgerError,
     Malformed,
@@ -30,6 +31,7 @@ __all__ = [
     "Conflict",
     "Fault",
     "Forbidden",
+    "Gone",
     "Invalid",
     "LedgerError",
     "Malformed",
@@ -219,6 +221,30 @@ class AuthorizationWithdrawnConflict(Conflict):
     type = "authorization-withdrawn"
     title = "The authorization was withdrawn"
     title_zh = "授权已撤回"
+
+
+class SealUnfit(Conflict):
+    """No seal of the issuer signs now: none is there, or it has expired, is revoked or begins later."""
+
+    type = "seal-unfit"
+    title = "The issuer has no seal that signs now"
+    title_zh = "颁发机构暂无可用电子印章"
+
+
+class CopyOver(Gone):
+    """A copy's link after its time, or after its download."""
+
+    type = "copy-over"
+    title = "The copy's link opens no more"
+    title_zh = "加注件链接已失效"
+
+
+class CharacterMissing(Invalid):
+    """A character that the font of documents lacks: no document is made with a gap."""
+
+    type = "character-missing"
+    title = "The font of documents lacks a character"
+    title_zh = "证照文件字库缺字"
 
 
 class InvalidHolderCode(Invalid):

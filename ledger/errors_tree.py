@@ -93,6 +93,16 @@ class Conflict(LedgerError):
     national_code: ClassVar[str | None] = None
 
 
+class Gone(LedgerError):
+    """410: it was there for its time, and is no more."""
+
+    status = 410
+    type = "gone"
+    title = "It was there for its time and is no more"
+    title_zh = "已失效"
+    national_code: ClassVar[str | None] = None
+
+
 class TooLarge(LedgerError):
     """413: more than a request may bring."""
 

@@ -33,6 +33,7 @@ VERSIONS = (
     "migration_012",
     "migration_016",
     "migration_018",
+    "migration_021",
     "migration_026",
 )
 SERVER_VERSION_MIN = 150000

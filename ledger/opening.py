@@ -14,7 +14,7 @@ from pathlib import Path
 
 from psycopg import conninfo as conninfos
 
-from ledger import catalog, client, embedded, errors, log, migration, recorder, registry_commands
+from ledger import catalog, client, embedded, errors, issuer_seal, log, migration, recorder, registry_commands
 from ledger.anchor import Mark
 from ledger.appender import Appended, Appender
 from ledger.command import Actor
@@ -122,7 +122,7 @@ def check_origin(origin: str) -> None:
 
 def is_demonstration(origin: str) -> bool:
     """Whether an origin says that its ledger is a demonstration."""
-    return origin.partition(".")[0] == "demo" or origin.startswith("demo/")
+    return issuer_seal.is_demonstration(origin)
 
 
 def file_secret(config: Config) -> bytes:

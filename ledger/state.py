@@ -8,40 +8,21 @@ which rows changed. Rules read it and facts evolve it; nothing here does I/O.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
+from ledger import row as rows
+from ledger import state_document
 from ledger.scope import OfAuthorization, Scoped
 
-Key = bytes | str | int
-RowKey = tuple[type["Row"], Key]
+Key = rows.Key
+Row = rows.Row
+RowKey = tuple[type[Row], Key]
 Keys = set[RowKey]
-
-
-_COLUMNS: dict[type[Row], tuple[str, ...]] = {}
 
 
 class NotLoaded(LookupError):
     """A rule asked for a row that its command did not name; the command must be prepared again."""
-
-
-class Row:
-    """Base of the state rows; subclasses are frozen dataclasses, key first."""
-
-    table: ClassVar[str]
-
-    @property
-    def key(self) -> Key:
-        """The value of the first field."""
-        return cast(Key, getattr(self, self.columns()[0]))
-
-    @classmethod
-    def columns(cls) -> tuple[str, ...]:
-        """Column names in order, key first."""
-        known = _COLUMNS.get(cls)
-        if known is None:
-            known = _COLUMNS[cls] = tuple(field.name for field in fields(cls))  # type: ignore[arg-type]
-        return known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -373,6 +354,8 @@ ROWS: tuple[type[Row], ...] = (
     CaseRow,
     RepresentationRow,
     BlobRow,
+    state_document.SealRow,
+    state_document.CopyRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

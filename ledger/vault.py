@@ -95,6 +95,26 @@ class Vault:
         keyring.save_keks(keks, self._keys / "keks", secret=self._secret)
         self.reload()
 
+    def save_seal_key(self, fingerprint: bytes, key: bytes) -> None:
+        """The private key of an issuer's seal in `keys/seals/`, for every process of this ledger."""
+        path = self._seal_path(fingerprint)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        keyring.save_seal_key(key, path, fingerprint=fingerprint, secret=self._secret)
+
+    def seal_key(self, fingerprint: bytes) -> bytes | None:
+        """The private key of an issuer's seal; None when it is not here; raises KeyRingError."""
+        path = self._seal_path(fingerprint)
+        if not path.exists():
+            return None
+        return keyring.load_seal_key(path, fingerprint=fingerprint, secret=self._secret)
+
+    def drop_seal_key(self, fingerprint: bytes) -> None:
+        """The private key of a seal that signs no more is destroyed."""
+        keyring.erase_private(self._seal_path(fingerprint))
+
+    def _seal_path(self, fingerprint: bytes) -> Path:
+        return self._keys / "seals" / fingerprint.hex()
+
     def lookup(self, kind: str, *items: str) -> Lookup:
         """HMAC(pepper, kind ‖ items) under every pepper, the active one first."""
         known = self._lookups.get((kind, *items))

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from ledger import (
     authorization,
     comparison,
+    copy,
     fact,
     license,
     mark,
@@ -121,7 +122,9 @@ class Holder:
         changes.save()
 
 
-_COUNTED: frozenset[type[fact.Fact]] = frozenset({use.LicenseUsed, comparison.LicenseCompared})
+_COUNTED: frozenset[type[fact.Fact]] = frozenset(
+    {use.LicenseUsed, copy.LicenseCopied, comparison.LicenseCompared}
+)
 """Facts that add to counts and change nothing else: the rows they name need not be read."""
 
 

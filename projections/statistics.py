@@ -17,6 +17,7 @@ from ledger import (
     audit,
     comparison,
     days,
+    document,
     errors,
     license,
     quality,
@@ -118,6 +119,8 @@ def counted(item: Happened) -> Iterator[tuple[str, int, int]]:
         yield "imported", 1, 0  # issued long ago; nobody was late
     elif isinstance(made, quality.QualityFindingRaised | representation.RepresentationChanged):
         return  # the version beside it counts
+    elif isinstance(made, document.DocumentGiven):
+        return  # nothing was done to the license
     elif about.issuer is not None and _license(item) is not None:
         delay_s = max(0, about.recorded_at - about.effective_at) // 1_000_000
         yield "issued" if isinstance(made, license.LicenseIssued) else "changed", 1, delay_s

@@ -15,6 +15,8 @@ from ledger import (
     authorization,
     case,
     comparison,
+    copy,
+    document,
     fact,
     holder,
     license,
@@ -31,12 +33,14 @@ from signing import event
 _ASKING: frozenset[type[fact.Fact]] = frozenset(
     {
         use.LicenseUsed,
+        copy.LicenseCopied,
         refusal.UseRefused,
         comparison.LicenseCompared,
         verification.LicenseVerified,
         holder.HolderFileRead,
         holder.HolderFileRefused,
         audit.TrailRead,
+        document.DocumentGiven,
         audit.RefusalsCounted,
         case.CaseOpened,
         case.CaseClosed,
@@ -219,7 +223,8 @@ def _license(made: fact.Fact) -> bytes | None:
 def _changed(item: Happened) -> bytes | None:
     """The license that an event made or changed: its responsible issuer recorded it."""
     ref: bytes | None = getattr(item.fact, "license_ref", None)
-    return None if item.about.issuer is None else ref
+    is_reading = isinstance(item.fact, document.DocumentGiven)
+    return None if item.about.issuer is None or is_reading else ref
 
 
 _LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM, _CHANNEL = (

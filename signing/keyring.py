@@ -223,6 +223,32 @@ def load_keks(path: Path, *, secret: bytes) -> KekSet:
     return KekSet(keks=tuple(tuple((generation, kek) for generation, kek in one) for one in content))
 
 
+def save_seal_key(key: bytes, path: Path, *, fingerprint: bytes, secret: bytes) -> None:
+    """The private key of an issuer's seal in its file, tied to the certificate's fingerprint."""
+    _save("issuer seal", [fingerprint, key], path, secret)
+
+
+def load_seal_key(path: Path, *, fingerprint: bytes, secret: bytes) -> bytes:
+    """The private key of the seal with this fingerprint; raises KeyRingError."""
+    content = _load("issuer seal", path, secret)
+    if not isinstance(content, list) or len(content) != 2 or content[0] != fingerprint:
+        raise KeyRingError(f"{path.name} holds the key of another seal")
+    key: bytes = content[1]
+    return key
+
+
+def erase_private(path: Path) -> None:
+    """The file is gone, its content overwritten first; nothing where there is none."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    _sync_folder(path.parent)
+
+
 def write_private(data: bytes, path: Path) -> None:
     """`data` in a file of mode 0600, replaced in one step, synced; the old content is overwritten.
 

@@ -17,8 +17,10 @@ from ledger import (
     case_commands,
     check,
     config,
+    copy_commands,
     draft_commands,
     identifiers,
+    issuer_seal,
     issuing,
     license_commands,
     linking_commands,
@@ -73,6 +75,7 @@ def tell(world: World) -> None:
     counted = world.grant(mode="holder", license_refs=(), uses_max=500)
     world.grant()
     world.compare(refs[-1], verdicts=(("name", "mismatch"),))
+    _copy(world, refs[-1])
     for number in range(ROUNDS):
         uses = [
             world.appender.submit(
@@ -85,6 +88,21 @@ def tell(world: World) -> None:
             used.result(timeout=60)
         world.status(refs[number], "suspend")
     assert counted
+
+
+def _copy(world: World, license_ref: bytes) -> None:
+    """The issuer gets a seal, and the hall a copy."""
+    sealed = issuer_seal.IssuerSealRegistered(
+        organization=ISSUER,
+        fingerprint=issuer_seal.fingerprint(b"certificate"),
+        certificate=b"certificate",
+        chain=(b"authority",),
+        valid_from=0,
+        valid_until=1 << 52,
+        is_demonstration=True,
+    )
+    world.do(registry_commands.RecordInRegistry(actor=world.ledger.console, facts=(sealed,)))
+    world.do(copy_commands.CopyLicense(actor=world.hall, license_ref=license_ref))
 
 
 @dataclass(frozen=True, kw_only=True)
