@@ -332,6 +332,8 @@ class StatisticsLine(Answer):
     license_type: str | None = Field(description="Empty where a refusal named no type")
     issuer: str | None = Field(description="Empty where a refusal named no license")
     region: str | None = Field(description="Division code in the issuer's credit code")
+    service_item_code: str | None = Field(description="Empty where no service item was named")
+    channel: str | None
     issued: int | None
     imported: int | None
     changed: int | None

@@ -1,4 +1,4 @@
-"""Statistics over HTTP 统计: sums by day, type, issuer and region, small ones only for auditors.
+"""Statistics over HTTP 统计: sums by day, type, issuer, region, item, channel; small ones only for auditors.
 
 Nothing of a holder is in them, and nothing is recorded when they are read.
 """
@@ -11,15 +11,16 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, models_answers, routes, service
+from api import acts, answers, models, models_answers, routes, service
 from ledger import days, errors
 from projections import statistics
 
 router = routes.router()
 _DAYS = 30
 _DAY = {"pattern": "^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"}
-_GROUPS = "day|type|issuer|region"
+_GROUPS = "|".join(get_args(statistics.Group))
 _TYPE, _CODE, _REGION = "[0-9A-Z]{18}[0-9]{3}", "[0-9A-Z]{18}", "[0-9]{2}([0-9]{2}){0,2}"
+_ITEM, _CHANNEL = "[0-9A-Za-z._:-]{1,64}", "|".join(get_args(models.Channel))
 From = Annotated[
     str | None,
     Query(alias="from", description="First Beijing day; 29 days before the last", json_schema_extra={**_DAY}),
@@ -28,7 +29,7 @@ Until = Annotated[str | None, Query(description="Last Beijing day; today", json_
 GroupBy = Annotated[
     str | None,
     Query(
-        description="Some of day, type, issuer and region, with commas between; nothing: one line",
+        description="Some of day, type, issuer, region, item, channel, by commas; nothing: one line",
         json_schema_extra={"pattern": f"^({_GROUPS})(,({_GROUPS}))*$"},
     ),
 ]
@@ -44,6 +45,14 @@ Region = Annotated[
         description="Only where the issuer's credit code names this division: 2, 4 or 6 digits",
         json_schema_extra={"pattern": f"^{_REGION}$"},
     ),
+]
+Item = Annotated[
+    str | None,
+    Query(description="Only of this service item 事项编码", json_schema_extra={"pattern": f"^{_ITEM}$"}),
+]
+Channel = Annotated[
+    str | None,
+    Query(description="Only through this channel", json_schema_extra={"pattern": f"^({_CHANNEL})$"}),
 ]
 
 
@@ -66,6 +75,8 @@ async def read_statistics(
     license_type: Type = None,
     issuer: Issuer = None,
     region: Region = None,
+    service_item_code: Item = None,
+    channel: Channel = None,
     at_least: acts.AtLeast = None,
 ) -> Response:
     """What was issued, changed, used, compared, refused and verified, by Beijing day of recording. Unless the
@@ -80,6 +91,8 @@ async def read_statistics(
         "type_code": acts.asked_text(license_type, field="license_type", pattern=_TYPE),
         "issuer": acts.asked_text(issuer, field="issuer", pattern=_CODE),
         "region": acts.asked_text(region, field="region", pattern=_REGION),
+        "item": acts.asked_text(service_item_code, field="service_item_code", pattern=_ITEM),
+        "channel": acts.asked_text(channel, field="channel", pattern=_CHANNEL),
     }
 
     def look() -> answers.Json:
@@ -103,7 +116,7 @@ async def read_statistics(
 def _groups(said: str | None) -> tuple[statistics.Group, ...]:
     named = () if said is None else tuple(said.split(","))
     if len(set(named)) != len(named) or not set(named) <= set(get_args(statistics.Group)):
-        raise errors.Invalid("some of day, type, issuer and region, each once", field="query.group_by")
+        raise errors.Invalid(f"some of {_GROUPS}, each once", field="query.group_by")
     return tuple(group for group in get_args(statistics.Group) if group in named)
 
 
@@ -139,4 +152,6 @@ def _group(line: statistics.Line) -> dict[str, Any]:
         "license_type": line.type_code,
         "issuer": line.issuer,
         "region": line.region,
+        "service_item_code": line.item,
+        "channel": line.channel,
     }

@@ -1,9 +1,9 @@
-"""Statistics 统计: what happened on each Beijing day, counted by type and issuer.
+"""Statistics 统计: what happened on each Beijing day, counted by type, issuer, service item and channel.
 
 A day is that of recording. A refusal that names no license counts under no issuer, and under the type that
 was asked for, if any. Figures say nothing of a holder, but a small one may: who is not an auditor gets sums
-in which small parts are rounded (docs/statistics.md). Sums over days,
-types, issuers and regions are made when they are asked for.
+in which small parts are rounded (docs/statistics.md). Sums over days, types, issuers, regions, items and
+channels are made when they are asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from ledger import (
     audit,
@@ -30,15 +30,15 @@ from ledger import (
 from projections import db, sql
 from projections.projection import Happened, licenses_of
 
-Group = Literal["day", "type", "issuer", "region"]
+Group = Literal["day", "type", "issuer", "region", "item", "channel"]
 DAYS_MAX = 366
 FIGURES_MAX = 20_000
 """Figures of one answer; beyond it the question must be narrower."""
 REFUSED = "refused:"
 """Before the reason, in the measure of a refusal."""
 
-Key = tuple[int, str, str, str]
-"""Day, type code, issuer (empty: not said) and measure."""
+Key = tuple[int, str, str, str, str, str]
+"""Day, type code, issuer, service item (each empty: not said), channel and measure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Figure:
     count: int = 0
     delay_s: int = 0
     rounded: int = 0
-    """As `count`, the small figures of a day, type and issuer in it each rounded to 0 or 5."""
+    """As `count`, its small parts (of one day, type, issuer, item and channel) each rounded to 0 or 5."""
 
     @property
     def masked(self) -> int | None:
@@ -91,8 +91,15 @@ class Statistics:
         known = {**work.rows(LicenseRow, named), **learned}
         figures: dict[Key, Figure] = {}
         for item in happened:
+            about = item.about
             for measure, count, delay_s in counted(item):
-                key = (days.of_instant(item.about.recorded_at), *_place(item, known), measure)
+                key = (
+                    days.of_instant(about.recorded_at),
+                    *_place(item, known),
+                    about.service_item or "",
+                    about.channel,
+                    measure,
+                )
                 figure = figures.setdefault(key, Figure())
                 figure.count += count
                 figure.delay_s += delay_s
@@ -160,6 +167,8 @@ class Query:
     issuer: str | None = None
     region: str | None = None
     """The first digits of a division code."""
+    item: str | None = None
+    channel: str | None = None
     seed: int = 0
     """By which small figures are rounded: a secret of the ledger, always the same."""
 
@@ -177,6 +186,8 @@ class Line:
     type_code: str | None
     issuer: str | None
     region: str | None
+    item: str | None
+    channel: str | None
     measures: dict[str, Figure]
 
 
@@ -196,9 +207,11 @@ class Sums:
             "type_code": query.type_code,
             "issuer": query.issuer,
             "region": query.region,
+            "item": query.item,
+            "channel": query.channel,
             "seed": query.seed,
             "limit": FIGURES_MAX + 1,
-            **{f"by_{group}": group in query.groups for group in ("day", "type", "issuer", "region")},
+            **{f"by_{group}": group in query.groups for group in get_args(Group)},
         }
         found = self._database.read(sql.load("statistics")["figures"], params)
         if not found:
@@ -207,11 +220,19 @@ class Sums:
             raise errors.Invalid(
                 "more figures than one answer has: ask for a shorter period", field="query.until"
             )
-        rows = [row[1:] for row in found if row[5] is not None]
-        return found[0][0], [_line(key, group) for key, group in groupby(rows, key=lambda row: row[:4])]
+        rows = [row[1:] for row in found if row[7] is not None]
+        return found[0][0], [_line(key, group) for key, group in groupby(rows, key=lambda row: row[:6])]
 
 
 def _line(key: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Line:
-    day, type_code, issuer, region = key
-    measures = {row[4]: Figure(row[5], row[6], row[7]) for row in rows}
-    return Line(day=day, type_code=type_code, issuer=issuer, region=region, measures=measures)
+    day, type_code, issuer, region, item, channel = key
+    measures = {row[6]: Figure(row[7], row[8], row[9]) for row in rows}
+    return Line(
+        day=day,
+        type_code=type_code,
+        issuer=issuer,
+        region=region,
+        item=item,
+        channel=channel,
+        measures=measures,
+    )

@@ -55,6 +55,17 @@ def test_an_auditor_sees_every_figure(face: Face, auditor: Caller) -> None:
     assert said["through"] == face.events() - 1
 
 
+def test_figures_are_of_an_item_or_a_channel_alone(face: Face, auditor: Caller) -> None:
+    said = read(face, auditor, "?group_by=item,channel")["lines"]
+    places = {(line["service_item_code"], line["channel"]) for line in said if line["used"]}
+    ((item, channel),) = places
+    (line,) = read(face, auditor, f"?service_item_code={item}&channel={channel}")["lines"]
+    assert (line["used"], line["issued"]) == (2, 0)
+    (others,) = read(face, auditor, "?channel=window&group_by=channel")["lines"]
+    assert (others["issued"], others["channel"]) == (6, "window")
+    assert read(face, auditor, "?channel=kiosk")["lines"] == []
+
+
 def test_who_is_no_auditor_is_told_of_a_part_from_1_to_4_that_it_is_0_or_5(
     face: Face, office: Caller
 ) -> None:
@@ -68,7 +79,8 @@ def test_who_is_no_auditor_is_told_of_a_part_from_1_to_4_that_it_is_0_or_5(
 
 def test_a_mean_does_not_say_by_how_many_was_divided() -> None:
     figure = projected.Figure(count=3, delay_s=30, rounded=5)
-    line = projected.Line(day=None, type_code=None, issuer=None, region=None, measures={"issued": figure})
+    group = dict.fromkeys(("day", "type_code", "issuer", "region", "item", "channel"))
+    line = projected.Line(**group, measures={"issued": figure})
     for masks, expected in ((True, (5, None)), (False, (3, 10))):
         said = statistics.shown(line, masks=masks)
         assert (said["issued"], said["issued_delay_s"]) == expected
@@ -94,6 +106,8 @@ def test_reading_statistics_records_nothing(face: Face, office: Caller) -> None:
         ("license_type=1", "license_type"),
         ("issuer=%27", "issuer"),
         ("region=350", "region"),
+        ("service_item_code=%20", "service_item_code"),
+        ("channel=post", "channel"),
     ],
 )
 def test_what_is_asked_wrongly_is_named(office: Caller, query: str, field: str) -> None:

@@ -6,7 +6,8 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import pytest
 
@@ -15,7 +16,7 @@ from projections import statistics
 from tests.projecting import Projected, Teller, projected, seed
 from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, ISSUER, World, citizen
 
-GROUPS: tuple[statistics.Group, ...] = ("day", "type", "issuer", "region")
+GROUPS: tuple[statistics.Group, ...] = get_args(statistics.Group)
 
 
 @pytest.fixture
@@ -30,9 +31,17 @@ def today(here: Projected) -> int:
     return days.of_instant(stored.event.recorded_at)
 
 
-def plain_count(here: Projected) -> Counter[tuple[int, str, str, str]]:
-    """(day, type, issuer, measure) over the decoded events, in the simplest way there is."""
-    found: Counter[tuple[int, str, str, str]] = Counter()
+def act_for(here: Projected, *, item: str | None, channel: str) -> None:
+    """From here on issuer and hall act for a service item and through a channel."""
+    world = here.world
+    world.issuer, world.hall = (
+        replace(actor, service_item=item, channel=channel) for actor in (world.issuer, world.hall)
+    )
+
+
+def plain_count(here: Projected) -> Counter[tuple[int, str, str, str, str, str]]:
+    """(day, type, issuer, item, channel, measure) over the decoded events, in the simplest way there is."""
+    found: Counter[tuple[int, str, str, str, str, str]] = Counter()
     place: dict[bytes, tuple[str, str]] = {}
     for _, stored in here.world.ledger.recorder.facts(after=-1, limit=100_000):
         about, said = stored.event, stored.event.fact
@@ -49,36 +58,51 @@ def plain_count(here: Projected) -> Counter[tuple[int, str, str, str]]:
             "LicenseCompared": "compared",
         }.get(about.topic, "changed" if about.issuer and "license_ref" in said else None)
         if measure is not None:
-            found[day, type_code, issuer, measure] += 1
+            found[day, type_code, issuer, about.service_item or "", about.channel, measure] += 1
     return found
 
 
 def test_after_a_random_history_statistics_equal_a_plain_count(here: Projected) -> None:
     rng = random.Random(seed())
-    Teller(here.world, rng).tell(80)
+    told = Teller(here.world, rng)
+    for item, channel in (("item-1", "window"), ("item-2", "window"), (None, "kiosk")):
+        act_for(here, item=item, channel=channel)
+        here.world.issue()
+        told.tell(27)
     here.follow(batch_max=rng.randint(1, 20))
     counted = plain_count(here)
     assert {"issued", "verified"} <= {measure for *_, measure in counted}
+    assert {("item-1", "window"), ("item-2", "window"), ("", "kiosk")} <= {key[3:5] for key in counted}
     last = today(here)
     for size in range(len(GROUPS) + 1):
         for groups in itertools.combinations(GROUPS, size):
             expected: Counter[tuple[object, ...]] = Counter()
-            for (day, type_code, issuer, measure), count in counted.items():
+            for (day, type_code, issuer, item, channel, measure), count in counted.items():
                 members = {"day": day, "type": type_code, "issuer": issuer, "region": issuer[2:8]}
+                members |= {"item": item, "channel": channel}
                 named = tuple(members[name] if name in groups else None for name in GROUPS)
                 expected[(*named, measure)] += count
             through, lines = here.statistics.lines(statistics.Query(first=last - 1, last=last, groups=groups))
             assert through == here.head
-            told = {
-                (line.day, line.type_code, line.issuer, line.region, measure): figure.count
+            sums = {
+                (
+                    line.day,
+                    line.type_code,
+                    line.issuer,
+                    line.region,
+                    line.item,
+                    line.channel,
+                    measure,
+                ): figure.count
                 for line in lines
                 for measure, figure in line.measures.items()
             }
-            assert told == expected
+            assert sums == expected
 
 
 def test_a_question_can_be_about_a_type_an_issuer_a_region_or_other_days(here: Projected) -> None:
     here.world.issue(citizen(1), type_code=CITIZEN_CARD)
+    act_for(here, item="item-2", channel="web")
     for number in range(2):
         here.world.issue(citizen(number), type_code=BUSINESS_LICENSE)
     here.follow()
@@ -94,6 +118,9 @@ def test_a_question_can_be_about_a_type_an_issuer_a_region_or_other_days(here: P
     assert issued(issuer="113500000000000000") == 0
     assert issued(region=ISSUER[2:4]) == issued(region=ISSUER[2:8]) == 3
     assert issued(region="99") == 0
+    assert (issued(item="item-1"), issued(item="item-2"), issued(item="item")) == (1, 2, 0)
+    assert (issued(channel="window"), issued(channel="web"), issued(channel="kiosk")) == (1, 2, 0)
+    assert issued(item="item-1", channel="web") == 0
     assert here.statistics.lines(statistics.Query(first=last - 9, last=last - 2, groups=()))[1] == []
 
 
@@ -101,6 +128,7 @@ def test_no_small_figure_can_be_told_from_others(here: Projected) -> None:
     """Of every part there are two readings, and no sum says more of it than one of them."""
     for number in range(3):
         here.world.issue(citizen(number), type_code=CITIZEN_CARD)
+    act_for(here, item="item-2", channel="window")
     for number in range(7):
         here.world.issue(citizen(number), type_code=BUSINESS_LICENSE)
     here.follow()
@@ -118,7 +146,8 @@ def test_no_small_figure_can_be_told_from_others(here: Projected) -> None:
         assert issued(type_code=BUSINESS_LICENSE).masked == 7
         assert issued().rounded == whole.rounded == whole.masked
         assert whole.rounded == small.rounded + 7
-        assert issued(issuer=ISSUER).rounded == whole.rounded
+        assert issued(issuer=ISSUER).rounded == issued(item="item-1").rounded + 7 == whole.rounded
+        assert issued(item="item-1", channel="window").rounded == small.rounded
         readings.add(small.rounded)
     assert readings == {0, 5}
 
