@@ -49,6 +49,7 @@ _PATTERNS = {
     "finding": {"type": "string", "enum": list(finding.NAMES)},
 }
 _TEXTS = ("/v1/receipts/{partition}/{index}", "/log/{partition}/checkpoint")
+_OCTETS = ("/log/{partition}/tile/entries/{path}", "/log/{partition}/tile/{path}")
 
 
 def install(app: FastAPI) -> None:
@@ -114,8 +115,9 @@ def _complete(path: str, operation: dict[str, Any]) -> None:
     links = operation.pop("x-links", None)
     if links:
         operation["responses"]["200"]["links"] = links
-    if path in _TEXTS:
-        content = {"text/plain": {"schema": {"type": "string"}}}
+    if path in _TEXTS or path in _OCTETS:
+        media_type = "text/plain" if path in _TEXTS else "application/octet-stream"
+        content = {media_type: {"schema": {"type": "string"}}}
         operation["responses"]["200"] = {"description": "Done", "content": content}
 
 

@@ -401,6 +401,10 @@ COVERAGE_LINKS: dict[str, Any] = {
 PIECE_PARAMETERS: dict[str, Any] = {"x-examples": {"piece": "1"}}
 RECEIPT_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "index": "0"}}
 LOG_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0"}}
+TILE_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "path": "0/000.p/1"}}
+BUNDLE_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "path": "000.p/1"}}
+CONSISTENCY_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "old": "1", "new": "2"}}
+INCLUSION_PARAMETERS: dict[str, Any] = {"x-examples": {"partition": "0", "index": "0", "size": "2"}}
 TOKEN_FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,

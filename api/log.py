@@ -1,16 +1,29 @@
-"""The log over HTTP: receipts of any age and the newest signed checkpoint, as plain text."""
+"""The log over HTTP: receipts, the signed checkpoint, tiles and proofs for outsiders (C2SP tlog-tiles).
+
+Hashes are for everyone, within a rate an address; entries, which are stored bytes and stay sealed, are for
+auditors. A program without code for tiles asks for a proof.
+"""
 
 from __future__ import annotations
+
+import time
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import examples, routes, service
+from api import examples, limits, models_log, routes, service
 from ledger import errors
+from signing import spelling, tiles
 
 router = routes.router()
 _PARTITION = 0
 _DIGITS_MAX = 18
+_OCTETS = "application/octet-stream"
+_FOR_EVER = "max-age=31536000, immutable"
+_FOR_A_DAY = "max-age=86400, immutable"
+"""A partial tile does not change either, but is of use until the next one comes."""
+_REFUSALS = (errors.NotFound, errors.TooManyRequests, errors.Unavailable)
 
 
 @router.get(
@@ -37,17 +50,103 @@ async def receipt(request: Request, partition: str, index: str) -> Response:
 async def checkpoint(request: Request, partition: str) -> Response:
     """The newest tree head that this ledger has answered for, as a C2SP signed note."""
     served = service.of(request)
-    if _number(partition) != _PARTITION:
-        raise errors.NotFound
+    if partition != str(_PARTITION):
+        await served.read(served.mirroring.require_log, partition)
     return _text(await served.read(served.reader.checkpoint))
 
 
-def _number(text: str) -> int:
+@router.get(
+    "/log/{partition}/tile/entries/{path:path}",
+    summary="A bundle of entries 条目",
+    **routes.secured(
+        "audit:read",
+        model=None,
+        refusals=(errors.NotFound,),
+        appends=False,
+        **examples.BUNDLE_PARAMETERS,
+    ),
+)
+async def bundle(request: Request, partition: str, path: str) -> Response:
+    """Stored bytes of up to 256 events, each behind its length in two bytes; sealed parts stay sealed."""
+    served, asking = service.of(request), routes.asking(request)
+    _within_rate(request, served)
+    await served.read(served.require_current, asking)
+    tile, data = await served.read(served.mirroring.bundle, partition, path)
+    return _tile(tile, data, whose="private")
+
+
+@router.get(
+    "/log/{partition}/tile/{path:path}",
+    summary="A tile of hashes 哈希块",
+    **routes.public(model=None, refusals=_REFUSALS, **examples.TILE_PARAMETERS),
+)
+async def tile(request: Request, partition: str, path: str) -> Response:
+    """Up to 256 hashes of one row of the tree, at `<L>/<N>[.p/<W>]` as C2SP tlog-tiles names them."""
+    served = service.of(request)
+    _within_rate(request, served)
+    found, data = await served.read(served.mirroring.tile, partition, path)
+    return _tile(found, data, whose="public")
+
+
+@router.get(
+    "/log/{partition}/consistency/{old}/{new}",
+    summary="A consistency proof 一致性证明",
+    **routes.public(model=models_log.ConsistencyProof, refusals=_REFUSALS, **examples.CONSISTENCY_PARAMETERS),
+)
+async def consistency(request: Request, partition: str, old: str, new: str) -> Response:
+    """That the tree of `old` events is a prefix of the one of `new` events (RFC 6962 §2.1.2)."""
+    served = service.of(request)
+    _within_rate(request, served)
+    sizes = _number(old, errors.NotFound), _number(new, errors.NotFound)
+    proof = await served.read(served.mirroring.consistency, partition, *sizes)
+    return _proof({"old": sizes[0], "new": sizes[1], "proof": [spelling.to_base64(one) for one in proof]})
+
+
+@router.get(
+    "/log/{partition}/inclusion/{index}/{size}",
+    summary="An inclusion proof 包含证明",
+    **routes.public(model=models_log.InclusionProof, refusals=_REFUSALS, **examples.INCLUSION_PARAMETERS),
+)
+async def inclusion(request: Request, partition: str, index: str, size: str) -> Response:
+    """That a leaf is in the tree of `size` events at `index` (RFC 6962 §2.1.1); the event is not told."""
+    served = service.of(request)
+    _within_rate(request, served)
+    where = _number(index, errors.NotFound), _number(size, errors.NotFound)
+    leaf, proof = await served.read(served.mirroring.inclusion, partition, *where)
+    return _proof(
+        {
+            "index": where[0],
+            "size": where[1],
+            "leaf_hash": spelling.to_base64(leaf),
+            "proof": [spelling.to_base64(one) for one in proof],
+        }
+    )
+
+
+def _within_rate(request: Request, served: service.Service) -> None:
+    """Nothing while the address may ask; raises TooManyRequests."""
+    address = request.client.host if request.client is not None else ""
+    served.log_limits.take(limits.address_key(address), now_s=time.monotonic())
+
+
+def _number(text: str, absent: type[errors.NotFound] = errors.EventNotFound) -> int:
     """The number in a path; what is none names nothing."""
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX) or str(int(text)) != text:
-        raise errors.EventNotFound
+        raise absent
     return int(text)
 
 
 def _text(text: str) -> Response:
     return Response(text.encode(), 200, {"Cache-Control": "no-store"}, "text/plain; charset=utf-8")
+
+
+def _tile(tile: tiles.Tile, data: bytes, *, whose: str) -> Response:
+    kept = f"{whose}, {_FOR_EVER if tile.is_full else _FOR_A_DAY}"
+    return Response(data, 200, {"Cache-Control": kept}, _OCTETS)
+
+
+def _proof(content: dict[str, Any]) -> Response:
+    """A proof between sizes that the log has had never changes."""
+    return Response(
+        routes.dumps(content), 200, {"Cache-Control": f"public, {_FOR_A_DAY}"}, "application/json"
+    )

@@ -24,6 +24,7 @@ from ledger import (
     disclosure,
     errors,
     joining,
+    mirroring,
     opening,
     pen,
     reading,
@@ -51,6 +52,8 @@ class Settings:
     """Of one file of old licenses."""
     address_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=60, per_s=10.0))
     client_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=20, per_s=1.0))
+    log_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=300, per_s=50.0))
+    """Tiles and proofs an address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,12 +83,16 @@ class Service:
     disclosure: disclosure.Disclosure = field(init=False)
     refusals: quota.RefusalCounts = field(init=False)
     token_limits: limits.TokenLimits = field(init=False)
+    log_limits: limits.Buckets = field(init=False)
+    mirroring: mirroring.Mirroring = field(init=False)
     _tokens: tuple[object, access.AccessTokens] | None = field(init=False, default=None)
     _ring_looked_at: float = field(init=False, default=-1.0)
 
     def __post_init__(self) -> None:
         """What follows from the parts."""
         self.disclosure = disclosure.Disclosure(self.reader, self.ledger.vault)
+        self.log_limits = limits.Buckets(self.settings.log_rate)
+        self.mirroring = mirroring.Mirroring(self.reader)
         self.refusals = quota.RefusalCounts(self.settings.refusals_per_minute)
         self.token_limits = limits.TokenLimits(
             per_address=self.settings.address_rate, per_client=self.settings.client_rate

@@ -17,7 +17,7 @@ from ledger import comparison, errors, log, number, place, pooling, sql, tables,
 from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, R, Row
 from ledger.vault import Vault
-from signing import ids, keyring, merkle, note, receipt, seal
+from signing import ids, keyring, merkle, note, receipt, seal, suites, tiles
 
 TILES_CACHED = 1024
 ROOTS_CACHED = 65_536
@@ -163,6 +163,44 @@ class Reader:
             digest=self._vault.suite.digest,
         )
         return receipt.write(index=index, proof=proof, checkpoint=self._sign(size, root, generation))
+
+    @property
+    def partition(self) -> int:
+        """Whose events these are."""
+        return self._partition
+
+    @property
+    def suite(self) -> suites.Suite:
+        """The ledger's."""
+        return self._vault.suite
+
+    def anchored(self) -> tuple[int, int]:
+        """Size and generation of the newest tree head that the anchor has."""
+        size, _, generation, _ = self._head()
+        return size, generation
+
+    def states(self, first: int, last: int) -> list[bytes]:
+        """Stored bytes of a run of leaf indexes, both ends included."""
+        return self._states(first, last)
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        """A full tile as it is stored; None while it is not full."""
+        return self._cached_tile(level, number)
+
+    def tile_root(self, level: int, number: int) -> bytes:
+        """The root over a full tile."""
+        return self._tile_root(level, number)
+
+    def consistency_proof(self, size1: int, size2: int) -> list[bytes]:
+        """The proof between two sizes of the tree that it has had; empty from nothing."""
+        node = functools.partial(self.node, size=size2)
+        return merkle.consistency_proof(size1, size2, node=node, digest=self.suite.digest) if size1 else []
+
+    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
+        """The proof of a leaf index in the tree of a size that it has had."""
+        node = functools.partial(self.node, size=size)
+        frontier = tiles.frontier(size, node)
+        return merkle.inclusion_proof(index, size, frontier=frontier, node=node, digest=self.suite.digest)
 
     def node(self, level: int, number: int, *, size: int) -> bytes:
         """The root of a perfect subtree within `size` leaves."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from signing import keys, spelling, suites
 
@@ -32,33 +33,26 @@ class VerifierKey:
     @property
     def hash(self) -> bytes:
         """The 4-byte key id: SHA-256(name ‖ 0x0A ‖ type ‖ public key)[:4]."""
-        return _key_hash(self.name, self.public, self.suite)
+        return key_hash(self.name, self.public, algorithm=self.suite.note_algorithm)
 
     @property
     def text(self) -> str:
         """The verifier key's one line."""
-        typed = bytes([self.suite.note_algorithm]) + self.public
-        return f"{self.name}+{self.hash.hex()}+{spelling.to_base64(typed)}"
+        return key_text(self.name, self.public, algorithm=self.suite.note_algorithm)
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:
         """The key that `text` writes; raises NoteInvalid unless the key would be written so again."""
-        parts = text.split("+", 2)
-        if len(parts) != 3:
-            raise NoteInvalid("a verifier key has three parts")
-        name, hash_hex, encoded = parts
-        if not _is_key_name(name):
-            raise NoteInvalid("not the name of a key")
-        try:
-            typed = spelling.from_base64(encoded)
-        except spelling.SpellingInvalid as error:
-            raise NoteInvalid(f"the verifier key: {error}") from error
-        if len(typed) != 1 + suites.INTL.public_bytes or typed[0] != suites.INTL.note_algorithm:
-            raise NoteInvalid("the verifier key has an unknown type")
-        key = cls(name=name, public=typed[1:])
-        if key.hash.hex() != hash_hex:
-            raise NoteInvalid("the verifier key's hash does not match")
-        return key
+        name, public = parse_key(text, algorithm=suites.INTL.note_algorithm)
+        return cls(name=name, public=public)
+
+
+class Line(NamedTuple):
+    """One signature line of a note, taken apart; nothing of it is verified."""
+
+    name: str
+    key_hash: bytes
+    signature: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +72,10 @@ class Checkpoint:
 def sign(text: str, *, name: str, key: keys.SigningKey, suite: suites.Suite = suites.INTL) -> str:
     """The note over `text` (which ends in a newline), signed by `key` under `name`."""
     assert _is_note_text(text), "a note's text can be told from its signatures"
-    assert _is_key_name(name), "a key's name can be told from its signature"
+    assert is_key_name(name), "a key's name can be told from its signature"
     signature = key.sign(text.encode())
-    line = spelling.to_base64(_key_hash(name, key.public, suite) + signature)
-    return f"{text}\n{_DASH}{name} {line}\n"
+    hashed = key_hash(name, key.public, algorithm=suite.note_algorithm)
+    return f"{text}\n{signature_line(Line(name, hashed, signature))}"
 
 
 def verify(note: str, *, trusted: Iterable[VerifierKey]) -> tuple[str, VerifierKey]:
@@ -91,16 +85,15 @@ def verify(note: str, *, trusted: Iterable[VerifierKey]) -> tuple[str, VerifierK
     2. Every signature by a known key must verify.
     3. At least one known key signed.
     """
-    text, lines = _split(note)  # 1
+    text, lines = taken_apart(note)  # 1
     known = {(key.name, key.hash): key for key in trusted}
     signer = None
     for line in lines:
-        name, key_hash, signature = _signature(line)
-        key = known.get((name, key_hash))
+        key = known.get((line.name, line.key_hash))
         if key is None:
             continue
         try:
-            keys.verify(key.public, signature=signature, message=text.encode())  # 2
+            keys.verify(key.public, signature=line.signature, message=text.encode())  # 2
         except keys.SignatureInvalid as error:
             raise NoteInvalid("a trusted key's signature does not verify") from error
         signer = signer or key
@@ -121,6 +114,62 @@ def parse_checkpoint(text: str) -> Checkpoint:
     return Checkpoint(origin=lines[0], size=size, root=root)
 
 
+def taken_apart(note: str) -> tuple[str, list[Line]]:
+    """A note's text and its signature lines, none of them verified; raises NoteInvalid."""
+    text, lines = _split(note)
+    return text, [_signature(line) for line in lines]
+
+
+def signature_line(line: Line) -> str:
+    """A signature as the line of a note, its newline included."""
+    return f"{_DASH}{line.name} {spelling.to_base64(line.key_hash + line.signature)}\n"
+
+
+def parse_lines(text: str) -> list[Line]:
+    """Signature lines that stand alone, as a witness answers with them; raises NoteInvalid."""
+    if len(text) > NOTE_BYTES_MAX or not _is_note_text(text):
+        raise NoteInvalid("too long, or not lines of text")
+    lines = text[:-1].split("\n")
+    if len(lines) > SIGNATURES_MAX:
+        raise NoteInvalid("too many signatures")
+    return [_signature(line) for line in lines]
+
+
+def key_hash(name: str, public: bytes, *, algorithm: int, suite: suites.Suite = suites.INTL) -> bytes:
+    """The 4-byte key id: digest(name, 0x0A, type, public key)[:4], the bytes one after the other."""
+    return suite.digest(name.encode() + b"\n" + bytes([algorithm]) + public)[:4]
+
+
+def key_text(name: str, public: bytes, *, algorithm: int) -> str:
+    """A verifier key's one line."""
+    hashed = key_hash(name, public, algorithm=algorithm)
+    return f"{name}+{hashed.hex()}+{spelling.to_base64(bytes([algorithm]) + public)}"
+
+
+def parse_key(text: str, *, algorithm: int) -> tuple[str, bytes]:
+    """Name and public key of a verifier key of one type; raises NoteInvalid unless it is spelled so."""
+    parts = text.split("+", 2)
+    if len(parts) != 3:
+        raise NoteInvalid("a verifier key has three parts")
+    name, hash_hex, encoded = parts
+    if not is_key_name(name):
+        raise NoteInvalid("not the name of a key")
+    try:
+        typed = spelling.from_base64(encoded)
+    except spelling.SpellingInvalid as error:
+        raise NoteInvalid(f"the verifier key: {error}") from error
+    if len(typed) != 1 + suites.INTL.public_bytes or typed[0] != algorithm:
+        raise NoteInvalid("the verifier key has an unknown type")
+    if key_hash(name, typed[1:], algorithm=algorithm).hex() != hash_hex:
+        raise NoteInvalid("the verifier key's hash does not match")
+    return name, typed[1:]
+
+
+def is_key_name(name: str) -> bool:
+    """Whether a key can be called so: not empty, no plus, no blank."""
+    return bool(name) and "+" not in name and _is_text(name) and not any(char.isspace() for char in name)
+
+
 def _split(note: str) -> tuple[str, list[str]]:
     if len(note) > NOTE_BYTES_MAX or not _is_text(note):
         raise NoteInvalid("too long, or not text: control characters or lone surrogates")
@@ -133,19 +182,15 @@ def _split(note: str) -> tuple[str, list[str]]:
     return text + "\n", lines
 
 
-def _signature(line: str) -> tuple[str, bytes, bytes]:
+def _signature(line: str) -> Line:
     name, space, encoded = line.removeprefix(_DASH).partition(" ")
     try:
         raw = spelling.from_base64(encoded)
     except spelling.SpellingInvalid as error:
         raise NoteInvalid(f"a signature: {error}") from error
-    if not line.startswith(_DASH) or not space or not _is_key_name(name) or len(raw) < 5:
+    if not line.startswith(_DASH) or not space or not is_key_name(name) or len(raw) < 5:
         raise NoteInvalid("not a signature line")
-    return name, raw[:4], raw[4:]
-
-
-def _key_hash(name: str, public: bytes, suite: suites.Suite) -> bytes:
-    return suite.digest(name.encode() + b"\n" + bytes([suite.note_algorithm]) + public)[:4]
+    return Line(name, raw[:4], raw[4:])
 
 
 def _is_text(text: str) -> bool:
@@ -154,7 +199,3 @@ def _is_text(text: str) -> bool:
 
 def _is_note_text(text: str) -> bool:
     return text.endswith("\n") and _is_text(text)
-
-
-def _is_key_name(name: str) -> bool:
-    return bool(name) and "+" not in name and _is_text(name) and not any(char.isspace() for char in name)

@@ -30,6 +30,7 @@ from signing import (
     token,
     trust,
 )
+from tests import format_examples_log
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats"
 _BLOCK = re.compile(r"^```(?:json|text) ([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -289,6 +290,7 @@ def examples() -> dict[str, dict[str, str]]:
         "sealed-parts.md": _sealed_example(),
         "field-digests.md": _fields_example(),
         "checkpoint.md": _checkpoint_example(),
+        "log.md": format_examples_log.blocks(LEAVES, CHECKPOINT),
         "receipt.md": {"receipt": RECEIPTS[1].rstrip("\n"), "steps": pretty(_receipt_steps())},
         "qr-token.md": _token_example(),
         "proof-bundle.md": {"bundle": compact(bundle())},
