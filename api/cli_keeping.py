@@ -1,4 +1,4 @@
-"""Commands that keep a ledger: rebuild, backup, restore, recover, erasure, keys."""
+"""Commands that keep a ledger: rebuild, backup, restore, recover, erasure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from ledger import backup as backups
 from ledger import command, config, errors, identifiers, keeping, rebuilding, recovery
 from projections import db, registry
 from projections import rebuild as projection_rebuild
-from signing import keyring, keys, trust
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,14 +26,6 @@ def add_to(app: typer.Typer) -> None:
     holders.command("erase")(erase)
     cli_holders.add_to(holders)
     app.add_typer(holders, name="holders")
-    group = typer.Typer(no_args_is_help=True, help="Keys of the ledger: list, rotate, renew, trust file.")
-    group.command("list")(list_keys)
-    group.command("rotate")(rotate)
-    group.command("rotate-pepper")(rotate_pepper)
-    group.command("renew-bucket")(renew_bucket)
-    group.command("finish-erasures")(finish_erasures)
-    group.command("trust")(trust_file)
-    app.add_typer(group, name="keys")
 
 
 def _holders() -> None:
@@ -157,87 +148,3 @@ def erase(
         )
         result = keeping.erase_holder(ledger, appender, holder, actor)
     cli_console.done(f"Erased; recorded at index {result.indexes[0]}")
-
-
-def list_keys(as_json: cli_console.Json = False, data: cli_console.Data = None) -> None:
-    """List signing keys with their ids and states.
-
-    Example: license-ledger keys list
-    """
-    with cli_console.opened(data) as ledger:
-        held = ledger.vault.ring.signing
-    rows = [
-        (
-            key.purpose,
-            key.key_id.hex(),
-            "retired" if key.is_retired else "active",
-            keys.SigningKey(key.seed).public.hex(),
-        )
-        for key in held
-    ]
-    if as_json:
-        names = ("purpose", "key_id", "status", "public")
-        cli_console.print_json([dict(zip(names, row, strict=True)) for row in rows])
-        return
-    cli_console.OUT.print(cli_console.table("purpose", "key id", "status", "public key", rows=rows))
-
-
-def rotate(
-    purpose: Annotated[str, typer.Argument(help=f"One of {', '.join(keyring.PURPOSES)}.")],
-    data: cli_console.Data = None,
-) -> None:
-    """Introduce a new signing key and retire the old one, without downtime. Hand out the trust file after.
-
-    After `access`, clients are told 401 once and fetch a new access token.
-
-    Example: license-ledger keys rotate log
-    """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        key_id = keeping.rotate_signing_key(ledger, appender, purpose)
-    cli_console.done(f"{purpose}: key {key_id.hex()} signs from now on")
-
-
-def rotate_pepper(data: cli_console.Data = None) -> None:
-    """Move every keyed lookup to a new pepper and destroy the old one, without downtime.
-
-    Example: license-ledger keys rotate-pepper
-    """
-    with cli_console.opened(data) as ledger, cli_console.progress("lookups") as tell:
-        moved = keeping.rotate_pepper(ledger, progress=lambda done: tell(done, 0))
-    cli_console.done(f"{moved:,} lookups are under the new pepper; the old one is destroyed")
-
-
-def renew_bucket(
-    bucket: Annotated[int, typer.Argument(help="0 to 1023.")], data: cli_console.Data = None
-) -> None:
-    """Wrap a bucket's data keys under a new key and destroy the old one; finishes one cut short.
-
-    Example: license-ledger keys renew-bucket 17
-    """
-    with cli_console.opened(data) as ledger:
-        moved = keeping.renew_bucket(ledger, bucket)
-    cli_console.done(f"{moved:,} data keys of bucket {bucket} are under its new key")
-
-
-def finish_erasures(data: cli_console.Data = None) -> None:
-    """Finish erasures and renewals that a crash cut short.
-
-    Example: license-ledger keys finish-erasures
-    """
-    with cli_console.opened(data) as ledger:
-        buckets = keeping.finish_erasures(ledger)
-    cli_console.done(f"Renewed buckets: {', '.join(map(str, buckets)) or 'none was left'}")
-
-
-def trust_file(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
-    data: cli_console.Data = None,
-) -> None:
-    """Write the trust file: origins and public keys, to be handed to verifiers on a safe way.
-
-    Example: license-ledger keys trust trust.json
-    """
-    with cli_console.opened(data) as ledger:
-        made = trust.write(keeping.trust_file(ledger, made_at=datetime.now(UTC)))
-    out.write_bytes(made)
-    cli_console.done(f"Trust file in {out}: {len(made):,} bytes")

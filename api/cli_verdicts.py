@@ -51,7 +51,9 @@ def _bundle(data: bytes, keys: trust.TrustFile) -> Verdict:
     try:
         proven = bundle.judge(data, trusted=keys)
     except bundle.BundleInvalid as error:
-        return Verdict(is_good=False, word="refused", lines=(str(error),))
+        is_doubt = isinstance(error.__cause__, trust.KeyCompromised)
+        word = "needs a fresh receipt" if is_doubt else "refused"
+        return Verdict(is_good=False, word=word, lines=(str(error),))
     lines = []
     for one in proven:
         when = days.instant_text(one.recorded_at)
@@ -84,9 +86,9 @@ def _receipt(data: bytes, event: bytes, keys: trust.TrustFile) -> Verdict:
         ledger = next((one for one in keys.ledgers if one.ledger_id == about.ledger_id), None)
         if ledger is None:
             return Verdict(is_good=False, word="refused", lines=("the event is of a ledger not trusted",))
-        proven = receipt.verify(
-            data.decode(), event=event, trusted=trust.verifier_keys(ledger), suite=ledger.suite
-        )
+        proven = trust.prove(ledger, data.decode(), event=event)
+    except trust.KeyCompromised as doubt:
+        return Verdict(is_good=False, word="needs a fresh receipt", lines=(str(doubt),))
     except (events.EventInvalid, receipt.ReceiptInvalid, UnicodeDecodeError) as error:
         return Verdict(is_good=False, word="refused", lines=(str(error),))
     lines = [
@@ -113,11 +115,29 @@ def _token(data: bytes, keys: trust.TrustFile, today: int) -> Verdict:
             said = token.parse(data.decode(), trusted=trust.token_keys(ledger), suite=ledger.suite)
         except (token.TokenInvalid, UnicodeDecodeError) as error:
             refusal = str(error)
+            if _is_doubted(data, ledger):
+                return _CHECK_ONLINE
             continue
         return _token_verdict(said, ledger, today)
     return Verdict(
         is_good=False, word="refused", lines=(refusal if keys.ledgers else "no ledger is trusted",)
     )
+
+
+def _is_doubted(data: bytes, ledger: trust.Ledger) -> bool:
+    """Whether a compromised key of the ledger signed the token: so could whoever has the key."""
+    try:
+        token.parse(data.decode(), trusted=trust.doubted_token_keys(ledger), suite=ledger.suite)
+    except (token.TokenInvalid, UnicodeDecodeError):
+        return False
+    return True
+
+
+_CHECK_ONLINE = Verdict(
+    is_good=False,
+    word="check online",
+    lines=("its key was compromised: only the ledger can say whether this piece is its own",),
+)
 
 
 def _token_verdict(said: token.Token, ledger: trust.Ledger, today: int) -> Verdict:

@@ -138,7 +138,7 @@ def _prove(encoded: Any, text: Any, trusted: trust.TrustFile, path: str) -> _Pro
     if not isinstance(text, str):
         _refuse(path, "is not text")
     try:
-        proven = receipt.verify(text, event=data, trusted=trust.verifier_keys(ledger), suite=ledger.suite)
+        proven = trust.prove(ledger, text, event=data)
     except receipt.ReceiptInvalid as error:
         raise BundleInvalid(f"{path}: {error}") from error
     return _Proven(index=proven.index, about=about, ledger=ledger, origin=proven.checkpoint.origin)

@@ -10,26 +10,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from ledger import attachment_store, directory, errors, registry_commands, sql, tables
+from ledger import attachment_store, directory, errors, key_commands, key_history, registry_commands, sql
 from ledger.appender import Appender
-from ledger.command import Actor, Command, RowKey, View, Wants
-from ledger.fact import Draft, Fact
+from ledger.command import Actor
 from ledger.identifiers import HolderCode
-from ledger.log import SigningKeyRetired
 from ledger.opening import Ledger, is_demonstration
 from ledger.pen import Result, require_anchored
-from ledger.state import GenerationRow, KeyRow, R, StreamRow
 from ledger.store import Look, Lost, Session, Unknown
 from ledger.vault import Vault
-from signing import keyring, keys, note, trust
+from signing import keyring, keys, trust
 
 PARTITION = 0
 ROWS_PER_LOCK = 250
-ROWS_READ_MAX = 10_000
 TRIES = 5
 Progress = Callable[[int], None]
 """Told after each transaction how many rows were moved so far."""
@@ -124,94 +120,59 @@ def renew_bucket(ledger: Ledger, bucket: int, *, progress: Progress = no_progres
 
 def rotate_signing_key(ledger: Ledger, appender: Appender, purpose: str) -> bytes:
     """The id of the new active key of `purpose`; the log says which came and which went."""
+    fresh = _fresh(ledger, purpose)
+    ledger.vault.reload()
+    before = ledger.vault.ring.active(purpose).key_id
+    appender.submit(key_commands.RotateSigningKey(actor=ledger.console, fresh=fresh, before=before)).result()
+    return ledger.vault.ring.active(purpose).key_id
+
+
+def prepare_signing_key(ledger: Ledger, appender: Appender, purpose: str) -> bytes:
+    """The id of the key that signs for `purpose` after the next rotation; the log and trust files know it."""
+    fresh = _fresh(ledger, purpose)
+    appender.submit(key_commands.PrepareSigningKey(actor=ledger.console, fresh=fresh)).result()
+    known = key_commands.prepared(ledger.vault.ring, purpose)
+    return fresh.key_id if known is None else known.key_id
+
+
+def compromise_signing_key(
+    ledger: Ledger, appender: Appender, key_id: bytes, *, since: int | None, actor: Actor
+) -> Result:
+    """The facts by which a key is believed no more; if it signed until now, another one does from here on.
+
+    `since` is a size of the log; None: nobody knows, and so since the key came. Raises NotFound, Conflict
+    when it is known to be compromised since then, Invalid when the log has not come to `since`.
+    """
+    ledger.vault.reload()
+    purpose = next((held.purpose for held in ledger.vault.ring.signing if held.key_id == key_id), None)
+    if purpose is None:
+        raise errors.NotFound("no such key")
+    fresh = keyring.new_key(ledger.vault.suite, purpose)
+    return appender.submit(
+        key_commands.CompromiseSigningKey(actor=actor, fresh=fresh, key_id=key_id, since=since)
+    ).result()
+
+
+def _fresh(ledger: Ledger, purpose: str) -> keyring.HeldKey:
     if purpose not in keyring.PURPOSES:
         raise errors.Invalid(f"a purpose is one of {', '.join(keyring.PURPOSES)}", field="purpose")
-    fresh = keyring.new_key(ledger.vault.suite, purpose)
-    appender.submit(RotateSigningKey(actor=ledger.console, fresh=fresh)).result()
-    return fresh.key_id
-
-
-@dataclass(frozen=True, kw_only=True)
-class RotateSigningKey(Command):
-    """A fresh key signs from here on; the ring is saved and the facts recorded in one batch."""
-
-    fresh: keyring.HeldKey = field(repr=False)
-
-    def wants(self, vault: Vault) -> Wants:
-        held = {self.fresh.key_id, *(key.key_id for key in vault.ring.signing)}
-        rows: set[RowKey] = {(KeyRow, key_id) for key_id in held}
-        return Wants(rows=rows | {(StreamRow, vault.ring.registry)})
-
-    def decide(self, view: View) -> list[Draft]:
-        ring = with_key(view.ring, self.fresh)
-        view.effects.ring = ring
-        return [Draft(fact=fact, stream_id=ring.registry) for fact in key_facts(ring, view)]
-
-
-def with_key(ring: keyring.KeyRing, fresh: keyring.HeldKey) -> keyring.KeyRing:
-    """The ring in which `fresh` alone is active for its purpose; the same when it is already there."""
-    if any(held.key_id == fresh.key_id for held in ring.signing):
-        return ring
-    retired = tuple(
-        replace(held, is_retired=held.is_retired or held.purpose == fresh.purpose) for held in ring.signing
-    )
-    return replace(ring, version=ring.version + 1, signing=(*retired, fresh))
-
-
-def key_facts(ring: keyring.KeyRing, view: View) -> list[Fact]:
-    """The facts about signing keys that the ring has and the history lacks."""
-    facts: list[Fact] = []
-    for held in ring.signing:
-        row = view.state.get(KeyRow, held.key_id)
-        if row is None:
-            facts.append(registry_commands.introduced(held))
-        if held.is_retired and (row is None or row.retired_index is None):
-            facts.append(SigningKeyRetired(key_id=held.key_id))
-    return facts
+    return keyring.new_key(ledger.vault.suite, purpose)
 
 
 def trust_file(ledger: Ledger, *, made_at: datetime) -> trust.TrustFile:
     """What verifiers of this ledger trust: every origin with every log key, and the keys of QR tokens."""
     ring = ledger.vault.ring
     with contextlib.closing(ledger.recorder.session()) as session:
-        held = _rows(session, KeyRow)
-        generations = _rows(session, GenerationRow)
-    # A crash amid a rotation can leave a key that signs before the log has introduced it.
-    told = {row.key_id for row in held}
-    held += [_key_row(key) for key in ring.signing if key.key_id not in told]
-    log_keys = [row.public for row in held if row.purpose == "log"]
-    origins = tuple(
-        trust.Origin(
-            origin=row.origin,
-            generation=row.generation,
-            keys=tuple(note.VerifierKey(name=row.origin, public=public) for public in log_keys),
-        )
-        for row in generations
-    )
-    token_keys = tuple(
-        trust.TokenKey(key_id=row.key_id, public=row.public, is_retired=row.retired_index is not None)
-        for row in held
-        if row.purpose == "token"
-    )
+        known = key_history.records(session, ring)
+        origins = key_history.origins(session, known)
     described = trust.Ledger(
         ledger_id=ring.ledger_id,
         suite=ring.suite,
         is_demonstration=is_demonstration(ring.origin),
         origins=origins,
-        token_keys=token_keys,
+        token_keys=tuple(key_history.token_key(one) for one in known if one.purpose == "token"),
     )
     return trust.TrustFile(ledgers=(described,), made_at=made_at.replace(microsecond=0))
-
-
-def _key_row(key: keyring.HeldKey) -> KeyRow:
-    """A key of the ring as the log would introduce it."""
-    return KeyRow(
-        key_id=key.key_id,
-        purpose=key.purpose,
-        public=keys.SigningKey(key.seed).public,
-        introduced_index=-1,
-        retired_index=-1 if key.is_retired else None,
-    )
 
 
 @contextlib.contextmanager
@@ -320,13 +281,6 @@ def _erased_streams(session: Session) -> Iterator[bytes]:
     while rows := session.run(text, PARTITION, after, ROWS_PER_LOCK):
         yield from (stream_id for (stream_id,) in rows)
         after = rows[-1][0]
-
-
-def _rows(session: Session, cls: type[R]) -> list[R]:
-    """The rows of a small table, in the order in which they came."""
-    table = tables.table(cls)
-    rows: list[Any] = [table.row(row) for row in session.run(table.scan_first, PARTITION, ROWS_READ_MAX)]
-    return sorted(rows, key=lambda row: getattr(row, "introduced_index", row.key))
 
 
 def wrap_of(row: Any) -> keyring.WrappedKey:

@@ -1,4 +1,4 @@
-"""The log's own facts: the ledger opened, signing keys come and go, loss declared.
+"""The log's own facts: the ledger opened, signing keys come, go and are compromised, loss declared.
 
 They stand in the registry stream and come from the ledger's console alone. What a checkpoint's origin
 is called follows from them.
@@ -86,6 +86,35 @@ class SigningKeyRetired(Fact):
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         state.put(replace(state.need(KeyRow, self.key_id), retired_index=index))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKeyCompromised(Fact):
+    """A key was in other hands: what it alone signed proves nothing, whatever size it names.
+
+    Told again when it turns out to have been earlier; never later.
+    """
+
+    key_id: bytes
+    since: int
+    """The size of the log from which on the key was not the ledger's alone, as the operator says."""
+
+    def touches(self, about: event.Event) -> Touched:
+        return ((KeyRow, self.key_id),)
+
+    def allow(self, about: event.Event, state: State) -> None:
+        row = state.get(KeyRow, self.key_id)
+        if row is None:
+            raise errors.NotFound("no such key")
+        if self.since < 0:
+            raise errors.Invalid("a size of the log is a whole number from 0", field="since")
+        if row.retired_index is None:
+            raise errors.Conflict("a compromised key is retired first")
+        if row.compromised_since is not None and self.since >= row.compromised_since:
+            raise errors.Conflict(f"the key is compromised since size {row.compromised_since}")
+
+    def evolve(self, about: event.Event, state: State, index: int) -> None:
+        state.put(replace(state.need(KeyRow, self.key_id), compromised_since=self.since))
 
 
 @dataclass(frozen=True, kw_only=True)

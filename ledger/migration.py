@@ -34,6 +34,7 @@ VERSIONS = (
     "migration_016",
     "migration_018",
     "migration_021",
+    "migration_024",
     "migration_026",
 )
 SERVER_VERSION_MIN = 150000

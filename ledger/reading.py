@@ -236,7 +236,9 @@ class Reader:
         rows = self.run(sql.load("reading")["checkpoint"], (self._partition, mark.size))
         if not rows or rows[0][0].hex() != mark.root:
             raise errors.HistoryBehindAnchor
-        root, generation, frontier = rows[0]
+        root, generation, frontier, ring_version = rows[0]
+        # Another process may have retired the log key: it signs no tree that knows of that.
+        self._vault.require_version(ring_version or 0)
         width = self._vault.suite.digest_bytes
         peaks = tuple(frontier[i : i + width] for i in range(0, len(frontier), width))
         return mark.size, root, generation, peaks

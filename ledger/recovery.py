@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from ledger import errors, keeping, log, registry_commands, rekeying, sql
+from ledger import errors, keeping, key_commands, log, registry_commands, rekeying, sql
 from ledger.anchor import Mark
 from ledger.command import Command, Reads, RowKey, View, Wants
 from ledger.fact import Draft
@@ -131,7 +131,7 @@ class DeclareLoss(Command):
             surviving_size=found.size,
             surviving_root=found.root,
         )
-        facts = [made, *keeping.key_facts(view.ring, view)]
+        facts = [made, *key_commands.key_facts(view.ring, view)]
         return [Draft(fact=fact, stream_id=view.vault.ring.registry) for fact in facts]
 
     def _generation(self, vault: Vault) -> int:

@@ -56,6 +56,9 @@ class KeyRow(Row):
     public: bytes
     introduced_index: int
     retired_index: int | None
+    """Also the size of the largest tree that it can have signed."""
+    compromised_since: int | None = None
+    """The size of the log from which on it was not the ledger's alone, where it was compromised."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,13 +65,14 @@ class Vault:
             known = getattr(self, "ring", None)
             if known is not None and ring.version < known.version:
                 return  # another thread read a newer ring meanwhile
+            self.suite = ring.suite
+            self._head_key = keys.derive(ring.body_key, info=cbor.encode(["tree head"]))
+            # Before the ring: whoever sees its version signs with no key that it has retired.
+            self.log_key = ring.signing_key("log")
+            self.token_key = ring.signing_key("token")
             self.ring, self.keks = ring, keks
             self._data_keys.clear()
             self._lookups.clear()
-        self.suite = self.ring.suite
-        self._head_key = keys.derive(self.ring.body_key, info=cbor.encode(["tree head"]))
-        self.log_key = self.ring.signing_key("log")
-        self.token_key = self.ring.signing_key("token")
 
     def require_version(self, version: int) -> bool:
         """Whether the ring had to be read again to have `version`; raises Unavailable when it has not.

@@ -37,6 +37,12 @@ class HeldKey:
     key_id: bytes
     seed: bytes = field(repr=False)
     is_retired: bool = False
+    retired_at: int | None = None
+    """Microseconds UTC; None: it still signs, or was retired before this was kept."""
+    compromised_since: int | None = None
+    """The size of the log from which on the key was not the ledger's alone; such a key is retired too."""
+    is_prepared: bool = False
+    """Made known ahead: it signs from the next rotation on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +70,9 @@ class KeyRing:
         return suites.suite(self.suite_name)
 
     def active(self, purpose: str) -> HeldKey:
-        """The newest key of `purpose` that is not retired."""
+        """The newest key of `purpose` that is neither retired nor prepared for later."""
         for held in reversed(self.signing):
-            if held.purpose == purpose and not held.is_retired:
+            if held.purpose == purpose and not held.is_retired and not held.is_prepared:
                 return held
         raise KeyRingError(f"no active key for {purpose}")
 
@@ -194,7 +200,7 @@ def bucket(stream_id: bytes) -> int:
 def save_ring(ring: KeyRing, path: Path, *, secret: bytes) -> None:
     """The ring in its file, replaced whole and synced."""
     content = {name: value for name, value in vars(ring).items() if name != "signing"}
-    content["signing"] = [[k.purpose, k.key_id, k.seed, k.is_retired] for k in ring.signing]
+    content["signing"] = [_held_items(held) for held in ring.signing]
     _save("ring", content, path, secret)
 
 
@@ -203,13 +209,24 @@ def load_ring(path: Path, *, secret: bytes) -> KeyRing:
     content = _load("ring", path, secret)
     try:
         signing = tuple(
-            HeldKey(purpose=purpose, key_id=key_id, seed=seed, is_retired=is_retired)
-            for purpose, key_id, seed, is_retired in content.pop("signing")
+            HeldKey(purpose=purpose, key_id=key_id, seed=seed, is_retired=is_retired, **dict(*later))
+            for purpose, key_id, seed, is_retired, *later in content.pop("signing")
         )
         peppers = tuple((number, pepper) for number, pepper in content.pop("peppers"))
         return KeyRing(signing=signing, peppers=peppers, **content)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise KeyRingError(f"{path.name} is the key ring of another version of this program") from error
+
+
+def _held_items(held: HeldKey) -> list[Any]:
+    """A key as its file has it; members that came later follow in a map, where they say something."""
+    later = {
+        "retired_at": held.retired_at,
+        "compromised_since": held.compromised_since,
+        "is_prepared": held.is_prepared or None,
+    }
+    said = {name: value for name, value in later.items() if value is not None}
+    return [held.purpose, held.key_id, held.seed, held.is_retired, *([said] if said else [])]
 
 
 def save_keks(keks: KekSet, path: Path, *, secret: bytes) -> None:

@@ -1,8 +1,8 @@
 """Trust files: the origins and public keys that a verifier trusts, brought to it out of band.
 
-`parse` reads one and refuses any other shape, `write` makes one, and `verifier_keys` and `token_keys`
-give what `receipt.verify` and `token.parse` ask for. Nothing outside the file is trusted. Nothing here
-says who may hand one over. Format: `docs/formats/trust-file.md`.
+`parse` reads one and refuses any other shape, `write` makes one, `prove` judges a receipt by a ledger's
+keys and their history, and `token_keys` and `doubted_token_keys` give what `token.parse` asks for. Nothing
+outside the file is trusted. Nothing here says who may hand one over. Format: `docs/formats/trust-file.md`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,35 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
-from signing import ids, note, spelling, suites, token
+from signing import ids, note, receipt, spelling, suites, token
 
 FORMAT = 1
 TRUST_BYTES_MAX = 1_000_000
-_STATUSES = {"active": False, "retired": True}
+Status = Literal["active", "retired", "compromised"]
+"""Signs; signs no more, and what it signed stays good; was in other hands, and proves nothing alone."""
+_STATUSES: dict[str, Status] = {"active": "active", "retired": "retired", "compromised": "compromised"}
 
 
 class TrustInvalid(ValueError):
     """A trust file that is not of this format, or that contradicts itself."""
+
+
+class KeyCompromised(receipt.ReceiptInvalid):
+    """A receipt under a compromised key alone: whoever has the key can make one of any size and any tree."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogKey:
+    """A key of checkpoints with its history."""
+
+    key: note.VerifierKey
+    status: Status = "active"
+    last_size: int | None = None
+    """The size of the largest tree that it can have signed; None: it still signs, or nobody can say."""
+    compromised_since: int | None = None
+    """The size from which on the key was not the ledger's alone, as the operator says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +49,19 @@ class Origin:
     origin: str
     """HOST/PATH/<partition>, and `.<generation>` from the first declared loss on."""
     generation: int
-    keys: tuple[note.VerifierKey, ...]
+    keys: tuple[LogKey, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenKey:
-    """A public key of QR tokens; a retired one signs no more, and what it signed stays good."""
+    """A public key of QR tokens with its history."""
 
     key_id: bytes
     public: bytes
-    is_retired: bool
+    status: Status = "active"
+    last_size: int | None = None
+    """The size of the log when it was retired."""
+    compromised_since: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +86,53 @@ class TrustFile:
 
 
 def verifier_keys(ledger: Ledger) -> tuple[note.VerifierKey, ...]:
-    """The keys that sign the ledger's checkpoints, for every origin."""
-    return tuple(key for origin in ledger.origins for key in origin.keys)
+    """The keys of the ledger's checkpoints that are believed, for every origin; retired ones too."""
+    return tuple(held.key for held in _log_keys(ledger) if held.status != "compromised")
 
 
 def token_keys(ledger: Ledger) -> Mapping[bytes, bytes]:
-    """The ledger's token keys, retired ones too: key id to public key."""
-    return {key.key_id: key.public for key in ledger.token_keys}
+    """The ledger's token keys that are believed, retired ones too: key id to public key."""
+    return {key.key_id: key.public for key in ledger.token_keys if key.status != "compromised"}
+
+
+def doubted_token_keys(ledger: Ledger) -> Mapping[bytes, bytes]:
+    """The ledger's compromised token keys: what they sign is to be asked of the ledger."""
+    return {key.key_id: key.public for key in ledger.token_keys if key.status == "compromised"}
+
+
+def prove(ledger: Ledger, text: str, *, event: bytes) -> receipt.Proven:
+    """What a receipt proves of the stored bytes `event`; raises ReceiptInvalid, KeyCompromised.
+
+    1. The receipt holds under a key that is believed.
+    2. The tree is not larger than the largest that this key can have signed.
+    """
+    try:
+        proven = receipt.verify(text, event=event, trusted=verifier_keys(ledger), suite=ledger.suite)  # 1
+    except receipt.ReceiptInvalid as error:
+        _tell_compromised(ledger, text, event)
+        raise error
+    last_size = next(held.last_size for held in _log_keys(ledger) if held.key == proven.signer)
+    size = proven.checkpoint.size
+    if last_size is not None and size > last_size:  # 2
+        raise receipt.ReceiptInvalid(f"its key was retired at size {last_size} and signed no tree of {size}")
+    return proven
+
+
+def _tell_compromised(ledger: Ledger, text: str, event: bytes) -> None:
+    """Nothing when the receipt does not hold under compromised keys either; raises KeyCompromised."""
+    doubted = [held.key for held in _log_keys(ledger) if held.status == "compromised"]
+    try:
+        proven = receipt.verify(text, event=event, trusted=doubted, suite=ledger.suite)
+    except receipt.ReceiptInvalid:
+        return
+    raise KeyCompromised(
+        f"its key {proven.signer.hash.hex()} was compromised: it needs a witness, or a fresh receipt of the "
+        "ledger under a later key"
+    )
+
+
+def _log_keys(ledger: Ledger) -> tuple[LogKey, ...]:
+    return tuple(held for origin in ledger.origins for held in origin.keys)
 
 
 def parse(data: bytes) -> TrustFile:
@@ -119,7 +180,7 @@ def _ledger_members(ledger: Ledger) -> dict[str, Any]:
             {
                 "origin": origin.origin,
                 "generation": origin.generation,
-                "keys": [key.text for key in origin.keys],
+                "keys": [{"key": held.key.text, **_history(held)} for held in origin.keys],
             }
             for origin in ledger.origins
         ],
@@ -127,11 +188,15 @@ def _ledger_members(ledger: Ledger) -> dict[str, Any]:
             {
                 "key_id": key.key_id.hex(),
                 "public": spelling.to_base64(key.public),
-                "status": "retired" if key.is_retired else "active",
+                **_history(key),
             }
             for key in ledger.token_keys
         ],
     }
+
+
+def _history(held: LogKey | TokenKey) -> dict[str, Any]:
+    return {name: getattr(held, name) for name in _HISTORY}
 
 
 def _ledger(item: Any) -> Ledger:
@@ -163,23 +228,40 @@ def _origin(item: Any) -> Origin:
     spelling.from_decimal(partition)
     if not base or log != (f"{partition}.{generation}" if generation else partition):
         raise TrustInvalid("an origin ends in its partition and, after a declared loss, its generation")
-    held = tuple(note.VerifierKey.parse(_text(key)) for key in _array(content["keys"]))
-    if not held or any(key.name != origin for key in held):
+    held = tuple(_log_key(key) for key in _array(content["keys"]))
+    if not held or any(one.key.name != origin for one in held):
         raise TrustInvalid("an origin has keys, and they carry its name")
-    _require_once([key.hash for key in held])
+    _require_once([one.key.hash for one in held])
     return Origin(origin=origin, generation=generation, keys=held)
 
 
+def _log_key(item: Any) -> LogKey:
+    content = _members(item, "key", *_HISTORY)
+    return LogKey(key=note.VerifierKey.parse(_text(content["key"])), **_read_history(content))
+
+
 def _token_key(item: Any, suite: suites.Suite) -> TokenKey:
-    content = _members(item, "key_id", "public", "status")
+    content = _members(item, "key_id", "public", *_HISTORY)
     public = spelling.from_base64(_text(content["public"]))
     key_id = suites.key_id(suite, purpose=token.PURPOSE, public=public)
     if len(public) != suite.public_bytes or content["key_id"] != key_id.hex():
         raise TrustInvalid("a token key's id or length is not that of the key")
-    status = _text(content["status"])
+    return TokenKey(key_id=key_id, public=public, **_read_history(content))
+
+
+_HISTORY = ("status", "last_size", "compromised_since")
+
+
+def _read_history(content: dict[str, Any]) -> dict[str, Any]:
+    """Status and sizes of a key, which go together."""
+    status, last_size, since = _text(content["status"]), content["last_size"], content["compromised_since"]
     if status not in _STATUSES:
-        raise TrustInvalid("a token key is active or retired")
-    return TokenKey(key_id=key_id, public=public, is_retired=_STATUSES[status])
+        raise TrustInvalid("a key is active, retired or compromised")
+    if any(size is not None and (type(size) is not int or size < 0) for size in (last_size, since)):
+        raise TrustInvalid("a size is a whole number from 0, or null")
+    if (since is not None) != (status == "compromised"):
+        raise TrustInvalid("compromised_since is of compromised keys, and of each")
+    return {"status": status, "last_size": last_size, "compromised_since": since}
 
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"

@@ -226,7 +226,7 @@ def trust_of(face: Face) -> trust.TrustFile:
         ledger_id=vault.ring.ledger_id,
         suite=vault.suite,
         is_demonstration=True,
-        origins=(trust.Origin(origin=origin, generation=0, keys=(key,)),),
+        origins=(trust.Origin(origin=origin, generation=0, keys=(trust.LogKey(key=key),)),),
         token_keys=(),
     )
     return trust.TrustFile(ledgers=(known,), made_at=datetime(2026, 1, 1, tzinfo=UTC))

@@ -186,6 +186,26 @@ def test_signing_keys_are_listed_and_rotated_and_the_trust_file_follows(kept: Ke
     kept.call("keys", "rotate", "no-such-purpose", status=2)
 
 
+def test_a_key_is_prepared_takes_over_and_is_compromised(kept: Kept) -> None:
+    prepared = kept.json("keys", "prepare", "token")["key_id"]
+    assert {key["key_id"]: key["status"] for key in kept.json("keys", "list")}[prepared] == "prepared"
+    kept.call("keys", "prepare", "token", status=1)
+    assert kept.json("keys", "rotate", "token")["key_id"] == prepared
+    who = ("--operator", "dba1", "--operator-name", "管理员", "--reason", "介质遗失")
+    for wrong in ("tomorrow", "2026-01-31", "99999999"):
+        kept.call("keys", "compromise", prepared, *who, "--since", wrong, status=2)
+    kept.call("keys", "compromise", "00000000", *who, status=1)
+    kept.call("keys", "compromise", "no key id", *who, status=2)
+    said = kept.json("keys", "compromise", prepared, *who, "--since", "9")
+    assert (said["status"], said["compromised_since"]) == ("compromised", 9)
+    assert said["signs_now"] != prepared
+    assert "介质" not in kept.call("keys", "list")
+    kept.call("keys", "compromise", prepared, *who, "--since", "9", status=1)
+    early = kept.json("keys", "compromise", prepared, *who, "--since", "1970-01-02T00:00:00Z")
+    assert (early["compromised_since"], early["signs_now"]) == (0, said["signs_now"])
+    assert kept.json("check")["sound"]
+
+
 def test_peppers_and_buckets_are_renewed(kept: Kept, holder: str) -> None:
     assert "new pepper" in kept.call("keys", "rotate-pepper")
     assert "bucket 17" in kept.call("keys", "renew-bucket", "17")

@@ -22,6 +22,8 @@ from ledger import (
     errors,
     identifiers,
     keeping,
+    key_commands,
+    key_history,
     opening,
     pen,
     reading,
@@ -31,7 +33,7 @@ from ledger import (
 )
 from ledger.holder import HolderErased
 from ledger.state import KeyRow
-from signing import keyring, receipt, seal, trust
+from signing import keyring, seal, trust
 from tests import campaign
 from tests.world import CITIZEN_CARD, World, citizen
 
@@ -61,7 +63,7 @@ def require_valid(ledger: opening.Ledger, issued: list[pen.Recorded]) -> None:
     data = trust.write(keeping.trust_file(ledger, made_at=MADE_AT))
     (trusted,) = trust.parse(data).ledgers
     for item in issued:
-        receipt.verify(item.receipt, event=item.data, trusted=trust.verifier_keys(trusted))
+        trust.prove(trusted, item.receipt, event=item.data)
 
 
 @contextlib.contextmanager
@@ -337,13 +339,13 @@ def test_signing_keys_rotate_under_load_and_everything_before_verifies(
     require_valid(ledger, [*issued, *recorded])
     assert ledger.vault.ring.active("log").key_id == fresh[-1]
     with contextlib.closing(ledger.recorder.session()) as session:
-        held = {row.key_id: row for row in keeping._rows(session, KeyRow)}
+        held = {row.key_id: row for row in key_history._rows(session, KeyRow)}
     assert held[old].retired_index is not None
     assert held[fresh[0]].retired_index is not None
     assert held[fresh[1]].retired_index is None
     (described,) = keeping.trust_file(ledger, made_at=MADE_AT).ledgers
     assert len(described.origins[0].keys) == 3
-    assert [key.is_retired for key in described.token_keys] == [True, False]
+    assert [key.status for key in described.token_keys] == ["retired", "active"]
 
 
 def test_what_a_key_signed_that_a_crash_left_unintroduced_verifies_with_the_trust_file(world: World) -> None:
@@ -357,7 +359,7 @@ def test_what_a_key_signed_that_a_crash_left_unintroduced_verifies_with_the_trus
 def test_a_key_saved_before_a_crash_is_in_the_log_after_the_next_rotation(world: World) -> None:
     ledger = world.ledger
     orphan = keyring.new_key(ledger.vault.suite, "log")
-    ledger.vault.save_ring(keeping.with_key(ledger.vault.ring, orphan))
+    ledger.vault.save_ring(key_commands.with_key(ledger.vault.ring, orphan))
     world.issue()
     fresh = keeping.rotate_signing_key(ledger, world.appender, "log")
     held = {row[0]: row[1] for row in rows(ledger, "SELECT key_id, retired_index FROM signing_keys")}

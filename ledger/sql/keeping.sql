@@ -51,3 +51,7 @@ ORDER BY position LIMIT %b::bigint
 -- set_filing --
 -- Numbers are filed up to a position.
 UPDATE number_filing SET through = %b::bigint, is_done = %b::boolean WHERE partition = %b::integer
+
+-- size_before --
+-- How many events the log had before a moment, in microseconds UTC.
+SELECT coalesce(max(size), 0) FROM checkpoints WHERE partition = %b::integer AND at < %b::bigint

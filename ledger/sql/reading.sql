@@ -1,6 +1,8 @@
 -- checkpoint --
--- The tree head at one size.
-SELECT root, generation, frontier FROM checkpoints WHERE partition = %b AND size = %b
+-- The tree head at one size, and the key ring version that whoever signs it must have.
+SELECT c.root, c.generation, c.frontier, r.ring_version
+FROM checkpoints c LEFT JOIN ring_state r ON r.partition = c.partition
+WHERE c.partition = %b AND c.size = %b
 
 -- pieces --
 -- Printed pieces of a version of a license, in their order.
