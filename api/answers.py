@@ -278,6 +278,7 @@ def verified(item: service.Recorded) -> Json:
     return {
         **proven(item),
         "result": made.result,
+        "verdict": verification.VERDICTS[made.result],
         "national_result": verification.NATIONAL_RESULTS[made.result],
         "license_ref": None if made.license_ref is None else ids.text(made.license_ref),
         "version": made.version,
@@ -342,6 +343,7 @@ def looked_at(said: token.Token, *, result: str, row: state.LicenseRow, at: int)
     """What a QR code says and what is true of it now; the page behind it says no more."""
     return {
         "result": result,
+        "verdict": verification.VERDICTS[result],
         "national_result": verification.NATIONAL_RESULTS[result],
         "license_ref": ids.text(said.license_ref),
         "license_type": row.type_code,

@@ -90,6 +90,44 @@ class TokenLimits:
         self._clients.take(client_id, now_s=now_s)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LookRates:
+    """How often the page behind a QR code is shown."""
+
+    per_address: Rate = Rate(burst=60, per_s=5.0)
+    """A counter and a village behind one address of their carrier come through; one who tries many do not."""
+    papers_per_address: Rate = Rate(burst=20, per_s=0.5)
+    """Comparisons with the paper, beside."""
+    together: Rate = Rate(burst=400, per_s=200.0)
+    """Of everybody, in one process: looks leave the uses their time."""
+
+
+class LookLimits:
+    """The limits of the page behind a QR code; they are asked before anything is read."""
+
+    def __init__(self, rates: LookRates, *, keys_max: int = 10_000) -> None:
+        self._addresses = Buckets(rates.per_address, keys_max=keys_max)
+        self._papers = Buckets(rates.papers_per_address, keys_max=keys_max)
+        self._together = Buckets(rates.together, keys_max=1)
+        self._keys = Buckets(Rate(burst=1, per_s=1.0), keys_max=1)
+
+    def before_looking(self, address: str, *, now_s: float, with_paper: bool = False) -> None:
+        """Nothing while the remote address may look; raises errors.TooManyRequests."""
+        key = address_key(address)
+        self._addresses.take(key, now_s=now_s)
+        if with_paper:
+            self._papers.take(key, now_s=now_s)
+        self._together.take("", now_s=now_s)
+
+    def may_ask_for_keys(self, *, now_s: float) -> bool:
+        """Whether a made-up key id may cost a look at the database: one of everybody's does, in a second."""
+        try:
+            self._keys.take("", now_s=now_s)
+        except errors.TooManyRequests:
+            return False
+        return True
+
+
 def address_key(address: str) -> str:
     """An IPv4 address, or the /64 of an IPv6 address; what is no address shares one key."""
     try:

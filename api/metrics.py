@@ -44,6 +44,9 @@ class Metrics:
         self._uses = prometheus.Counter(
             "ledger_uses", "Uses decided; the reason of those refused", ("decision", "reason"), registry=known
         )
+        self._looks = prometheus.Counter(
+            "ledger_looks", "Looks behind a QR code by what was said", ("result",), registry=known
+        )
         self._events = prometheus.Counter(
             "ledger_events", "Events appended by this process", ("topic",), registry=known
         )
@@ -69,6 +72,10 @@ class Metrics:
     def problem(self, kind: str) -> None:
         """An answer was a problem document of this type."""
         self._problems.labels(kind).inc()
+
+    def looked(self, result: str) -> None:
+        """Somebody looked behind a QR code; the result, or why there was none."""
+        self._looks.labels(result).inc()
 
     def appended(self, batch: appender.Appended) -> None:
         """A batch was answered; on the appender's thread, so with few steps an event."""

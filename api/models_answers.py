@@ -9,6 +9,8 @@ from pydantic import Field
 
 from api import problems
 
+Verdict = Literal["valid", "endorsement-overdue", "changed", "holder-ended", "not-valid", "unknown"]
+
 
 class Answer(pydantic.BaseModel):
     """Base of all answers."""
@@ -241,6 +243,7 @@ class Verified(Proven):
     """What the ledger knew of a license at the moment of recording."""
 
     result: str
+    verdict: Verdict = Field(description="The result in one glance")
     national_result: str
     license_ref: str | None
     version: int | None
@@ -252,6 +255,7 @@ class LookedAt(Answer):
     """What a QR code says, and its license's status now."""
 
     result: str
+    verdict: Verdict = Field(description="The result in one glance")
     national_result: str
     license_ref: str
     license_type: str
@@ -265,6 +269,20 @@ class LookedAt(Answer):
     paper_salt: str
     at: str
     replaced_on: str | None = Field(description="Of a superseded paper: the day from which the next holds")
+    type_name_zh: str = Field(description="The type's registered name on the day of issue")
+    type_name_en: str
+    status_since: str | None = Field(description="The day from which a recorded status holds, as 吊销")
+    holder_masked: str | None = Field(
+        description="李*明; null of a superseded paper. A body's name that the catalog publishes is in full"
+    )
+    public_fields: dict[str, str] = Field(description="What the catalog publishes 公开 of a valid license")
+    is_key_retired: bool = Field(description="Whether the key that signed the code signs no more")
+
+
+class PaperCompared(LookedAt):
+    """As a look, and whether the paper is the one that the code was made for."""
+
+    paper_matches: bool = Field(description="Whether number and name are those that the code was made for")
 
 
 class Reminder(Answer):
@@ -340,6 +358,7 @@ class StatisticsLine(Answer):
     used: int | None
     compared: int | None = Field(description="Comparisons 在线比对 that were made")
     verified: int | None
+    looked: int | None = Field(description="Anonymous looks behind QR codes, which are no events")
     refused: dict[str, int | None] = Field(description="By reason")
     issued_delay_s: int | None = Field(description="Mean seconds from a fact to its recording")
     changed_delay_s: int | None

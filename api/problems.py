@@ -214,12 +214,17 @@ def _about_blank(status: int, headers: Mapping[str, str] | None) -> Response:
 
 
 def _headers(error: errors.LedgerError) -> dict[str, str]:
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **retry_headers(error)}
     if error.status == http.HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = _challenge(error)
-    if error.status in (http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE):
-        headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     return headers
+
+
+def retry_headers(error: errors.LedgerError) -> dict[str, str]:
+    """When to come back, where it is worth it."""
+    if error.status not in (http.HTTPStatus.TOO_MANY_REQUESTS, http.HTTPStatus.SERVICE_UNAVAILABLE):
+        return {}
+    return {"Retry-After": str(getattr(error, "retry_after_s", RETRY_AFTER_S))}
 
 
 def _challenge(error: errors.LedgerError) -> str:

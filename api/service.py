@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from api import access, limits, quota, views
+from api import access, limits, look_counts, quota, views
 from ledger import (
     appender,
     audit_commands,
@@ -54,6 +54,7 @@ class Settings:
     client_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=20, per_s=1.0))
     log_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=300, per_s=50.0))
     """Tiles and proofs an address."""
+    look_rates: limits.LookRates = field(default_factory=limits.LookRates)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,8 @@ class Service:
     token_limits: limits.TokenLimits = field(init=False)
     log_limits: limits.Buckets = field(init=False)
     mirroring: mirroring.Mirroring = field(init=False)
+    look_limits: limits.LookLimits = field(init=False)
+    looks: look_counts.Counts = field(init=False)
     _tokens: tuple[object, access.AccessTokens] | None = field(init=False, default=None)
     _ring_looked_at: float = field(init=False, default=-1.0)
 
@@ -97,6 +100,8 @@ class Service:
         self.token_limits = limits.TokenLimits(
             per_address=self.settings.address_rate, per_client=self.settings.client_rate
         )
+        self.look_limits = limits.LookLimits(self.settings.look_rates)
+        self.looks = look_counts.Counts(self.reader)
 
     # --- who asks ---
 
@@ -221,7 +226,12 @@ class Service:
             await self.append_counts()
 
     async def append_counts(self, *, all_: bool = False) -> None:
-        """One event for each client that was turned away in a minute that is over (`all_`: or not)."""
+        """One event for each client that was turned away in a minute that is over (`all_`: or not).
+
+        Looks behind QR codes are stored on the way, as counts.
+        """
+        with contextlib.suppress(errors.Unavailable):
+            await self.read(self.looks.store)
         minute = self.now_s() // 60
         for due in self.refusals.due(minute + 1 if all_ else minute):
             actor = command.Actor(

@@ -79,7 +79,7 @@ async def read_statistics(
     channel: Channel = None,
     at_least: acts.AtLeast = None,
 ) -> Response:
-    """What was issued, changed, used, compared, refused and verified, by Beijing day of recording. Unless the
+    """What was issued, changed, used, compared, refused, verified and looked at, by Beijing day. Unless the
     caller may read the trail, each part from 1 to 4 counts as 0 or 5, and a figure of 0 so made is null."""
     served, asking = service.of(request), routes.asking(request)
     wanted = acts.at_least(at_least)
@@ -141,7 +141,7 @@ def shown(line: statistics.Line, *, masks: bool) -> answers.Json:
     return {**_group(line), **plain, "refused": refused, **delays}
 
 
-_PLAIN = ("issued", "imported", "changed", "used", "compared", "verified")
+_PLAIN = ("issued", "imported", "changed", "used", "compared", "verified", "looked")
 _DELAYED = ("issued", "changed")
 
 

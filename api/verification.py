@@ -1,7 +1,6 @@
-"""Verifications over HTTP: an authenticated check with a receipt, and what the QR code opens.
+"""Verifications over HTTP 核验: an authenticated check with a receipt.
 
-The page behind a QR code appends nothing, says what the token says and what decision state says now,
-and answers alike to whatever is no token of this ledger.
+What a QR code opens for anyone, without a record, is in `look.py`; both say the same of the same license.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, models, models_answers, routes, service
-from ledger import days, disclosure, errors, license, state, verification, verification_commands
+from ledger import days, disclosure, errors, license, state, verification_commands
 from ledger import place as places
 from signing import event, ids, token
 
@@ -44,7 +43,7 @@ async def verify(request: Request, body: examples.VerifyBody, key: acts.Idempote
     )
     (item,) = await served.record(asked)
     told = answers.verified(item)
-    on = await served.read(_replaced_on, served, told["result"], *_shown(item.event.fact))
+    on = await served.read(replaced_on, served, told["result"], *_shown(item.event.fact))
     return routes.answer({**told, "replaced_on": on})
 
 
@@ -67,47 +66,11 @@ def _named(served: service.Service, body: models.Verify) -> dict[str, Any]:
         "license_ref": said.license_ref,
         "version": said.version,
         "piece": said.piece,
-        "piece_key": _piece(said).key,
+        "piece_key": places.Piece(said.piece, said.status_list, said.status_index).key,
     }
 
 
-@router.get(
-    "/V/{token}",
-    summary="What a QR code opens",
-    **routes.public(model=models_answers.LookedAt, refusals=(errors.NotFound,)),
-)
-@router.get("/v/{token}", include_in_schema=False, **routes.public(model=None))
-async def look(request: Request, token: str) -> Response:
-    """What the token says and its license's status now; in any case of letters; nothing is recorded."""
-    served = service.of(request)
-    return routes.answer(await served.read(_look, served, token))
-
-
-def _look(served: service.Service, text: str) -> answers.Json:
-    """Decision state as it is committed now; raises NotFound, and every time the same."""
-    vault = served.ledger.vault
-    try:
-        token.key_id(text, suite=vault.suite)  # what is no token costs no look at the database
-        at = served.moment()
-        said = token.parse(text, trusted=disclosure.token_keys(vault), suite=vault.suite)
-    except token.TokenInvalid as error:
-        raise errors.NotFound from error
-    row = served.reader.row(state.LicenseRow, said.license_ref)
-    place = served.reader.row(state.PieceRow, _piece(said).key)
-    known = verification.piece_is_known(
-        place, license_ref=said.license_ref, version=said.version, piece=said.piece
-    )
-    if row is None or not known or served.is_erased(row.stream_id):
-        raise errors.NotFound
-    home = served.reader.row(state.StreamRow, row.stream_id)
-    assert home is not None, "a license stands in a stream"
-    rules = None if home.ended_at is None else served.reader.row(state.TypeRulesRow, row.type_code)
-    result = verification.result(row, version=said.version, at=at, place=place)
-    told = answers.looked_at(said, result=verification.of_holder(result, home, rules), row=row, at=at)
-    return {**told, "replaced_on": _replaced_on(served, result, said.license_ref, said.version)}
-
-
-def _replaced_on(
+def replaced_on(
     served: service.Service, result: str, license_ref: bytes | None, version: int | None
 ) -> str | None:
     """The Beijing day from which the version after the one shown holds; null unless it was superseded.
@@ -131,7 +94,3 @@ def _replaced_on(
         if isinstance(item.fact, license.VersionFact) and item.fact.version == version + 1:
             return days.text(days.of_instant(item.about.effective_at))
     return None
-
-
-def _piece(said: token.Token) -> places.Piece:
-    return places.Piece(said.piece, said.status_list, said.status_index)

@@ -34,6 +34,7 @@ VERSIONS = (
     "migration_016",
     "migration_018",
     "migration_021",
+    "migration_022",
     "migration_024",
     "migration_026",
 )

@@ -6,8 +6,9 @@ receipts are built from hash tiles, so their cost does not grow with the log.
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -24,6 +25,34 @@ ROOTS_CACHED = 65_536
 NOTES_CACHED = 16
 """The same tree head is signed for many receipts, with the same bytes: Ed25519 is deterministic."""
 KEY_TRIES = 3
+
+
+class Snapshot:
+    """Decision state at one moment; the first look fixes it, and the clock is read with the first."""
+
+    def __init__(self, conn: psycopg.Connection[Any], partition: int) -> None:
+        self._conn = conn
+        self._partition = partition
+        statement = sql.load("append")["clock"]
+        self.at: int
+        self.ring_version: int | None
+        """The database's clock in microseconds UTC, and the key ring version that readers must have."""
+        self.at, self.ring_version = self._run(statement, (partition,))[0]
+
+    def row(self, cls: type[R], key: Key) -> R | None:
+        """One row as it stood."""
+        table = tables.table(cls)
+        found = self._run(table.rows, (self._partition, [key]))
+        row: Row | None = table.row(found[0]) if found else None
+        return row  # type: ignore[return-value]
+
+    def head_at(self) -> int:
+        """When the newest fact was recorded, in microseconds UTC; 0: there is none."""
+        rows = self._run(sql.load("reading")["head_at"], (self._partition,))
+        return int(rows[0][0]) if rows else 0
+
+    def _run(self, statement: str, params: Sequence[Any]) -> list[Any]:
+        return self._conn.execute(statement, params, prepare=True, binary=True).fetchall()
 
 
 class Reader:
@@ -67,6 +96,21 @@ class Reader:
         found = self.run(table.rows, (self._partition, [key]))
         row: Row | None = table.row(found[0]) if found else None
         return row  # type: ignore[return-value]
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[Snapshot]:
+        """Decision state as it stood at one moment, for the time of the block; raises Unavailable."""
+        try:
+            with self.pool.connection() as conn:
+                conn.isolation_level, conn.read_only = psycopg.IsolationLevel.REPEATABLE_READ, True
+                try:
+                    with conn.transaction():
+                        yield Snapshot(conn, self._partition)
+                finally:
+                    if not conn.closed:
+                        conn.isolation_level = conn.read_only = None
+        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+            raise errors.Unavailable("the database cannot be reached") from error
 
     def pieces(self, license_ref: bytes, version: int) -> list[tuple[int, int, bool]]:
         """(number, place in a status list, whether it is cancelled) of a version's printed pieces."""

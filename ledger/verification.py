@@ -34,6 +34,15 @@ NATIONAL_RESULTS: dict[str, str] = {
     "unknown": "5",
 }
 """Our result to the national verify result (standards in practice)."""
+VERDICTS: dict[str, str] = {
+    **dict.fromkeys(NATIONAL_RESULTS, "not-valid"),
+    "effective": "valid",
+    "endorsement-overdue": "endorsement-overdue",
+    "superseded": "changed",
+    "holder-ended": "holder-ended",
+    "unknown": "unknown",
+}
+"""Our result to what is said of it in one glance, on the page behind a QR code as in a recorded check."""
 _VALID = ("effective", "endorsement-overdue", "not-yet-effective")
 """Results of a license that nothing stands in the way of but, perhaps, its holder's end."""
 

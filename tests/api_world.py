@@ -29,6 +29,11 @@ CITIZEN = {"code_type": "111", "code": world.citizen(7).code}
 GENEROUS = service.Settings(
     address_rate=service.limits.Rate(burst=10_000, per_s=1_000.0),
     client_rate=service.limits.Rate(burst=10_000, per_s=1_000.0),
+    look_rates=service.limits.LookRates(
+        per_address=service.limits.Rate(burst=10_000, per_s=1_000.0),
+        papers_per_address=service.limits.Rate(burst=10_000, per_s=1_000.0),
+        together=service.limits.Rate(burst=10_000, per_s=1_000.0),
+    ),
 )
 KEYS = itertools.count(1)
 

@@ -12,7 +12,7 @@ from prometheus_client import parser
 from starlette.testclient import TestClient
 
 from api import metrics_server
-from ledger import config, errors, fact, opening, use
+from ledger import config, errors, fact, opening, use, verification
 from projections import registry
 from tests import api_world, world
 from tests.api_world import Face, grant_body, issue_body, use_body
@@ -36,6 +36,7 @@ def face(cluster: Cluster) -> Iterator[Face]:
         assert hall.post("/v1/licenses", issue_body(3)).status_code == 403
         assert hall.post("/v1/uses", b"{").status_code == 400
         assert hall.get("/v1/nowhere/110101190001010011").status_code == 404
+        assert running.http.get("/V/AAAA").status_code == 404
         yield running
 
 
@@ -79,8 +80,9 @@ def test_requests_are_counted_by_route_and_status_and_problems_by_type(reader: T
     assert told["/v1/uses", "400"] == told["/v1/licenses", "403"] == told["unmatched", "404"] == 1
     assert found["ledger_request_seconds_count", (("route", "/v1/uses"),)] == 5
     problems = {labels: value for (name, labels), value in found.items() if name == "ledger_problems_total"}
-    kinds = (errors.JsonInvalid.type, errors.ScopeMissing.type, errors.NotFound.type)
-    assert problems == {(("type", kind),): 1 for kind in kinds}
+    kinds = {errors.JsonInvalid.type: 1, errors.ScopeMissing.type: 1, errors.NotFound.type: 2}
+    assert problems == {(("type", kind),): count for kind, count in kinds.items()}
+    assert found["ledger_looks_total", (("result", "unknown"),)] == 1
 
 
 def test_batches_are_counted_and_timed_and_lags_are_told(face: Face, reader: TestClient) -> None:
@@ -105,6 +107,7 @@ def test_no_label_holds_a_word_that_is_not_of_a_closed_list(face: Face, reader: 
         "type": {one.type for one in leaves(errors.LedgerError)} | {"about:blank"},
         "decision": {"granted", "refused"},
         "reason": {"", *use.NATIONAL_CODES},
+        "result": {*verification.NATIONAL_RESULTS, "limited", "unavailable"},
         "topic": set(fact.topics()),
         "projection": {projection.name for projection in registry.ALL},
     }

@@ -38,3 +38,15 @@ SELECT position - 1, state FROM events
 WHERE partition = %b AND stream_id = %b AND version BETWEEN %b AND %b
   AND topic = %b AND recorded_at >= %b
 ORDER BY version LIMIT %b
+
+-- head_at --
+-- When the newest batch was recorded.
+SELECT at FROM checkpoints WHERE partition = %b ORDER BY size DESC LIMIT 1
+
+-- count_looks --
+-- Add anonymous looks to their hours.
+INSERT INTO looks (partition, hour, type_code, issuer, result, count)
+SELECT %b, u.hour, u.type_code, u.issuer, u.result, u.count
+FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[], %b::bigint[])
+    AS u (hour, type_code, issuer, result, count)
+ON CONFLICT (partition, hour, type_code, issuer, result) DO UPDATE SET count = looks.count + excluded.count

@@ -31,8 +31,9 @@ ON CONFLICT (partition, day, type_code, issuer, item, channel, measure) DO UPDAT
 SET count = statistics_days.count + excluded.count, delay_s = statistics_days.delay_s + excluded.delay_s
 
 -- figures --
--- Sums over a period, by those of day, type, issuer, region, item and channel that are asked for; and the same
--- where small parts are each 0 or 5: 5 as often as it is near 5, and whichever it is, it is so in every sum.
+-- Sums over a period, with anonymous looks behind QR codes, by those of day, type, issuer, region, item and channel
+-- that are asked for; and the same where small parts are each 0 or 5: 5 as often as it is near 5, and whichever it
+-- is, it is so in every sum.
 SELECT p.through, g.day, g.type_code, g.issuer, g.region, g.item, g.channel, g.measure, g.count, g.delay_s, g.rounded
 FROM positions p
 LEFT JOIN LATERAL (
@@ -48,7 +49,13 @@ LEFT JOIN LATERAL (
                                                             s.item, s.channel, s.measure),
                                                   %(seed)b::bigint), 5)) < s.count THEN 5
                     ELSE 0 END)::bigint AS rounded
-    FROM statistics_days s
+    FROM (
+        SELECT partition, day, type_code, issuer, item, channel, measure, count, delay_s FROM statistics_days
+        UNION ALL
+        SELECT partition, (hour + 8) / 24, type_code, issuer, '', '', 'looked', sum(count)::bigint, 0 FROM looks
+        WHERE hour BETWEEN %(first)b * 24 - 8 AND %(last)b * 24 + 15
+        GROUP BY 1, 2, 3, 4
+    ) AS s
     WHERE s.partition = %(partition)b AND s.day BETWEEN %(first)b AND %(last)b
       AND (%(type_code)b::text IS NULL OR s.type_code = %(type_code)b)
       AND (%(issuer)b::text IS NULL OR s.issuer = %(issuer)b)
