@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from starlette.responses import Response
 
-from api import look_words, markup, problems
+from api import look_state, look_words, markup, problems
 from api.look_request import Language, View
 from api.look_state import Field, Seen
 from ledger import days, errors
@@ -28,6 +28,7 @@ _LOOKS = {
     "holder-ended": "bad",
     "not-valid": "bad",
     "unknown": "bad",
+    "check-ledger": "bad",
     "cannot-tell": "none",
     "wait": "none",
 }
@@ -44,6 +45,7 @@ _ICONS = {
     "holder-ended": (_SQUARE, "M26 50H74"),
     "not-valid": (_OCTAGON, "M32 32L68 68M68 32L32 68"),
     "unknown": (_OCTAGON, "M36 38A14 14 0 1 1 54 51Q50 54 50 61M50 74V76"),
+    "check-ledger": (_TRIANGLE, "M50 36V62M50 74V78"),
     "cannot-tell": (_SQUARE, "M32 24H68L32 76H68L32 24"),
     "wait": (_SQUARE, "M38 28V72M62 28V72"),
 }
@@ -78,7 +80,9 @@ def of(seen: Seen, *, view: View, matches: bool | None = None, is_unfit: bool = 
 def of_error(error: errors.LedgerError, *, view: View) -> Response:
     """The page of a code of which nothing can be said; the status is that of the problem document."""
     if isinstance(error, errors.NotFound):
-        verdict, why = "unknown", look_words.FAILURES[error.extra["reason"]]
+        reason = error.extra["reason"]
+        verdict = "check-ledger" if reason == look_state.KEY_COMPROMISED else "unknown"
+        why = look_words.FAILURES[reason]
     elif isinstance(error, errors.TooManyRequests):
         verdict, why = "wait", look_words.FAILURES["wait"]
     elif isinstance(error, errors.Unavailable):
@@ -212,7 +216,7 @@ def _license(seen: Seen, language: Language) -> markup.Markup:
     end = label("long_term") if said.valid_to is None else _date(said.valid_to)
     piece = f"{label('counterpart')} {said.piece}" if said.piece else label("original")
     names = look_words.Words(seen.type_zh, seen.type_en)
-    retired = label("retired") if seen.is_key_retired else None
+    key = None if seen.key_status == "active" else label(seen.key_status)
     rows = [
         _row(label("type"), names.of(language), below=names.of(_other(language)), below_in=_other(language)),
         None if seen.holder is None else _row(label("holder"), seen.holder),
@@ -220,9 +224,7 @@ def _license(seen: Seen, language: Language) -> markup.Markup:
         _row(label("issuer"), seen.row.issuer),
         _row(label("issued_on"), _date(said.issued_on)),
         _row(label("term"), markup.joined(_date(said.valid_from), f" {label('to')} ", end)),
-        _row(
-            label("piece"), f"{piece} · {label('version')} {said.version}", below=retired, below_in=language
-        ),
+        _row(label("piece"), f"{piece} · {label('version')} {said.version}", below=key, below_in=language),
     ]
     return el("section", el("h2", label("license")), el("dl", *rows))
 

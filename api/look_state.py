@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from api import answers, service, verification
 from ledger import attachment, catalog, days, disclosure, errors, identifiers, license, masking, pen, place
@@ -19,13 +19,16 @@ from signing import token
 
 NOT_A_TOKEN, KEY_UNKNOWN = "not-a-token", "key-unknown"
 SIGNATURE_INVALID, LICENSE_UNKNOWN = "signature-invalid", "license-unknown"
+KEY_COMPROMISED = "key-compromised"
+KeyStatus = Literal["active", "retired", "compromised"]
 REASONS = {
     NOT_A_TOKEN: "The text is no code of a license",
     KEY_UNKNOWN: "The code was signed with a key that is not of this ledger",
     SIGNATURE_INVALID: "The code names a key of this ledger, and the signature is not that key's",
     LICENSE_UNKNOWN: "The code was signed here, and this ledger has no such license now",
+    KEY_COMPROMISED: "The code was signed with a compromised key, and this ledger has another of the piece",
 }
-"""Why there is nothing to be said of a code; none but the last looks at what is there."""
+"""Why there is nothing to be said of a code; only the last two look at what is there."""
 _SHOWN_LENGTH_MAX = 500
 
 
@@ -48,7 +51,8 @@ class Seen:
     result: str
     type_zh: str
     type_en: str
-    is_key_retired: bool
+    key_status: KeyStatus
+    """Of a compromised key: the code was compared with the ledger's own record, and is the same."""
     replaced_on: str | None
     holder: str | None
     """Masked, unless the catalog publishes it; None: the paper is of another version."""
@@ -103,12 +107,16 @@ def seen(served: service.Service, said: token.Token, *, key_id: bytes) -> Seen:
         rules = then.row(states.TypeRulesRow, row.type_code)
         type_row = then.row(states.TypeRow, row.type_code)
         key = then.row(states.KeyRow, key_id)
+    key_status = _key_status(key)
     assert type_row is not None, "a license is of a type"
     result = verifications.result(row, version=said.version, at=at, place=piece)
     result = verifications.of_holder(result, home, rules)
     names = _names(served, type_row, day=said.issued_on)
-    holder, fields = _shown(served, row, type_row, labels=names[1])
+    version = served.disclosure.version(row.version_index)
     is_current = said.version == row.version
+    if key_status == "compromised" and is_current:
+        _require_recorded(said, version, served)
+    holder, fields = _shown(version, type_row, labels=names[1])
     is_valid = verifications.VERDICTS[result] in ("valid", "endorsement-overdue")
     return Seen(
         said=said,
@@ -117,7 +125,7 @@ def seen(served: service.Service, said: token.Token, *, key_id: bytes) -> Seen:
         result=result,
         type_zh=names[0][0],
         type_en=names[0][1],
-        is_key_retired=key is not None and key.retired_index is not None,
+        key_status=key_status,
         replaced_on=verification.replaced_on(served, result, said.license_ref, said.version),
         holder=holder if is_current else None,
         fields=fields if is_current and is_valid else (),
@@ -134,7 +142,7 @@ def told(seen: Seen) -> answers.Json:
         "status_since": seen.since,
         "holder_masked": seen.holder,
         "public_fields": {one.name: one.text for one in seen.fields},
-        "is_key_retired": seen.is_key_retired,
+        "key_status": seen.key_status,
     }
 
 
@@ -175,11 +183,26 @@ def _names(
     return catalog.name_on(defined, day), dict(defined.fields)
 
 
+def _key_status(key: states.KeyRow | None) -> KeyStatus:
+    if key is not None and key.compromised_since is not None:
+        return "compromised"
+    return "retired" if key is not None and key.retired_index is not None else "active"
+
+
+def _require_recorded(said: token.Token, version: disclosure.Version | None, served: service.Service) -> None:
+    """Nothing when the ledger itself has it that the piece's code says this; raises NotFound.
+
+    Whoever has a compromised key can sign anything, but not make the ledger have recorded it.
+    """
+    vault = served.ledger.vault
+    if version is None or disclosure.qr_content(version, vault, piece=piece_of(said)) != said:
+        raise _unknown(KEY_COMPROMISED)
+
+
 def _shown(
-    served: service.Service, row: states.LicenseRow, type_row: states.TypeRow, *, labels: dict[str, str]
+    version: disclosure.Version | None, type_row: states.TypeRow, *, labels: dict[str, str]
 ) -> tuple[str | None, tuple[Field, ...]]:
     """The holder's name as strangers see it, and the public fields of the version that stands."""
-    version = served.disclosure.version(row.version_index)
     if version is None:
         return None, ()
     values = {name: value for name, (_, value) in version.salted.items()}

@@ -25,6 +25,7 @@ VERDICTS: dict[str, Words] = {
     "holder-ended": Words("持证主体已终止", "Holder ended"),
     "not-valid": Words("无效", "Not valid"),
     "unknown": Words("查无此证", "Unknown code"),
+    "check-ledger": Words("请向账本核对", "Check the ledger"),
     "cannot-tell": Words("暂时无法核验", "Cannot tell now"),
     "wait": Words("请稍候再试", "Please wait"),
 }
@@ -60,6 +61,10 @@ FAILURES: dict[str, Words] = {
     ),
     "signature-invalid": Words("签名不符：此码系伪造或被改动", "The signature is wrong: forged or altered"),
     "license-unknown": Words("本账本现无此证照记录", "This ledger has no such license now"),
+    "key-compromised": Words(
+        "签发此码的密钥已泄露，且此码与账本记录不符",
+        "Its key was compromised, and it is not what the ledger has",
+    ),
     "cannot-tell": Words(
         "现在读不到账本的最新状态，不能给出结论",
         "The ledger's present state cannot be read: no answer is given",
@@ -93,6 +98,10 @@ ADVICE: dict[str, Words] = {
     "unknown": Words(
         "不要凭此件办理。请重新扫码；仍然如此的，请向颁证机关核实，谨防伪造。",
         "Do not rely on this paper. Scan again; if it stays so, ask the issuing authority: it may be forged.",
+    ),
+    "check-ledger": Words(
+        "不要凭此码办理。请凭证照编号由已登记的系统向账本核验，或请颁证机关重新制证。",
+        "Do not rely on this code. Have the license verified by a registered system, or printed anew.",
     ),
     "cannot-tell": Words(
         "这不表示证照无效，也不表示有效。请稍后再扫，或用信任文件离线核验。",
@@ -130,6 +139,10 @@ LABELS: dict[str, Words] = {
     "replaced_on": Words("新版本自", "The newer one holds from"),
     "retired": Words(
         "签发此码的密钥已停用，签名仍可信", "The key of this code signs no more; its signature still counts"
+    ),
+    "compromised": Words(
+        "签发此码的密钥已泄露；此码已与账本逐项核对，一致",
+        "Its key was compromised; the code was compared with the ledger and is the same",
     ),
     "compare": Words("票面比对", "Compare with the paper"),
     "compare_why": Words(

@@ -276,7 +276,9 @@ class LookedAt(Answer):
         description="李*明; null of a superseded paper. A body's name that the catalog publishes is in full"
     )
     public_fields: dict[str, str] = Field(description="What the catalog publishes 公开 of a valid license")
-    is_key_retired: bool = Field(description="Whether the key that signed the code signs no more")
+    key_status: Literal["active", "retired", "compromised"] = Field(
+        description="Of the code's key; of a compromised one only what the ledger itself has is told"
+    )
 
 
 class PaperCompared(LookedAt):

@@ -179,7 +179,16 @@ class Disclosure:
 
 
 def qr_url(version: Version, vault: Vault, *, host: str, piece: place.Piece | None = None) -> str | None:
-    """The URL in the QR code of a printed piece of `version`; None when the host is too long for it.
+    """The URL in the QR code of a printed piece of `version`; None when the host is too long for it."""
+    content = qr_content(version, vault, piece=piece)
+    try:
+        return token.url(token.sign(content, key=vault.token_key, suite=vault.suite), host=host)
+    except token.TokenInvalid:
+        return None
+
+
+def qr_content(version: Version, vault: Vault, *, piece: place.Piece | None = None) -> token.Token:
+    """What the QR code of a printed piece of `version` says.
 
     The piece is the original unless `piece` is another. The paper's salt comes from the sealed salt of
     the printed number, so that the same piece gets the same token whenever it is asked for.
@@ -188,7 +197,7 @@ def qr_url(version: Version, vault: Vault, *, host: str, piece: place.Piece | No
     number_salt, number = version.salted["@license_number"]
     _, name = version.salted["@holder_name"]
     salt = vault.suite.mac(number_salt, b"paper")[: token.PAPER_SALT_BYTES]
-    content = token.Token(
+    return token.Token(
         license_ref=version.fact.license_ref,
         version=version.fact.version,
         piece=shown.piece,
@@ -200,10 +209,6 @@ def qr_url(version: Version, vault: Vault, *, host: str, piece: place.Piece | No
         paper_digest=token.paper_digest(salt=salt, number=number, names=[name], suite=vault.suite),
         paper_salt=salt,
     )
-    try:
-        return token.url(token.sign(content, key=vault.token_key, suite=vault.suite), host=host)
-    except token.TokenInvalid:
-        return None
 
 
 def token_keys(vault: Vault) -> dict[bytes, bytes]:

@@ -67,7 +67,7 @@ def seen(result: str = "effective", **members: Any) -> look_state.Seen:
         "result": result,
         "type_zh": "营业执照",
         "type_en": "Business License",
-        "is_key_retired": False,
+        "key_status": "active",
         "replaced_on": "2026-02-03" if result == "superseded" else None,
         "holder": None if result == "superseded" else "榕城****公司",
         "fields": (look_state.Field(name="domicile", label="住所", text="福州市鼓楼区示例路1号"),)
@@ -83,7 +83,8 @@ def pages(view: View = ZH) -> dict[str, Response]:
     found |= {name: look_page.of_error(error, view=view) for name, error in FAILURES.items()}
     found["paper-matches"] = look_page.of(seen(), view=view, matches=True)
     found["paper-differs"] = look_page.of(seen(), view=view, matches=False)
+    found["compromised"] = look_page.of(seen(key_status="compromised"), view=view)
     found["paper-unfit"] = look_page.of(seen(), view=view, is_unfit=True)
     demonstration = View(language=view.language, host=view.host, is_demonstration=True)
-    found["demonstration"] = look_page.of(seen(is_key_retired=True), view=demonstration)
+    found["demonstration"] = look_page.of(seen(key_status="retired"), view=demonstration)
     return found

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api import limits, look_state
-from ledger import errors, identifiers, registry_commands
+from ledger import errors, identifiers, keeping, registry_commands
 from signing import keys, spelling, suites, token
 from tests import api_world, test_public, world
 from tests.api_world import Caller, Face, issue_body, problem
@@ -48,9 +48,9 @@ def headline(answer: httpx.Response) -> str:
     return str(found)
 
 
-def signed(key: keys.SigningKey) -> str:
-    """A code that a key signed, of a license that is not there."""
-    made = token.sign(TOKEN, key=key, suite=suites.INTL)
+def signed(key: keys.SigningKey, said: token.Token = TOKEN) -> str:
+    """A code that a key signed; of a license that is not there, unless it says another."""
+    made = token.sign(said, key=key, suite=suites.INTL)
     return "/V/" + spelling.to_base32(made)
 
 
@@ -151,10 +151,30 @@ def test_what_is_no_code_of_this_ledger_is_told_why_and_nothing_else(face: Face,
         assert answer.json()["reason"] == reason
         page = page_of(face, path)
         assert (page.status_code, headline(page)) == (404, "Unknown code")
-    assert set(reasons.values()) == set(look_state.REASONS)
+    assert set(reasons.values()) == set(look_state.REASONS) - {look_state.KEY_COMPROMISED}
     holder = identifiers.holder_code(**api_world.person(4))
     face.console(registry_commands.EraseHolder(actor=face.served.ledger.console, holder=holder))
     assert face.http.get(good).content == face.http.get(signed(ours)).content
+
+
+def test_a_code_of_a_compromised_key_is_compared_with_what_the_ledger_has(face: Face, issuer: Caller) -> None:
+    good = path_of(issuer.done("/v1/licenses", issue_body(10))["qr"])
+    ledger = face.served.ledger
+    held, stolen = ledger.vault.ring.active("token"), ledger.vault.token_key
+    said = token.parse(good, trusted={held.key_id: stolen.public})
+    forged = signed(stolen, replace(said, paper_digest=bytes(12)))
+    assert face.http.get(forged).json()["key_status"] == "active"
+    keeping.compromise_signing_key(
+        ledger, face.served.appender, held.key_id, since=None, actor=ledger.console
+    )
+    told = face.http.get(good).json()
+    assert (told["result"], told["key_status"]) == ("effective", "compromised")
+    assert "Its key was compromised" in page_of(face, good).text
+    refused = face.http.get(forged)
+    assert problem(refused)[:2] == (404, "not-found")
+    assert refused.json()["reason"] == "key-compromised"
+    assert headline(page_of(face, forged)) == "Check the ledger"
+    assert face.http.get(signed(stolen)).json()["reason"] == "license-unknown"
 
 
 def test_what_nobody_signed_costs_no_look_at_the_database(
