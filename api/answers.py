@@ -17,7 +17,6 @@ from ledger import (
     disclosure,
     draft,
     endorsement,
-    fact,
     license,
     mapping,
     mark,
@@ -43,7 +42,7 @@ async def used(served: service.Service, recorded: list[service.Recorded]) -> Jso
 
 
 async def _use(served: service.Service, item: service.Recorded) -> Json:
-    made = fact.from_event(item.event)
+    made = item.fact
     proof: Json = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
     if isinstance(made, refusal.UseRefused):
         return refused(item.index, made, proof)
@@ -135,7 +134,7 @@ def witnessed(item: service.Recorded) -> Json:
 
 def issued(served: service.Service, item: service.Recorded) -> Json:
     """The answer to a version of a license, with what the printed piece shows."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, license.VersionFact), "a version"
     version = served.disclosure.open_version(item.index, item.data, item.event)
     printed = _printed(served, version, made.pieces)
@@ -153,7 +152,7 @@ def issued(served: service.Service, item: service.Recorded) -> Json:
 
 def counterparts_issued(served: service.Service, item: service.Recorded) -> Json:
     """The answer to further counterparts."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, piece.CounterpartIssued), "counterparts"
     version = served.disclosure.version(made.version_index)
     return {
@@ -166,7 +165,7 @@ def counterparts_issued(served: service.Service, item: service.Recorded) -> Json
 
 def counterpart_cancelled(item: service.Recorded) -> Json:
     """The answer to the end of a counterpart."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, piece.CounterpartCancelled), "the end of a counterpart"
     return {**proven(item), "license_ref": ids.text(made.license_ref), "piece": made.piece}
 
@@ -195,7 +194,7 @@ def _warnings(served: service.Service, made: license.VersionFact) -> list[dict[s
 
 def changed(served: service.Service, item: service.Recorded) -> Json:
     """The answer to a change of a status or a mark."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, license.StatusChange | mark.MarkChange), "a change of a status or a mark"
     told: Json = {**proven(item), "license_ref": ids.text(made.license_ref)}
     if isinstance(made, mark.MarkChange):
@@ -227,7 +226,7 @@ def _uses_between(served: service.Service, item: service.Recorded, license_ref: 
 
 def drafted(item: service.Recorded) -> Json:
     """The answer to a draft or its review."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, draft.LicenseDrafted | draft.DraftReviewed), "a draft or its review"
     status = "drafted" if isinstance(made, draft.LicenseDrafted) else draft.DECISIONS[made.decision]
     return {**proven(item), "draft_ref": ids.text(made.draft_ref), "status": status}
@@ -235,7 +234,7 @@ def drafted(item: service.Recorded) -> Json:
 
 def endorsed(item: service.Recorded) -> Json:
     """The answer to an endorsement."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, endorsement.LicenseEndorsed), "an endorsement"
     return {
         **proven(item),
@@ -252,7 +251,7 @@ def registered(item: service.Recorded) -> Json:
 
 def granted(served: service.Service, item: service.Recorded) -> Json:
     """The answer to a grant; the use code is given again while it can be opened."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, authorization.AuthorizationGranted), "a grant"
     return {
         **proven(item),
@@ -263,7 +262,7 @@ def granted(served: service.Service, item: service.Recorded) -> Json:
 
 def authorization_changed(item: service.Recorded) -> Json:
     """The answer to narrowing, withdrawal or a further party's consent."""
-    made = fact.from_event(item.event)
+    made = item.fact
     changes = (
         authorization.AuthorizationNarrowed | authorization.AuthorizationWithdrawn | consent.ConsentJoined
     )
@@ -273,7 +272,7 @@ def authorization_changed(item: service.Recorded) -> Json:
 
 def verified(item: service.Recorded) -> Json:
     """The answer to a verification; nothing sealed."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, verification.LicenseVerified), "a verification"
     return {
         **proven(item),

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api import acts, answers, examples, examples_case, models, models_answers, models_case, routes, service
 from api import finding as findings
-from ledger import account, audit, audit_commands, days, errors, fact
+from ledger import account, audit, audit_commands, days, errors
 from projections import finding as finding_lists
 from projections import paging, trail, trail_pages
 from signing import ids
@@ -184,7 +184,7 @@ def _operators(served: service.Service, said: models.OperatorOf) -> list[bytes]:
 
 
 def _through(item: service.Recorded) -> int:
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, audit.TrailRead), "a trail read"
     return made.through
 

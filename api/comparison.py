@@ -14,7 +14,7 @@ from starlette.responses import Response
 from api import acts, answers, examples, models, models_comparison, routes, service
 from api import use as uses
 from ledger import comparison as comparisons
-from ledger import comparison_commands, errors, fact, identifiers, number_commands, refusal, use_commands
+from ledger import comparison_commands, errors, identifiers, number_commands, refusal, use_commands
 from ledger import use as ledger_uses
 from signing import ids, spelling
 
@@ -100,7 +100,7 @@ def _verdicts(
 
 def _answer(item: service.Recorded) -> answers.Json:
     """Derived from the event, so that a repeat is told the same."""
-    made = fact.from_event(item.event)
+    made = item.fact
     proof = {"event": spelling.to_base64(item.data), "receipt": item.receipt}
     if isinstance(made, refusal.UseRefused):
         return {**answers.refused(item.index, made, proof), "license_ref": None, "verdicts": None}

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api import access, acts, answers, examples, models_coverage, routes, service
 from ledger import coverage as coverages
-from ledger import coverage_commands, days, errors, fact, state
+from ledger import coverage_commands, days, errors, state
 from signing import ids
 
 router = routes.router()
@@ -125,7 +125,7 @@ def _row(served: service.Service, asking: access.Access, type_code: str) -> stat
 
 def _declared(item: service.Recorded) -> answers.Json:
     """The answer to a declaration; derived from its event, so that a repeat is told the same."""
-    made = fact.from_event(item.event)
+    made = item.fact
     assert isinstance(made, coverages.CoverageDeclared), "a declaration"
     return {
         **answers.proven(item),

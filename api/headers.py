@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+Header = tuple[bytes, bytes]
 ALWAYS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -30,10 +33,14 @@ class SecurityHeaders:
 
         async def add(message: Message) -> None:
             if message["type"] == "http.response.start":
-                said = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in said}
-                missing = [header for header in self._headers if header[0] not in names]
-                message = {**message, "headers": [*said, *missing]}
+                message = {**message, "headers": self.completed(message.get("headers", ()))}
             await send(message)
 
         await self._app(scope, receive, add)
+
+    def completed(self, said: Iterable[Header]) -> list[Header]:
+        """What an answer says, and the rest."""
+        headers = list(said)
+        names = {name.lower() for name, _ in headers}
+        headers += [header for header in self._headers if header[0] not in names]
+        return headers

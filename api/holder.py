@@ -16,7 +16,6 @@ from ledger import (
     command,
     days,
     errors,
-    fact,
     holder_commands,
     identifiers,
     license,
@@ -69,7 +68,7 @@ async def search(
         asked = _command(actor, repeat, code, body.evidence, await served.read(find))
         recorded.extend(await served.record(asked))
     (item,) = recorded
-    made = fact.from_event(item.event)
+    made = item.fact
     if not isinstance(made, holders.HolderFileRead):
         # Told as a file with nothing in it: whether the ledger knows the code is not told.
         nothing: answers.Json = {"licenses": [], "cursor": None}

@@ -16,12 +16,11 @@ import pydantic
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from api import edge, problems, routes
+from api import edge, headers, logs, problems, routes
 
 Handler = Callable[[Request], Awaitable[Response]]
-Middleware = Callable[[ASGIApp], ASGIApp]
 
 
 class DirectRoute(routes.SecuredRoute):
@@ -38,7 +37,9 @@ class DirectRoute(routes.SecuredRoute):
 
         async def handle(request: Request) -> Response:
             await routes.admit(request, needed)
-            strict = edge.StrictRequest(request.scope, request.receive)
+            strict = request
+            if not isinstance(strict, edge.StrictRequest):
+                strict = edge.StrictRequest(request.scope, request.receive)
             strict.limits = limits
             said = await strict.json() if await strict.body() else None
             if said is None:
@@ -67,9 +68,12 @@ _MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required"}
 
 
 class Lane:
-    """The direct routes of some routers, by method and path; what they raise is for what is around it."""
+    """The direct routes of some routers, by method and path, with what is around every answer."""
 
-    def __init__(self, routers: Iterable[APIRouter]) -> None:
+    def __init__(
+        self, routers: Iterable[APIRouter], *, secured: headers.SecurityHeaders, log: logs.RequestLog
+    ) -> None:
+        self._secured, self._log = secured, log
         self._direct: dict[tuple[str, str], tuple[DirectRoute, Handler]] = {
             (method, route.path): (route, route.get_route_handler())
             for router in routers
@@ -83,30 +87,36 @@ class Lane:
         return scope["type"] == "http" and (scope["method"], scope["path"]) in self._direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the endpoint."""
-        scope["route"], handle = self._direct[scope["method"], scope["path"]]
-        answer = await handle(Request(scope, receive))
-        await answer(scope, receive, send)
+        """Runs the endpoint; its answer is whole before a byte of it is sent."""
+        begun, status = self._log.begin(), None
+        try:
+            scope["route"], handle = self._direct[scope["method"], scope["path"]]
+            try:
+                answer = await handle(edge.StrictRequest(scope, receive))
+            except Exception as error:  # noqa: BLE001 - the last door; nothing is swallowed
+                answer = problem = problems.answered(error)
+                problem.tell(scope)
+            head = [*self._secured.completed(answer.raw_headers), begun.header]
+            status = answer.status_code
+            await send({"type": "http.response.start", "status": status, "headers": head})
+            await send({"type": "http.response.body", "body": answer.body})
+        finally:
+            self._log.end(begun, scope, status)
 
 
 class Application(FastAPI):
     """An application whose direct routes are served past the framework, once it is told so."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._lane = Lane(())
-        self._short: ASGIApp = self._lane
+    _lane: Lane | None = None
 
-    def go_short(self, routers: Iterable[APIRouter], *, within: Iterable[Middleware]) -> None:
-        """Serve the direct routes past the framework, `within` middleware, the innermost first."""
-        self._short = self._lane = Lane(routers)
-        for wrap in within:
-            self._short = wrap(self._short)
+    def go_short(self, lane: Lane) -> None:
+        """Serve the direct routes past the framework."""
+        self._lane = lane
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the endpoint of a direct route, or the framework."""
-        if self._lane.serves(scope):
+        if self._lane is not None and self._lane.serves(scope):
             scope["app"] = self
-            await self._short(scope, receive, send)
+            await self._lane(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)

@@ -8,7 +8,9 @@ wants to say goes into the fields of `FIELDS`.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
+import functools
 import json
 import logging
 import secrets
@@ -18,7 +20,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import Any, Protocol, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -59,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 def configure(*, level: str = "INFO", stream: TextIO | None = None) -> logging.Handler:
     """The one handler of this process, which replaces all others; uvicorn runs with `log_config=None`."""
-    handler = logging.StreamHandler(stream or sys.stdout)
+    handler = Lines(stream or sys.stdout)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -71,6 +73,39 @@ def configure(*, level: str = "INFO", stream: TextIO | None = None) -> logging.H
     logging.getLogger("uvicorn.access").disabled = True
     logging.captureWarnings(True)
     return handler
+
+
+class Lines(logging.StreamHandler[TextIO]):
+    """Writes records, and lines of requests that need none: those of one turn of the loop at once."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[str] = []
+
+    def request(self, line: str) -> None:
+        """Write the line of a request, at the end of this turn of the event loop."""
+        self._waiting.append(line)
+        if len(self._waiting) == 1:
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, after the lines that came before it."""
+        self._write()
+        super().emit(record)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._write()
+        super().flush()
+
+    def _write(self) -> None:
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self.acquire()
+            try:
+                self.stream.write("".join(lines))
+            finally:
+                self.release()
 
 
 class JsonLines(logging.Formatter):
@@ -130,30 +165,87 @@ class RequestLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id, started_s = ids.text(next(self._ids)), self._clock()
+        begun = self.begin()
         status: int | None = None
 
         async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode())]
-                message = {**message, "headers": headers}
+                message = {**message, "headers": [*message.get("headers", ()), begun.header]}
             await send(message)
 
-        token = _request_id.set(request_id)
         try:
             await self._app(scope, receive, watch)
         finally:
-            fields = _request_fields(scope, status, duration_s := self._clock() - started_s)
-            _log.info("request", extra=fields)
-            if self._counted is not None:
-                self._counted.request(
-                    method=fields["method"], route=fields["route"], status=status, seconds=duration_s
-                )
-                if (problem := scope.get("state", {}).get("problem")) is not None:
-                    self._counted.problem(problem)
-            _request_id.reset(token)
+            self.end(begun, scope, status)
+
+    def begin(self) -> Begun:
+        """A request has come."""
+        request_id = ids.text(next(self._ids))
+        return Begun(request_id, self._clock(), _request_id.set(request_id))
+
+    def end(self, begun: Begun, scope: Scope, status: int | None) -> None:
+        """It was answered, or broken off (no status): its line is written, and it is counted."""
+        duration_s = self._clock() - begun.started_s
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        route, state = route_template(scope), scope.get("state", {})
+        _say(begun.request_id, method, route, status, round(duration_s * 1000, 3), state.get("client_id"))
+        if self._counted is not None:
+            self._counted.request(method=method, route=route, status=status, seconds=duration_s)
+            if (problem := state.get("problem")) is not None:
+                self._counted.problem(problem)
+        _request_id.reset(begun.token)
+
+
+class Begun(NamedTuple):
+    """A request that is being answered."""
+
+    request_id: str
+    started_s: float
+    token: contextvars.Token[str | None]
+
+    @property
+    def header(self) -> tuple[bytes, bytes]:
+        """What its answer says of it."""
+        return REQUEST_ID_HEADER, self.request_id.encode()
+
+
+def _say(
+    request_id: str, method: str, route: str, status: int | None, duration_ms: float, client_id: str | None
+) -> None:
+    """The line of a request, by hand where `Lines` takes it: a record would cost most of it."""
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    root = logging.getLogger()
+    handler = root.handlers[0] if len(root.handlers) == 1 else None
+    if not isinstance(handler, Lines):
+        members = {"method": method, "route": route, "status": status, "duration_ms": duration_ms}
+        _log.info("request", extra=members | {"client_id": client_id})
+        return
+    answered = "" if status is None else f', "status": {status}'
+    client = "" if client_id is None else f', "client_id": "{client_id}"'
+    handler.request(
+        f'{{"time": "{_now()}", "level": "INFO", "logger": "{__name__}", "event": "request",'
+        f' "request_id": "{request_id}", "method": "{method}", "route": {_quoted(route)}{answered},'
+        f' "duration_ms": {duration_ms}{client}}}\n'
+    )
+
+
+def _now() -> str:
+    """The time of a line, in milliseconds."""
+    at_ms = time.time_ns() // 1_000_000
+    return f"{_second(at_ms // 1000)}.{at_ms % 1000:03d}+00:00"
+
+
+@functools.lru_cache(maxsize=2)
+def _second(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@functools.lru_cache(maxsize=1024)
+def _quoted(route: str) -> str:
+    return json.dumps(route, ensure_ascii=False)
 
 
 def _ids(randomness: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -176,17 +268,6 @@ def route_template(scope: Scope) -> str:
         if isinstance(template, str):
             return template
     return "unmatched"
-
-
-def _request_fields(scope: Scope, status: int | None, duration_s: float) -> dict[str, Any]:
-    method = scope["method"]
-    return {
-        "method": method if method in _METHODS else "other",
-        "route": route_template(scope),
-        "status": status,
-        "duration_ms": round(duration_s * 1000, 3),
-        "client_id": scope.get("state", {}).get("client_id"),
-    }
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

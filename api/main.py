@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from fastapi import FastAPI
@@ -146,13 +145,15 @@ def create_app(
     _add_description(app)
     problems.install(app)
     is_tls = config.public_url.startswith("https:")
-    around = (
-        functools.partial(headers.SecurityHeaders, is_tls=is_tls),
-        functools.partial(logs.RequestLog, counted=counted),
+    app.add_middleware(headers.SecurityHeaders, is_tls=is_tls)
+    app.add_middleware(logs.RequestLog, counted=counted)
+    app.go_short(
+        lane.Lane(
+            _ROUTERS,
+            secured=headers.SecurityHeaders(app, is_tls=is_tls),
+            log=logs.RequestLog(app, counted=counted),
+        )
     )
-    for wrap in around:
-        app.add_middleware(wrap)
-    app.go_short(_ROUTERS, within=(problems.Incidents, *around))
     return app
 
 

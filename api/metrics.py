@@ -7,6 +7,7 @@ name, a reference, a client or anything that a caller sent. The only door to `pr
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 
 import prometheus_client as prometheus
@@ -63,11 +64,18 @@ class Metrics:
         self._behind = _level("ledger_frontier_lag_events", "Events that no signed tree head has yet", known)
         self._lag = _level("ledger_projection_lag_events", "Events not applied yet", known, "projection")
         self._follows = _level("ledger_projection_ready", "1 while it follows", known, "projection")
+        # Finding what belongs to labels costs more than counting.
+        self._request = functools.lru_cache(maxsize=4_096)(
+            lambda method, route, status: self._requests.labels(
+                method, route, "none" if status is None else str(status)
+            )
+        )
+        self._seconds = functools.lru_cache(maxsize=1_024)(self._request_s.labels)
 
     def request(self, *, method: str, route: str, status: int | None, seconds: float) -> None:
         """A request was answered, or broken off (no status)."""
-        self._requests.labels(method, route, "none" if status is None else str(status)).inc()
-        self._request_s.labels(route).observe(seconds)
+        self._request(method, route, status).inc()
+        self._seconds(route).observe(seconds)
 
     def problem(self, kind: str) -> None:
         """An answer was a problem document of this type."""

@@ -83,9 +83,9 @@ def document(error: errors.LedgerError) -> dict[str, Any]:
     return {**standard, **{name: value for name, value in error.extra.items() if name not in standard}}
 
 
-def response(error: errors.LedgerError, *, headers: Mapping[str, str] | None = None) -> Response:
+def response(error: errors.LedgerError, *, headers: Mapping[str, str] | None = None) -> Answer:
     """The answer that says `error`."""
-    return _Answer(
+    return Answer(
         json.dumps(document(error), ensure_ascii=False, default=str).encode(),
         error.status,
         {**_headers(error), **(headers or {})},
@@ -94,16 +94,20 @@ def response(error: errors.LedgerError, *, headers: Mapping[str, str] | None = N
     )
 
 
-class _Answer(Response):
+class Answer(Response):
     """A problem document; `problem` of the request's state says its type to who counts."""
 
     def __init__(self, *args: Any, kind: str) -> None:
         super().__init__(*args)
         self._kind = kind
 
+    def tell(self, scope: Scope) -> None:
+        """Leave its type to who counts."""
+        scope.setdefault("state", {})["problem"] = self._kind
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends it."""
-        scope.setdefault("state", {})["problem"] = self._kind
+        self.tell(scope)
         await super().__call__(scope, receive, send)
 
 
@@ -155,11 +159,20 @@ class Incidents:
         try:
             await self._app(scope, receive, watch)
         except Exception as error:  # noqa: BLE001 - the last door; nothing is swallowed, see below
-            answer = await _ledger_error(None, _known(error))
+            answer = answered(error)
             if started or scope["type"] != "http":
                 # Half an answer is out. Only breaking the connection tells the caller.
                 raise AnswerBrokenOff from None
             await answer(scope, receive, send)
+
+
+def answered(error: Exception) -> Answer:
+    """The answer to whatever was raised."""
+    known = _known(error)
+    if known.status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        known.extra["incident"] = secrets.token_hex(8)
+        _log.error("incident", exc_info=known, extra={"incident": known.extra["incident"]})
+    return response(known)
 
 
 class AnswerBrokenOff(RuntimeError):
@@ -170,11 +183,7 @@ class AnswerBrokenOff(RuntimeError):
 
 
 async def _ledger_error(_: Request | None, error: Exception) -> Response:
-    assert isinstance(error, errors.LedgerError), "registered for LedgerError"
-    if error.status == http.HTTPStatus.INTERNAL_SERVER_ERROR:
-        error.extra["incident"] = secrets.token_hex(8)
-        _log.error("incident", exc_info=error, extra={"incident": error.extra["incident"]})
-    return response(error)
+    return answered(error)
 
 
 def _known(error: Exception) -> errors.LedgerError:
@@ -210,7 +219,7 @@ def _about_blank(status: int, headers: Mapping[str, str] | None) -> Response:
     """A status without a problem type of ours (RFC 9457 §4.2.1)."""
     title = http.HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "title_zh": title, "status": status, "detail": title}
-    return _Answer(json.dumps(body).encode(), status, headers, MEDIA_TYPE, kind="about:blank")
+    return Answer(json.dumps(body).encode(), status, headers, MEDIA_TYPE, kind="about:blank")
 
 
 def _headers(error: errors.LedgerError) -> dict[str, str]:

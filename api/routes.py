@@ -135,7 +135,21 @@ def require_any(said: access.Access, scopes: tuple[str, ...]) -> None:
 
 def answer(content: Any, *, status: int = 200) -> Response:
     """`content` as JSON, never kept by a cache."""
-    return Response(dumps(content), status, {"Cache-Control": "no-store"}, "application/json")
+    return _Json(dumps(content), status)
+
+
+class _Json(Response):
+    """An answer whose headers are known."""
+
+    media_type = "application/json"
+
+    def __init__(self, body: bytes, status: int) -> None:
+        self.body, self.status_code, self.background = body, status, None
+        self.raw_headers = [
+            (b"cache-control", b"no-store"),
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+        ]
 
 
 def dumps(content: Any) -> bytes:

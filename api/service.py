@@ -23,6 +23,7 @@ from ledger import (
     command,
     disclosure,
     errors,
+    fact,
     joining,
     mirroring,
     opening,
@@ -57,13 +58,14 @@ class Settings:
     look_rates: limits.LookRates = field(default_factory=limits.LookRates)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True)
 class Recorded:
     """A fact that answers a command, recorded now or when the request came first."""
 
     index: int
     event: event.Event
     data: bytes
+    fact: fact.Fact
     receipt: str
     is_repeat: bool
 
@@ -163,9 +165,7 @@ class Service:
         """The facts of a result; those of a repeat are read again, with receipts of now."""
         if result.recorded or not result.indexes:
             return [
-                Recorded(
-                    index=item.index, event=item.event, data=item.data, receipt=item.receipt, is_repeat=False
-                )
+                Recorded(item.index, item.event, item.data, item.fact, item.receipt, is_repeat=False)
                 for item in result.recorded
             ]
         return await self.read(self._repeated, result.indexes)
@@ -175,15 +175,10 @@ class Service:
         return await self.recorded(await self.do(asked))
 
     def _repeated(self, indexes: tuple[int, ...]) -> list[Recorded]:
+        stored = zip(indexes, map(event.parse, datas := self.reader.events(indexes)), datas, strict=True)
         return [
-            Recorded(
-                index=index,
-                event=event.parse(data),
-                data=data,
-                receipt=self.reader.receipt(index),
-                is_repeat=True,
-            )
-            for index, data in zip(indexes, self.reader.events(indexes), strict=True)
+            Recorded(index, about, data, fact.from_event(about), self.reader.receipt(index), is_repeat=True)
+            for index, about, data in stored
         ]
 
     # --- reads ---

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pydantic
@@ -62,9 +62,12 @@ async def decided(
     """The answer to one use; raises what keeps it from being decided."""
     repeat = acts.repeat_of(served, asking, operation="use", key=key, body=said)
     made = command(asking, asked, repeat, found=await filed(served, asked.number, asked.license_type))
-    async with counted(served, asking) as seen:
+    recorded: list[service.Recorded] = []
+    await served.refusals.admit(asking, now_s=served.now_s)
+    try:
         recorded = await served.record(made)
-        seen.extend(recorded)
+    finally:
+        _settle(served, asking, recorded)
     return await answers.used(served, recorded)
 
 
@@ -79,8 +82,12 @@ async def counted(served: service.Service, asking: access.Access) -> AsyncIterat
     try:
         yield recorded
     finally:
-        was_refused = any(not item.is_repeat and item.event.topic in _REFUSED for item in recorded)
-        served.refusals.settle(asking, now_s=served.now_s(), was_refused=was_refused)
+        _settle(served, asking, recorded)
+
+
+def _settle(served: service.Service, asking: access.Access, recorded: Sequence[service.Recorded]) -> None:
+    was_refused = any(not item.is_repeat and item.event.topic in _REFUSED for item in recorded)
+    served.refusals.settle(asking, now_s=served.now_s(), was_refused=was_refused)
 
 
 def command(

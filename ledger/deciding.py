@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ledger import drafting, errors
+from ledger import drafting, errors, fact
 from ledger.batch import Batch
 from ledger.command import Command, View, require_current_client
 from ledger.drafting import Encoded
@@ -30,6 +30,7 @@ class Recorded:
     event: event.Event
     data: bytes
     """The stored bytes."""
+    fact: fact.Fact
     tree: merkle.Extension
     """The tree that the batch made; it proves each of the batch's events without reads."""
     checkpoint: str
@@ -145,7 +146,7 @@ def _require_same_body(one: bytes, other: bytes) -> None:
 def recorded(events: Sequence[Encoded], extension: merkle.Extension, checkpoint: str) -> list[Recorded]:
     first = extension.old_size
     return [
-        Recorded(index, item.event, item.data, extension, checkpoint)
+        Recorded(index, item.event, item.data, item.fact, extension, checkpoint)
         for index, item in enumerate(events, start=first)
     ]
 

@@ -14,10 +14,11 @@ from signing import event, ids, seal
 
 
 class Encoded(NamedTuple):
-    """An event with its stored bytes."""
+    """An event with its stored bytes, and its fact."""
 
     event: event.Event
     data: bytes
+    fact: fact.Fact
 
 
 def record(asked: Command, view: View) -> list[Encoded]:
@@ -83,7 +84,7 @@ def _encode(draft: Draft, about: event.Event, request: tuple[Part, ...], view: V
     for name, owner, content in parts:
         about.sealed[name] = _seal(about, name, owner, content, view)
     try:
-        return Encoded(event=about, data=event.encode_ordered(about))
+        return Encoded(about, event.encode_ordered(about), draft.fact)
     except event.EventInvalid as error:
         raise errors.TooLarge(str(error)) from error
 

@@ -20,7 +20,7 @@ from projections.projection import Happened, Projection
 BATCH_MAX = 500
 REBUILD_BATCH_MAX = 4 * postings.BLOCK
 """Nobody waits for a projection that is being rebuilt; whole blocks of postings are written once."""
-IDLE_S = 0.05
+IDLE_S = 0.25
 """After a step that took all there was: a step for fifty facts costs what it costs for one."""
 POLL_S = 0.01
 FAILURES_MAX = 3
