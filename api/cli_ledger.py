@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvicorn
 
-from api import cli_console, logs, main
+from api import cli_console, logs, main, workers
 from ledger import appender, config, errors, filing, opening
 from projections import db
 
@@ -47,25 +47,30 @@ def serve(
     proxy: Annotated[
         str | None, typer.Option(help="Address of the TLS proxy whose X-Forwarded-For is believed.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option("--workers", min=1, max=workers.WORKERS_MAX, help="Processes that serve.")
+    ] = 1,
     data: cli_console.Data = None,
 ) -> None:
-    """Serve the ledger over HTTP; several may serve one ledger, each on a port of its own.
+    """Serve the ledger over HTTP: in one process, or in several at one address.
 
-    Example: license-ledger serve --port 8440
+    Example: license-ledger serve --port 8440 --workers 4
     """
     logs.configure()
-    application = main.create_app(config.load(data=data))
+    configured = config.load(data=data)
+    options: dict[str, Any] = {
+        "log_config": None,
+        "server_header": False,
+        "proxy_headers": proxy is not None,
+        "forwarded_allow_ips": proxy,
+        "timeout_keep_alive": 75,
+    }
+    if processes > 1:
+        workers.serve(configured, workers=processes, host=host, port=port, **options)
+        return
+    application = main.create_app(configured)
     appender.spare_collector()
-    uvicorn.run(
-        application,
-        host=host,
-        port=port,
-        log_config=None,
-        server_header=False,
-        proxy_headers=proxy is not None,
-        forwarded_allow_ips=proxy,
-        timeout_keep_alive=75,
-    )
+    uvicorn.run(application, host=host, port=port, **options)
 
 
 def migrate(data: cli_console.Data = None) -> None:

@@ -47,7 +47,7 @@ FIELDS = (
 """The `extra` members that a line may carry; others are left out."""
 
 FRAMES_MAX = 20
-_IDS_DRAWN = 64
+_IDS_DRAWN = 1_024
 CAUSES_MAX = 5
 REQUEST_ID_HEADER = b"request-id"
 

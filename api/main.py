@@ -157,6 +157,12 @@ def create_app(
     return app
 
 
+def bring_up_to_date(ledger: opening.Ledger) -> None:
+    """The projections' tables of an open ledger, where its owner is known."""
+    if ledger.ways.owner is not None:
+        views.migrate(ledger.ways.owner)
+
+
 @contextlib.contextmanager
 def opened(
     config: configs.Config,
@@ -168,8 +174,8 @@ def opened(
     """The service of an open ledger, for the time of the block."""
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(opening.opened(config, migrate=migrate))
-        if migrate and ledger.ways.owner is not None:
-            views.migrate(ledger.ways.owner)
+        if migrate:
+            bring_up_to_date(ledger)
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
         followed = stack.enter_context(views.opened(ledger))

@@ -29,7 +29,10 @@ BACKLOG, CONNECTIONS_MAX = 16, 8
 async def listening(
     bind: tuple[str, int] | None, *, token: str, counted: metrics.Metrics, served: service.Service
 ) -> AsyncIterator[None]:
-    """Answer on `bind` during the block; nothing where it is None. Raises Unavailable when it is taken."""
+    """Answer on `bind`, or the first port after it that is free, during the block; nothing where it is None.
+
+    Raises Unavailable when as many ports as there may be are taken.
+    """
     if bind is None:
         yield
         return
@@ -44,7 +47,7 @@ async def listening(
             timeout_keep_alive=5,
         )
     )
-    with _bound(bind) as listener:
+    with _bound(bind, ports=served.settings.metrics_ports) as listener:
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield
@@ -78,13 +81,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-@contextlib.contextmanager
-def _bound(bind: tuple[str, int]) -> Iterator[socket.socket]:
-    host, port = bind
+def _bound(bind: tuple[str, int], *, ports: int) -> socket.socket:
+    host, first = bind
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise errors.Unavailable("the address of the metrics cannot be listened on") from error
-    with listener:
-        yield listener
+    for port in range(first, first + ports):
+        try:
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            if port == first + ports - 1:
+                raise errors.Unavailable("the address of the metrics cannot be listened on") from error
+    raise AssertionError("there is one port at least")

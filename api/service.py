@@ -49,6 +49,8 @@ class Settings:
     refusals_per_minute: int = 1_000
     """Refused uses of one client in one service process; beyond it the answer is 429."""
     token_life_s: int = 300
+    metrics_ports: int = 1
+    """Ports from the one that is configured on, of which a process takes the first that is free."""
     import_bytes_max: int = 2 << 30
     """Of one file of old licenses."""
     address_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=60, per_s=10.0))

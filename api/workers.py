@@ -1,0 +1,84 @@
+"""Workers: several processes that serve one ledger at one address.
+
+The parent keeps the database up, holds the address and replaces a worker that dies; each worker is a whole
+service with an appender of its own, and the lock in the database orders their batches. Every worker
+listens on a socket of its own, so that the kernel spreads connections evenly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import socket
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from api import logs, main, service
+from ledger import appender, config, errors, opening
+
+WORKERS_MAX = 64
+_BACKLOG = 2_048
+_SILENT_S = 60
+"""A worker that says nothing for so long is replaced; one that comes up on a busy machine is not."""
+
+
+class SharedAddress(socket.socket):
+    """An address that several processes listen on: unpickled in a worker, it is a socket of that worker's.
+
+    The parent's own socket is bound and never listens: it holds the address, and gets no connection.
+    """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another socket at the same address."""
+        return _bound, (self.family, self.getsockname())
+
+
+def _bound(family: int, address: tuple[Any, ...]) -> SharedAddress:
+    bound = SharedAddress(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind(address)
+    except OSError as error:
+        bound.close()
+        raise errors.Unavailable(f"the address cannot be listened on: {error.strerror}") from error
+    return bound
+
+
+def application(configured: config.Config, settings: service.Settings) -> FastAPI:
+    """What one worker serves; its ledger was brought up to date before."""
+    logs.configure()
+    app = main.create_app(configured, settings=settings, migrate=False)
+    appender.spare_collector()
+    return app
+
+
+def serve(
+    configured: config.Config,
+    *,
+    workers: int,
+    host: str,
+    port: int,
+    settings: service.Settings | None = None,
+    **options: Any,
+) -> None:
+    """Serve until told to end; `options` are uvicorn's. Raises Unavailable where the address is taken."""
+    chosen = dataclasses.replace(settings or service.Settings(), metrics_ports=workers)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with opening.opened(configured) as ledger:
+        main.bring_up_to_date(ledger)
+    with opening.database(configured, migrate=False), _bound(family, (host, port)) as address:
+        running = uvicorn.Config(
+            functools.partial(application, configured, chosen),
+            factory=True,
+            workers=workers,
+            host=host,
+            port=port,
+            backlog=_BACKLOG,
+            timeout_worker_healthcheck=_SILENT_S,
+            **options,
+        )
+        Multiprocess(running, sockets=[address]).run()
