@@ -21,7 +21,7 @@ from ledger import appender, config, errors, opening
 
 WORKERS_MAX = 64
 _BACKLOG = 2_048
-_SILENT_S = 60
+_SILENT_S = 20
 """A worker that says nothing for so long is replaced; one that comes up on a busy machine is not."""
 
 

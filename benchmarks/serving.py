@@ -53,9 +53,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def ours(
-    configured: config.Config, *, workers: int = 1, program: tuple[str, ...] = ()
-) -> Iterator[Served]:
+def ours(configured: config.Config, *, workers: int = 1, program: tuple[str, ...] = ()) -> Iterator[Served]:
     """The ledger, served as `license-ledger serve` does; or by another module of ours."""
     port = int(configured.public_url.rpartition(":")[2])
     command = program or ("-c", "from api.cli import main; main()", "serve", "--workers", str(workers))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -38,6 +40,21 @@ app = main.create_app(
 uvicorn.run(app, fd=int(sys.argv[2]), log_config=None, server_header=False, proxy_headers=False)
 """
 
+SERVE_WORKERS = """
+import json, pathlib, sys
+from api import limits, logs, service, workers
+from ledger import config
+said = json.loads(sys.argv[1])
+logs.configure()
+rate = limits.Rate(burst=10_000, per_s=1_000.0)
+workers.serve(
+    config.Config(**{**said, "data": pathlib.Path(said["data"])}),
+    workers=2, host="127.0.0.1", port=int(sys.argv[2]),
+    settings=service.Settings(address_rate=rate, client_rate=rate),
+    log_config=None, server_header=False, proxy_headers=False,
+)
+"""
+
 
 @dataclass(kw_only=True)
 class Server:
@@ -57,19 +74,25 @@ class Server:
         return self.log.read().decode()
 
 
+def said_of(configured: config.Config) -> str:
+    """What a server process is told of its ledger."""
+    return json.dumps(
+        {
+            "data": str(configured.data),
+            "database_url": configured.database_url,
+            "owner_database_url": configured.owner_database_url,
+        }
+    )
+
+
 @contextlib.contextmanager
 def serving(configured: config.Config) -> Iterator[Server]:
     """A server on a port of its own; whoever connects waits until it answers."""
-    said = {
-        "data": str(configured.data),
-        "database_url": configured.database_url,
-        "owner_database_url": configured.owner_database_url,
-    }
     with tempfile.TemporaryFile() as log, contextlib.ExitStack() as clients:
         with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
             port, fd = listening.getsockname()[1], listening.fileno()
             process = subprocess.Popen(
-                [sys.executable, "-c", SERVE, json.dumps(said), str(fd)],
+                [sys.executable, "-c", SERVE, said_of(configured), str(fd)],
                 cwd=ROOT,
                 pass_fds=(fd,),
                 stdout=log,
@@ -80,6 +103,49 @@ def serving(configured: config.Config) -> Iterator[Server]:
         finally:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def working(configured: config.Config) -> Iterator[Server]:
+    """A server of two workers."""
+    with tempfile.TemporaryFile() as log, contextlib.ExitStack() as clients, socket.socket() as held:
+        # The port stays ours until the workers share it.
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVE_WORKERS, said_of(configured), str(port)],
+            cwd=ROOT,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        server = Server(process=process, url=f"http://127.0.0.1:{port}", clients=clients, log=log)
+        try:
+            yield server
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def workers_of(server: Server, *, but: frozenset[int] = frozenset()) -> list[int]:
+    """The process ids of both workers once they serve, none of them one of `but`."""
+    while True:
+        assert server.process.poll() is None, "the parent lives"
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+        found = [int(child) for child in children if int(child) not in but and _listens(int(child), server)]
+        if len(found) == 2:
+            return found
+        time.sleep(0.05)
+
+
+def _listens(pid: int, server: Server) -> bool:
+    """Whether one of the sockets on which the server's port listens is a process's."""
+    port = f":{int(server.url.rpartition(':')[2]):04X}"
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    listening = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "0A"}
+    with contextlib.suppress(FileNotFoundError):
+        return any(str(link.readlink()) in listening for link in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 @pytest.fixture
@@ -151,3 +217,27 @@ def test_two_servers_of_one_ledger_are_one_ledger(registered: tuple[config.Confi
         (after,) = halls[1].done("/v1/uses", body)["uses"]
         assert after["decision"] == "refused"
         other.stop()
+
+
+@pytest.mark.faults
+def test_workers_are_one_service_and_one_that_is_killed_is_replaced(
+    registered: tuple[config.Config, list[Caller]],
+) -> None:
+    configured, callers = registered
+    with working(configured) as server:
+        before = workers_of(server)
+        issuer = at(server, callers[0])
+        issuer.done("/v1/licenses", issue_body(2))
+        made = issuer.done("/v1/authorizations", grant_body(2, to=world.HALL, uses_max=10))
+        body = api_world.by_code(made["use_code"])
+        # Each on a connection of its own: the kernel spreads them over both.
+        halls = [at(server, callers[1]) for _ in range(16)]
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda hall: hall.done("/v1/uses", body)["uses"][0], halls))
+        assert [answer["decision"] for answer in answers].count("granted") == 10
+        os.kill(before[0], signal.SIGKILL)
+        after = workers_of(server, but=frozenset(before[:1]))
+        assert before[1] in after
+        assert at(server, callers[1]).done("/v1/uses", body)["uses"][0]["decision"] == "refused"
+        server.stop()
+        assert not [pid for pid in after if Path(f"/proc/{pid}").exists()]
