@@ -27,6 +27,7 @@ MODULES = {
     "cli_organizations": ("organizations",),
     "cli_identifiers": ("id",),
     "cli_cases": ("cases",),
+    "cli_witness": ("witness",),
     "cli_bench": ("bench",),
 }
 """Modules, in the order of the help, and the commands that each adds."""

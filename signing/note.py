@@ -120,6 +120,11 @@ def taken_apart(note: str) -> tuple[str, list[Line]]:
     return text, [_signature(line) for line in lines]
 
 
+def of(text: str, lines: Iterable[Line]) -> str:
+    """The note over `text` with signature lines that were made elsewhere."""
+    return f"{text}\n{''.join(map(signature_line, lines))}"
+
+
 def signature_line(line: Line) -> str:
     """A signature as the line of a note, its newline included."""
     return f"{_DASH}{line.name} {spelling.to_base64(line.key_hash + line.signature)}\n"

@@ -18,7 +18,7 @@ BUNDLES = "entries"
 ENTRY_LENGTH_BYTES = 2
 """Of the length before each entry of a bundle."""
 _PATH = re.compile(r"(0|[1-9][0-9]?|entries)/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
-_HASH_BYTES = 32
+HASH_BYTES = 32
 
 
 class TileInvalid(ValueError):
@@ -82,9 +82,9 @@ def of_size(size: int) -> Iterator[Tile]:
 
 def hashes(tile: Tile, data: bytes) -> list[bytes]:
     """The hashes of a tile; raises TileInvalid when there are more or fewer than its width."""
-    if len(data) != tile.width * _HASH_BYTES:
+    if len(data) != tile.width * HASH_BYTES:
         raise TileInvalid("a tile of another length than its path says")
-    return [data[start : start + _HASH_BYTES] for start in range(0, len(data), _HASH_BYTES)]
+    return [data[start : start + HASH_BYTES] for start in range(0, len(data), HASH_BYTES)]
 
 
 def bundle(entries: list[bytes]) -> bytes:

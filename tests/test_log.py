@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api import examples, service
-from ledger import audit_commands
+from api import examples, mirror, service
+from ledger import audit_commands, fetching
 from signing import merkle, note, tiles
 from tests import api_world, judges
 from tests.api_world import Caller, Face, problem
@@ -92,6 +93,21 @@ def test_tiles_are_those_that_another_program_reads(face: Face) -> None:
     for index in (0, 255, 256, said.size - 1):
         ours = face.http.get(f"/log/0/inclusion/{index}/{said.size}")
         assert decoded(ours) == theirs.get_inclusion_proof(index, said.size).node_hashes
+
+
+def test_a_mirror_of_this_ledger_comes_to_the_root_that_it_signed(face: Face, tmp_path: Path) -> None:
+    class Log(fetching.Peer):
+        """The ledger, asked in this process."""
+
+        def get(self, path: str = "") -> fetching.Answer:
+            answer = face.http.get(f"/log/0{path}")
+            media_type = answer.headers["content-type"].partition(";")[0]
+            return fetching.Answer(status=answer.status_code, body=answer.content, media_type=media_type)
+
+    vault = face.served.ledger.vault
+    key = note.VerifierKey(name=f"{vault.ring.origin}/0", public=vault.log_key.public)
+    brought = mirror.Mirror(tmp_path, Log("http://ledger.example"), key).run()
+    assert (brought.size, brought.tiles) == (head(face).size, 4)
 
 
 @pytest.mark.parametrize(("old", "new"), [(0, 0), (0, 9), (1, 1), (3, 7), (255, 256), (256, 600), (511, 597)])

@@ -1,0 +1,309 @@
+"""A witness as a program: what it keeps, who it obeys, and that it never says two things of one log."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from api import witness_server
+from signing import cosignature, note, witness, witnessing
+from tests import witness_world
+from tests.witness_world import NOW_S, Log
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG = Log()
+FORK = LOG.forked(5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return witness_world.made(tmp_path / "w1", LOG)
+
+
+@pytest.fixture
+def held(folder: Path) -> Iterator[witness.Witness]:
+    with witness.opened(folder) as one:
+        yield one
+
+
+@pytest.fixture
+def http(held: witness.Witness) -> TestClient:
+    return TestClient(witness_server.application(held, clock=lambda: NOW_S))
+
+
+def post(http: TestClient, body: bytes) -> httpx.Response:
+    answer: httpx.Response = http.post("/add-checkpoint", content=body)
+    return answer
+
+
+def accepted(answer: httpx.Response, held: witness.Witness, log: Log, size: int) -> None:
+    assert answer.status_code == 200, answer.text
+    signed = cosignature.added(log.checkpoint(size), [answer.text])
+    (found,) = cosignature.verified(signed, trusted=[held.key])
+    assert found.at_s == NOW_S
+
+
+def test_a_log_that_grows_is_cosigned_step_by_step(http: TestClient, held: witness.Witness) -> None:
+    for old, new in ((0, 1), (1, 1), (1, 7), (7, 256), (256, 600)):
+        accepted(post(http, LOG.body(old, new)), held, LOG, new)
+    assert held.size(LOG.origin) == 600
+
+
+REFUSED = {
+    "a log that nobody told of": (Log("other.example/log/0").body(0, 9), 404, "origin-unknown"),
+    "a log under the key of another": (
+        witnessing.write(Log(seed=9).submission(9, 12)).encode(),
+        403,
+        "not-signed-by-the-log",
+    ),
+    "another old size": (LOG.body(3, 12), 409, "old-size"),
+    "a log that was rolled back": (LOG.body(3, 7), 409, "rolled-back"),
+    "a fork of the size that was cosigned": (FORK.body(9, 9), 409, "forked"),
+    "a fork that has grown": (FORK.body(9, 12), 422, "proof-refused"),
+    "a proof cut short": (
+        witnessing.write(LOG.submission(9, 12, proof=LOG.proof(9, 12)[:-1])).encode(),
+        422,
+        "proof-refused",
+    ),
+    "an old size above the new": (
+        witnessing.write(LOG.submission(9, 12, old_size=13)).encode(),
+        400,
+        "malformed",
+    ),
+    "no submission": (b"old", 400, "malformed"),
+    "nothing": (b"", 400, "malformed"),
+    "64 hashes": (b"old 9\n" + b"A" * 43 + b"=\n" * 64 + LOG.checkpoint(12).encode(), 400, "malformed"),
+    "a proof of megabytes": (b"old 9\n" + b"A" * 3_000_000, 413, "too-large"),
+}
+
+
+@pytest.mark.parametrize("flaw", REFUSED)
+def test_what_does_not_follow_is_refused_with_its_reason_and_changes_nothing(
+    http: TestClient, held: witness.Witness, flaw: str
+) -> None:
+    accepted(post(http, LOG.body(0, 9)), held, LOG, 9)
+    body, status, reason = REFUSED[flaw]
+    answer = post(http, body)
+    assert (answer.status_code, answer.headers["witness-refusal"]) == (status, reason)
+    if status == 409:
+        assert answer.headers["content-type"] == "text/x.tlog.size"
+        assert answer.text == "9\n"
+    accepted(post(http, LOG.body(9, 12)), held, LOG, 12)
+
+
+def test_there_is_nothing_but_submissions_and_what_was_cosigned(
+    http: TestClient, held: witness.Witness
+) -> None:
+    assert http.get("/add-checkpoint").status_code == 405
+    digest = witness.origin_digest(LOG.origin)
+    assert http.get(f"/checkpoints/{digest}").status_code == 404
+    post(http, LOG.body(0, 9))
+    told = http.get(f"/checkpoints/{digest}")
+    text, _ = note.verify(told.text, trusted=[LOG.verifier])
+    assert note.parse_checkpoint(text).size == 9
+    assert len(cosignature.verified(told.text, trusted=[held.key])) == 1
+    for absent in ("0" * 64, "..%2Fkey", "x", digest.upper()):
+        assert http.get(f"/checkpoints/{absent}").status_code == 404
+
+
+def test_the_key_and_the_heads_are_for_the_owner_alone(folder: Path) -> None:
+    with witness.opened(folder) as one:
+        one.add(LOG.submission(0, 9), now_s=NOW_S)
+    for path in (folder / "key", *(folder / "heads").iterdir()):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    (folder / "key").chmod(0o640)
+    with pytest.raises(witness.WitnessError, match="0600"), witness.opened(folder):
+        pass
+
+
+def test_a_witness_is_made_once_and_under_a_name_that_a_note_can_have(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(witness.WitnessError, match="holds a witness"):
+        witness.create(folder, name="witness.example/w2", seed=bytes(32))
+    with pytest.raises(witness.WitnessError, match="name"):
+        witness.create(tmp_path / "other", name="a name", seed=bytes(32))
+    with pytest.raises(note.NoteInvalid):
+        witness.add_log(folder, "no key")
+
+
+def test_only_one_process_has_a_witness(folder: Path, held: witness.Witness) -> None:
+    with pytest.raises(witness.WitnessError, match="another process"), witness.opened(folder):
+        pass
+    said = subprocess.run(
+        [sys.executable, "-m", "tests.witness_worker", str(folder), "never"],
+        cwd=ROOT,
+        input=LOG.body(0, 9),
+        capture_output=True,
+        check=False,
+    )
+    assert said.returncode == 1
+    assert b"another process has this witness" in said.stderr
+    assert held.size(LOG.origin) is None
+
+
+def test_a_log_that_is_added_is_watched_at_once(
+    held: witness.Witness, folder: Path, http: TestClient
+) -> None:
+    other = Log("other.example/log/0", seed=7)
+    assert post(http, other.body(0, 9)).status_code == 404
+    witness.add_log(folder, other.verifier.text)
+    witness.add_log(folder, other.verifier.text)
+    accepted(post(http, other.body(0, 9)), held, other, 9)
+    assert witness.sizes(folder) == {LOG.origin: None, other.origin: 9}
+
+
+@pytest.mark.parametrize(("stage", "size_after"), [("judged", None), ("kept", 9)])
+def test_a_witness_killed_amid_a_submission_says_nothing_else_later(
+    folder: Path, stage: str, size_after: int | None
+) -> None:
+    died = subprocess.run(
+        [sys.executable, "-m", "tests.witness_worker", str(folder), stage],
+        cwd=ROOT,
+        input=LOG.body(0, 9),
+        capture_output=True,
+        check=False,
+    )
+    assert died.returncode == -9, died.stderr
+    assert died.stdout == b""
+    with witness.opened(folder) as again:
+        assert again.size(LOG.origin) == size_after
+        if size_after is not None:
+            # What was kept and never answered is asked for again; another tree of its size is not cosigned.
+            with pytest.raises(witnessing.Forked):
+                again.add(FORK.submission(9, 9), now_s=NOW_S)
+        again.add(LOG.submission(size_after or 0, 9), now_s=NOW_S)
+        assert again.size(LOG.origin) == 9
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut short", "another log's", "a byte changed", "unsigned"])
+def test_a_damaged_head_is_never_taken_for_none(folder: Path, damage: str) -> None:
+    other = Log("other.example/log/0", seed=7)
+    witness.add_log(folder, other.verifier.text)
+    with witness.opened(folder) as one:
+        one.add(LOG.submission(0, 9), now_s=NOW_S)
+        one.add(other.submission(0, 9), now_s=NOW_S)
+        path = folder / "heads" / witness.origin_digest(LOG.origin)
+        kept = path.read_text()
+        content = {
+            "empty": "",
+            "cut short": kept[:-3],
+            "another log's": (folder / "heads" / witness.origin_digest(other.origin)).read_text(),
+            "a byte changed": kept.replace("\n9\n", "\n3\n"),
+            "unsigned": LOG.checkpoint(9),
+        }[damage]
+        path.write_text(content)
+        with pytest.raises(witness.WitnessError):
+            one.add(LOG.submission(0, 9), now_s=NOW_S)
+        http = TestClient(witness_server.application(one))
+        assert post(http, LOG.body(0, 9)).status_code == 503
+        path.write_text(kept)
+        one.add(LOG.submission(9, 12), now_s=NOW_S)
+
+
+def test_a_clock_that_went_back_makes_no_older_statement(held: witness.Witness) -> None:
+    held.add(LOG.submission(0, 9), now_s=NOW_S)
+    line = held.add(LOG.submission(9, 12), now_s=NOW_S - 500)
+    (found,) = cosignature.verified(cosignature.added(LOG.checkpoint(12), [line]), trusted=[held.key])
+    assert found.at_s == NOW_S
+
+
+def test_submissions_at_one_time_are_cosigned_along_one_history(held: witness.Witness) -> None:
+    outcomes: list[tuple[int, str]] = []
+
+    def send(size: int, log: Log) -> None:
+        try:
+            outcomes.append((size, held.add(log.submission(0, size), now_s=NOW_S)))
+        except witnessing.Refusal as refusal:
+            outcomes.append((size, refusal.reason))
+
+    threads = [
+        threading.Thread(target=send, args=(size, log)) for size in (7, 8, 9, 10) for log in (LOG, FORK)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([said for _, said in outcomes if said.startswith("—")]) == 1
+    assert held.size(LOG.origin) in (7, 8, 9, 10)
+
+
+# --- over the network ---
+
+QUICK = witness_server.Deadlines(head_s=0.3, body_s=0.3)
+HEAD = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 500\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    folder = witness_world.made(tmp_path_factory.mktemp("quick") / "w1", LOG)
+    with witness.opened(folder) as one, witness_world.serving(one, QUICK) as url:
+        yield "127.0.0.1", int(url.rpartition(":")[2])
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (b"", b""),
+        (b"POST /add-checkpoint HTTP/1.1\r\nHost: ", b""),
+        (HEAD + b"old 3", b"HTTP/1.1 408"),
+    ],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_whoever_is_slow_is_hung_up_on(quick: tuple[str, int], sent: bytes, answer: bytes) -> None:
+    with socket.create_connection(quick, timeout=30) as conn:
+        conn.sendall(sent)
+        said = b""
+        while chunk := conn.recv(4096):
+            said += chunk
+    assert said.startswith(answer)
+    assert bool(said) is bool(answer)
+
+
+def test_a_connection_serves_several_submissions(quick: tuple[str, int]) -> None:
+    host, port = quick
+    with httpx.Client(base_url=f"http://{host}:{port}") as client:
+        for old, new in ((0, 5), (5, 9)):
+            assert client.post("/add-checkpoint", content=LOG.body(old, new)).status_code == 200
+
+
+# --- whatever is sent ---
+
+
+def fuzz(http: TestClient, body: bytes) -> None:
+    answer = post(http, body)
+    assert answer.status_code in (200, 400, 403, 404, 409, 413, 422)
+    assert answer.status_code == 200 or answer.headers["witness-refusal"]
+
+
+MADE = LOG.body(9, 12)
+BODIES = st.one_of(
+    st.binary(max_size=300),
+    st.tuples(st.integers(0, len(MADE)), st.integers(0, len(MADE)), st.binary(max_size=40)).map(
+        lambda cut: MADE[: cut[0]] + cut[2] + MADE[cut[1] :]
+    ),
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(BODIES)
+def test_no_body_breaks_a_witness(http: TestClient, held: witness.Witness, body: bytes) -> None:
+    fuzz(http, body)
+    assert held.size(LOG.origin) in (None, 12, 9)
+
+
+@pytest.mark.faults
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(BODIES)
+def test_no_body_of_many_breaks_a_witness(http: TestClient, held: witness.Witness, body: bytes) -> None:
+    fuzz(http, body)
+    assert held.size(LOG.origin) in (None, 12, 9)
