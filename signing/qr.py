@@ -1,4 +1,4 @@
-"""QR codes of tokens: SVG, PNG and terminal text; the only door to `qrcode`.
+"""QR codes of tokens: SVG, PNG, modules and terminal text; the only door to `qrcode`.
 
 Version 9, level M and the mask are fixed, so that nothing is searched: version 9 at M holds the 262
 alphanumeric characters a token's URL may have, and larger modules scan better than higher levels.
@@ -32,6 +32,11 @@ def svg(text: str) -> bytes:
 def png(text: str) -> bytes:
     """A PNG picture of `text`, eight pixels a module; raises QrInvalid."""
     return _save(text, PyPNGImage)
+
+
+def modules(text: str) -> list[list[bool]]:
+    """The symbol of `text` with its quiet zone, row by row, True is dark; raises QrInvalid."""
+    return [[bool(module) for module in row] for row in _code(text).get_matrix()]
 
 
 def terminal(text: str) -> str:

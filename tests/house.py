@@ -35,13 +35,16 @@ PSYCOPG_ALSO = (
 
 EVERY_API_FILE = ("api/*",)
 DOORS: dict[str, tuple[str, ...]] = {
-    "cryptography": ("signing/keys.py",),
+    "cryptography": ("signing/keys.py", "signing/certificate.py", "signing/demonstration.py"),
+    "asn1crypto": ("signing/document*.py",),
     "cbor2": ("signing/cbor.py",),
     "msgspec": ("api/routes.py",),
     "prometheus_client": ("api/metrics.py",),
     "qrcode": ("signing/qr.py",),
     "png": ("signing/qr.py",),
-    "pyhanko": ("signing/document.py",),
+    "pyhanko": ("signing/document*.py",),
+    "pyhanko_certvalidator": ("signing/document*.py",),
+    "typst": ("signing/document_page.py",),
     "eventsourcing": ("ledger/store*.py", "ledger/recorder.py"),
     "psycopg": ("ledger/store*.py", "ledger/embedded.py", "projections/db.py", *PSYCOPG_ALSO),
     "psycopg_pool": ("ledger/store*.py", "projections/db.py", *PSYCOPG_ALSO),

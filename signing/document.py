@@ -1,0 +1,315 @@
+"""Signed documents: PAdES B-B, B-T and B-LTA (ETSI EN 319 142-1); a door to `pyhanko`.
+
+`sign` certifies a page (no changes allowed after it) with a signer's key; `archive` adds revocation
+information and a document time-stamp, so that the signature can be judged when its certificate is long gone.
+Nothing is fetched but time-stamps, and those by a function that the caller gives. `archive` runs an event
+loop of its own: call it from a worker's thread, not from a running loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import io
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from asn1crypto import algos, cms, core, crl, ocsp, tsp, x509
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
+from pyhanko.sign.general import SigningError
+from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigMDPSetup, SigObjSetup
+from pyhanko.sign.signers.pdf_byterange import SignatureObject
+from pyhanko.sign.signers.pdf_signer import PdfTimeStamper
+from pyhanko.sign.timestamps import TimeStamper as PyHankoTimeStamper
+from pyhanko.sign.timestamps import TimestampRequestError
+from pyhanko.sign.timestamps.common_utils import handle_tsp_response
+from pyhanko.sign.validation.dss import async_add_validation_info
+from pyhanko.sign.validation.errors import ValidationInfoReadingError
+from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.errors import PathBuildingError, PathValidationError, ValidationError
+
+from signing import certificate as certificates
+
+FIELD = "Seal"
+TIME_STAMP_FIELD = "TimeStamp"
+SIGNATURE_BYTES = 8_192
+"""Bytes of the file for the signature and its certificates, as hexadecimal digits."""
+TIME_STAMP_BYTES = 16_384
+"""The same where a time-stamp with its certificates must find room."""
+_RESPONSE_BYTES_MAX = 1 << 20
+_DIGEST = "sha256"
+
+TimeStamper = Callable[[bytes], bytes]
+"""From a DER TimeStampReq to the authority's DER TimeStampResp (RFC 3161)."""
+
+
+class DocumentInvalid(ValueError):
+    """A file that cannot be signed, or whose signature cannot be archived."""
+
+
+class TimeStampFailed(ValueError):
+    """An authority that did not answer, refused, or stamped something else."""
+
+
+def authority_at(url: str, *, timeout_s: float = 10) -> TimeStamper:
+    """The time-stamp authority at an HTTP or HTTPS address (RFC 3161 §3.4)."""
+    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
+        raise ValueError("a time-stamp authority has an address with http or https")
+
+    def ask(request: bytes) -> bytes:
+        headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
+        asked = urllib.request.Request(url, data=request, headers=headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(asked, timeout=timeout_s) as answer:  # noqa: S310
+                said: bytes = answer.read(_RESPONSE_BYTES_MAX + 1)
+        except (urllib.error.URLError, OSError) as error:
+            raise TimeStampFailed("the time-stamp authority did not answer") from error
+        if len(said) > _RESPONSE_BYTES_MAX:
+            raise TimeStampFailed("the time-stamp authority's answer is too long")
+        return said
+
+    return ask
+
+
+def sign(
+    pdf: bytes, *, seal: certificates.Signer, at: datetime, time_stamper: TimeStamper | None = None
+) -> bytes:
+    """The document with its signature: B-B, or with a time-stamper B-T.
+
+    The signature certifies the document and allows no change; `at` is the signing time that it claims. Raises
+    DocumentInvalid, TimeStampFailed.
+    """
+    try:
+        writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+        embedding = PdfCMSEmbedder(SigFieldSpec(FIELD)).write_cms(FIELD, writer)
+        next(embedding)
+        placeholder = SignatureObject(
+            timestamp=at.replace(microsecond=0),
+            subfilter=SigSeedSubFilter.PADES,
+            bytes_reserved=SIGNATURE_BYTES if time_stamper is None else TIME_STAMP_BYTES,
+        )
+        permissions = SigMDPSetup(certify=True, docmdp_perms=MDPPerm.NO_CHANGES, md_algorithm=_DIGEST)
+        embedding.send(SigObjSetup(sig_placeholder=placeholder, mdp_setup=permissions))
+        prepared, out = embedding.send(SigIOSetup(md_algorithm=_DIGEST, output=io.BytesIO()))
+        signed = _signed_data(prepared.document_digest, seal=seal, time_stamper=time_stamper)
+        embedding.send(signed)
+    except (PdfError, SigningError) as error:
+        raise DocumentInvalid("the file cannot be signed") from error
+    assert isinstance(out, io.BytesIO)
+    return out.getvalue()
+
+
+def archive(
+    pdf: bytes,
+    *,
+    time_stamper: TimeStamper,
+    at: datetime,
+    roots: Sequence[bytes],
+    time_stamp_roots: Sequence[bytes],
+    revocation_lists: Sequence[bytes] = (),
+    ocsp_responses: Sequence[bytes] = (),
+) -> bytes:
+    """The signed document as B-LTA: revocation information for its chains, and a document time-stamp.
+
+    1. The certificates of signature and time-stamp lead to the roots, and nobody revoked them.
+    2. What says so is written into the file.
+    3. The authority stamps the file with it.
+
+    Called again, it renews the protection. Raises DocumentInvalid, TimeStampFailed.
+    """
+    context = ValidationContext(
+        trust_roots=[x509.Certificate.load(root) for root in (*roots, *time_stamp_roots)],
+        crls=[crl.CertificateList.load(data) for data in revocation_lists],
+        ocsps=[ocsp.OCSPResponse.load(data) for data in ocsp_responses],
+        moment=at,
+        revocation_mode="require",
+    )
+    try:
+        return asyncio.run(_archived(pdf, _Authority(time_stamper), context))
+    except (PathBuildingError, PathValidationError, ValidationError) as error:
+        raise DocumentInvalid(
+            "the certificates or what is known of their revocation do not suffice"
+        ) from error
+    except (PdfError, SigningError, ValidationInfoReadingError) as error:
+        raise DocumentInvalid("the file cannot be archived") from error
+    except TimestampRequestError as error:
+        raise TimeStampFailed("the time-stamp authority refused") from error
+
+
+async def _archived(pdf: bytes, authority: _Authority, context: ValidationContext) -> bytes:
+    reader = PdfFileReader(io.BytesIO(pdf))
+    signatures = reader.embedded_regular_signatures
+    if len(signatures) != 1:
+        raise DocumentInvalid("a document has one signature before it is archived")
+    known = io.BytesIO()
+    await async_add_validation_info(signatures[0], context, output=known)  # 1, 2
+    writer = IncrementalPdfFileWriter(known)
+    stamped = len(reader.embedded_timestamp_signatures)
+    field = TIME_STAMP_FIELD + (str(stamped) if stamped else "")
+    out = io.BytesIO()
+    await PdfTimeStamper(authority, field_name=field).async_timestamp_pdf(  # 3
+        writer, _DIGEST, validation_context=context, bytes_reserved=TIME_STAMP_BYTES, output=out
+    )
+    return out.getvalue()
+
+
+class _Authority(PyHankoTimeStamper):
+    """A time-stamper of ours, as pyHanko asks one."""
+
+    def __init__(self, ask: TimeStamper) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._ask = ask
+
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        return _response(await asyncio.to_thread(self._ask, req.dump()))
+
+
+# --- the signature itself (RFC 5652, RFC 5035) ---
+
+_DIGEST_HERE = bytes.fromhex("5f" * 32)
+_SIGNATURE_HERE = 0xA7
+_CONTEXT_TAG_OF_ATTRIBUTES = 0xA0
+
+
+def _signed_data(digest: bytes, *, seal: certificates.Signer, time_stamper: TimeStamper | None) -> bytes:
+    """The CMS of a document's digest.
+
+    All but digest and signature is the same for all documents of a seal: it is encoded once, for each length
+    that a signature may have, and spliced.
+    """
+    head, tail = _attributes(seal.certificate)
+    attributes = head + digest + tail
+    signature = seal.sign(hashlib.sha256(attributes).digest())
+    if time_stamper is None:
+        first, second, third = _spliced(seal.certificate, seal.chain, len(signature))
+        return first + digest + second + signature + third
+    token = _time_stamp(hashlib.sha256(signature).digest(), time_stamper)
+    unsigned = cms.CMSAttributes(
+        [cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})]
+    )
+    return _content(
+        seal.certificate, seal.chain, attributes=attributes, signature=signature, unsigned=unsigned
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _attributes(certificate: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after the digest in the attributes that are signed."""
+    named = tsp.ESSCertIDv2({"cert_hash": hashlib.sha256(certificate).digest()})
+    own = x509.Certificate.load(certificate)
+    protection = cms.CMSAlgorithmProtection(
+        {"digest_algorithm": _digest_algorithm(), "signature_algorithm": _signature_algorithm(own)}
+    )
+    attributes = cms.CMSAttributes(
+        [
+            cms.CMSAttribute({"type": "content_type", "values": ["data"]}),
+            cms.CMSAttribute({"type": "message_digest", "values": [_DIGEST_HERE]}),
+            cms.CMSAttribute(
+                {"type": "signing_certificate_v2", "values": [tsp.SigningCertificateV2({"certs": [named]})]}
+            ),
+            cms.CMSAttribute({"type": "cms_algorithm_protection", "values": [protection]}),
+        ]
+    )
+    head, _, tail = attributes.dump().partition(_DIGEST_HERE)
+    return head, tail
+
+
+@functools.lru_cache(maxsize=1024)
+def _spliced(certificate: bytes, chain: tuple[bytes, ...], length: int) -> tuple[bytes, bytes, bytes]:
+    """What stands around digest and signature, for a signature of a length."""
+    head, tail = _attributes(certificate)
+    here = bytes([_SIGNATURE_HERE]) * length
+    whole = _content(certificate, chain, attributes=head + _DIGEST_HERE + tail, signature=here)
+    first, _, rest = whole.partition(_DIGEST_HERE)
+    second, _, third = rest.partition(here)
+    return first, second, third
+
+
+def _content(
+    certificate: bytes,
+    chain: tuple[bytes, ...],
+    *,
+    attributes: bytes,
+    signature: bytes,
+    unsigned: cms.CMSAttributes | None = None,
+) -> bytes:
+    own = x509.Certificate.load(certificate)
+    said = {"issuer": own.issuer, "serial_number": own.serial_number}
+    signer = cms.SignerInfo(
+        {
+            "version": "v1",
+            "sid": cms.SignerIdentifier({"issuer_and_serial_number": cms.IssuerAndSerialNumber(said)}),
+            "digest_algorithm": _digest_algorithm(),
+            "signed_attrs": cms.CMSAttributes.load(attributes),
+            "signature_algorithm": _signature_algorithm(own),
+            "signature": signature,
+        }
+    )
+    if unsigned is not None:
+        signer["unsigned_attrs"] = unsigned
+    signed = cms.SignedData(
+        {
+            "version": "v1",
+            "digest_algorithms": [_digest_algorithm()],
+            "encap_content_info": {"content_type": "data"},
+            "certificates": list(_enclosed(own, chain)),
+            "signer_infos": [signer],
+        }
+    )
+    encoded: bytes = cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
+    return encoded
+
+
+def _enclosed(own: x509.Certificate, chain: tuple[bytes, ...]) -> Iterator[cms.CertificateChoices]:
+    """The certificate and its chain without the root, which a reader has or does not trust."""
+    for link in (own, *map(x509.Certificate.load, chain)):
+        if link.subject != link.issuer:
+            yield cms.CertificateChoices(name="certificate", value=link)
+
+
+def _digest_algorithm() -> algos.DigestAlgorithm:
+    return algos.DigestAlgorithm({"algorithm": _DIGEST})
+
+
+def _signature_algorithm(own: x509.Certificate) -> algos.SignedDigestAlgorithm:
+    kind = "rsa" if own.public_key.algorithm == "rsa" else "ecdsa"
+    return algos.SignedDigestAlgorithm({"algorithm": f"{_DIGEST}_{kind}"})
+
+
+# --- time-stamps (RFC 3161) ---
+
+
+def _time_stamp(digest: bytes, ask: TimeStamper) -> cms.ContentInfo:
+    """The token over a digest; raises TimeStampFailed."""
+    nonce = int.from_bytes(os.urandom(8), "big")
+    imprint = {"hash_algorithm": _digest_algorithm(), "hashed_message": digest}
+    request = tsp.TimeStampReq(
+        {"version": 1, "message_imprint": imprint, "cert_req": True, "nonce": core.Integer(nonce)}
+    )
+    response = _response(ask(request.dump()))
+    try:
+        token = handle_tsp_response(response, nonce)  # type: ignore[arg-type]
+        stamped = token["content"]["encap_content_info"]["content"].parsed["message_imprint"]
+        is_ours = stamped["hashed_message"].native == digest
+    except (TimestampRequestError, AttributeError, ValueError, TypeError, KeyError) as error:
+        raise TimeStampFailed("the time-stamp authority refused, or its answer is not one to us") from error
+    if not is_ours:
+        raise TimeStampFailed("the time-stamp is over something else")
+    return token
+
+
+def _response(data: bytes) -> tsp.TimeStampResp:
+    try:
+        response = tsp.TimeStampResp.load(data, strict=True)
+        _ = response.native
+    except (ValueError, TypeError, KeyError) as error:
+        raise TimeStampFailed("the time-stamp authority's answer is not a response") from error
+    return response
