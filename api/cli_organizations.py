@@ -28,6 +28,9 @@ def succeed(
     license_type: Annotated[
         list[str] | None, typer.Option(help="License type that passes; repeatable. All when absent.")
     ] = None,
+    area: Annotated[
+        list[str] | None, typer.Option(help="Division code whose licenses pass; repeatable. All when absent.")
+    ] = None,
     since: Annotated[str | None, typer.Option(help="First day YYYY-MM-DD; today when absent.")] = None,
     authorizations: Annotated[
         str, typer.Option(help=f"Standing authorizations: {', '.join(organization.AUTHORIZATIONS)}.")
@@ -51,6 +54,7 @@ def succeed(
             type_codes=tuple(license_type or ()),
             since=days.of_instant(store.wall_clock()) if since is None else _day(since),
             authorizations=authorizations,
+            areas=tuple(area or ()),
         )
         index, *settled = appender.submit(asked).result().indexes
         rest = organization_commands.SettleAuthorizations(
@@ -81,11 +85,18 @@ def show(code: Code, as_json: cli_console.Json = False, data: cli_console.Data =
         cli_console.print_json({"organization": code, **shown})
         return
     rows = [
-        (label, one["organization"], one["since"], ", ".join(one["license_types"]) or "all")
+        (
+            label,
+            one["organization"],
+            one["since"],
+            ", ".join(one["license_types"]) or "all",
+            ", ".join(one["areas"]) or "all",
+        )
         for label, many in shown.items()
         for one in many
     ]
-    cli_console.OUT.print(cli_console.table("", "organization", "since", "license types", rows=rows))
+    heads = ("", "organization", "since", "license types", "divisions")
+    cli_console.OUT.print(cli_console.table(*heads, rows=rows))
 
 
 def _told(texts: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -94,6 +105,7 @@ def _told(texts: tuple[str, ...]) -> list[dict[str, Any]]:
             "organization": one.organization,
             "since": days.text(one.since),
             "license_types": list(one.type_codes),
+            "areas": list(one.areas),
         }
         for one in power.handovers(texts)
     ]

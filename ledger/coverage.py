@@ -197,7 +197,7 @@ class CoverageDeclared(Fact):
         if self.area is not None and not AREA.fullmatch(self.area):
             raise errors.Invalid("an area is an administrative division code of 6 digits", field="area")
         self._allow_period()
-        _allow_declarer(self.issuer, self.type_code, about, state)
+        _allow_declarer(self.issuer, self.type_code, about, state, area=self.area)
         if any(item.ref == self.coverage_ref for item in declarations(row)):
             raise errors.AlreadyExists("the declaration is made")
         if len(row.coverage) >= DECLARATIONS_MAX:
@@ -240,7 +240,7 @@ class CoverageWithdrawn(Fact):
         made = next((item for item in declarations(row) if item.ref == self.coverage_ref), None)
         if made is None:
             raise errors.NotFound("no such declaration is in force")
-        _allow_declarer(made.issuer, self.type_code, about, state)
+        _allow_declarer(made.issuer, self.type_code, about, state, area=made.area)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(TypeRow, self.type_code)
@@ -284,11 +284,14 @@ def _type(type_code: str, state: State) -> TypeRow:
     return row
 
 
-def _allow_declarer(issuer: str | None, type_code: str, about: event.Event, state: State) -> None:
+def _allow_declarer(
+    issuer: str | None, type_code: str, about: event.Event, state: State, *, area: str | None = None
+) -> None:
     """An issuer speaks for itself, and for whom it succeeded; for areas and for all only the operator."""
     operator = state.need(LedgerRow, 0).operator
     if about.organization in (operator, issuer):
         return
     own, day = state.get(OrganizationRow, about.organization), days.of_instant(about.recorded_at)
-    if issuer is None or not power.has_succeeded(own, issuer, day=day, type_codes=(type_code,)):
+    types = (type_code,)
+    if issuer is None or not power.has_succeeded(own, issuer, day=day, type_codes=types, area=area):
         raise errors.NotTheIssuer(field="issuer")

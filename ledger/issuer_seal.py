@@ -80,7 +80,8 @@ def require_signer(
         return
     day, types = days.of_instant(about.recorded_at), (license_row.type_code,)
     own = state.get(OrganizationRow, signer)
-    if not power.has_succeeded(own, license_row.issuer, day=day, type_codes=types):
+    area = power.area_of(license_row.area_code, license_row.issuer)
+    if not power.has_succeeded(own, license_row.issuer, day=day, type_codes=types, area=area):
         raise errors.NotTheIssuer
 
 

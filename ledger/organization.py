@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ledger import authorization, client, days, errors, power
+from ledger import authorization, catalog_rules, client, days, errors, power
 from ledger.errors import Fault
 from ledger.fact import Fact, Touched
 from ledger.state import AuthorizationRow, OrganizationRow, State, TypeRow
@@ -21,12 +21,12 @@ from signing import event
 AUTHORIZATIONS = ("keep", "pass", "end")
 """What becomes of standing authorizations of the predecessor."""
 HANDOVERS_MAX = 50
-TYPES_MAX = 100
+TYPES_MAX = AREAS_MAX = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrganizationSucceeded(Fact):
-    """From a day on one organization has the powers of another, for some types or for all."""
+    """From a day on one organization has the powers of another, for some types and divisions or for all."""
 
     predecessor: str
     successor: str
@@ -35,6 +35,8 @@ class OrganizationSucceeded(Fact):
     since: int
     """The first Beijing day."""
     authorizations: str
+    areas: tuple[str, ...] = ()
+    """Division codes that the licenses lie in; empty: everywhere."""
 
     def touches(self, about: event.Event) -> Touched:
         yield OrganizationRow, self.predecessor
@@ -51,8 +53,8 @@ class OrganizationSucceeded(Fact):
             row = state.get(OrganizationRow, code)
             if row is None:
                 raise errors.NotFound("an organization without a client here: register its client first")
-            if any(self._meets(gone) for gone in power.handovers(row.handed_over)):
-                raise errors.Conflict("an organization has handed these types over already")
+            if any(gone.common(self._handover) for gone in power.handovers(row.handed_over)):
+                raise errors.Conflict("an organization has handed some of it over already")
         if self.since > days.of_instant(about.recorded_at):
             raise errors.Invalid("a succession is recorded when its day has come", field="since")
         heir = state.need(OrganizationRow, self.successor)
@@ -71,29 +73,29 @@ class OrganizationSucceeded(Fact):
             yield Fault("license_types", f"at most {TYPES_MAX} different ones, sorted")
         if self.authorizations not in AUTHORIZATIONS:
             yield Fault("authorizations", f"one of {', '.join(AUTHORIZATIONS)}")
+        if len(self.areas) > AREAS_MAX or list(self.areas) != sorted(set(self.areas)):
+            yield Fault("areas", f"at most {AREAS_MAX} different ones, sorted")
+        if not all(catalog_rules.AREA.fullmatch(area) for area in self.areas):
+            yield Fault("areas", "a division code has six digits")
+        if self.areas and self.authorizations != "keep":
+            yield Fault("authorizations", "what lies in no division is kept when some divisions pass")
 
-    def _meets(self, gone: power.Handover) -> bool:
-        """Whether a succession before concerns a type of this one."""
-        is_for_all = not gone.type_codes or not self.type_codes
-        return is_for_all or bool(set(gone.type_codes) & set(self.type_codes))
+    @property
+    def _handover(self) -> power.Handover:
+        """What passes, from the predecessor."""
+        return power.Handover(self.predecessor, self.since, self.type_codes, self.areas)
 
     def _passed(self, state: State) -> list[str]:
         """What the successor takes over: from the predecessor, and from those it had succeeded."""
-        taken = [power.Handover(self.predecessor, self.since, self.type_codes)]
         row = state.need(OrganizationRow, self.predecessor)
-        for earlier in power.handovers(row.took_over):
-            if self._meets(earlier):
-                both = set(earlier.type_codes) & set(self.type_codes)
-                type_codes = tuple(sorted(both)) or earlier.type_codes or self.type_codes
-                since = max(earlier.since, self.since)
-                taken.append(power.Handover(earlier.organization, since, type_codes))
-        return [one.text() for one in taken]
+        earlier = (one.common(self._handover) for one in power.handovers(row.took_over))
+        return [one.text() for one in (self._handover, *earlier) if one is not None]
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         former = state.need(OrganizationRow, self.predecessor)
         heir = state.need(OrganizationRow, self.successor)
         state.put(replace(heir, took_over=(*heir.took_over, *self._passed(state))))
-        gone = power.Handover(self.successor, self.since, self.type_codes).text()
+        gone = self._handover._replace(organization=self.successor).text()
         state.put(replace(former, handed_over=(*former.handed_over, gone)))
 
 

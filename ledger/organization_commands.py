@@ -61,6 +61,7 @@ class SucceedOrganization(_Settling):
 
     type_codes: tuple[str, ...]
     since: int
+    areas: tuple[str, ...] = ()
 
     def wants(self, vault: Vault) -> Wants:
         wants = super().wants(vault)
@@ -74,6 +75,7 @@ class SucceedOrganization(_Settling):
             type_codes=tuple(sorted(set(self.type_codes))),
             since=self.since,
             authorizations=self.authorizations,
+            areas=tuple(sorted(set(self.areas))),
         )
         return [Draft(fact=made, stream_id=view.vault.ring.registry), *self._settled(view)]
 

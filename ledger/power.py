@@ -53,14 +53,45 @@ class Handover(NamedTuple):
     """The first Beijing day."""
     type_codes: tuple[str, ...]
     """Empty: every type."""
+    areas: tuple[str, ...] = ()
+    """Division codes; empty: everywhere."""
 
     def text(self) -> str:
-        """The rows' spelling."""
-        return f"{self.organization} {self.since} {','.join(self.type_codes) or EVERY}"
+        """The rows' spelling; where it is for everywhere, nothing is said of it."""
+        said = f"{self.organization} {self.since} {','.join(self.type_codes) or EVERY}"
+        return f"{said} {','.join(self.areas)}" if self.areas else said
 
-    def covers(self, type_code: str, day: int) -> bool:
-        """Whether it concerns this type on this day."""
-        return self.since <= day and (not self.type_codes or type_code in self.type_codes)
+    def covers(self, type_code: str, day: int, area: str | None) -> bool:
+        """Whether it concerns this type on this day and in this division; None: wherever it may be."""
+        is_of_type = not self.type_codes or type_code in self.type_codes
+        is_here = not self.areas or (
+            area is not None and any(lies_within(area, outer) for outer in self.areas)
+        )
+        return self.since <= day and is_of_type and is_here
+
+    def common(self, other: Handover) -> Handover | None:
+        """What both concern, from the later day on, as one from the organization of `self`; None: nothing."""
+        type_codes = _common_types(self.type_codes, other.type_codes)
+        areas = _common_areas(self.areas, other.areas)
+        if type_codes is None or areas is None:
+            return None
+        return Handover(self.organization, max(self.since, other.since), type_codes, areas)
+
+
+def _common_types(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Types that are in both, where none stands for all; None: no type is."""
+    if not some or not others:
+        return some or others
+    return tuple(sorted({*some} & {*others})) or None
+
+
+def _common_areas(some: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Divisions that lie in both, where none stands for everywhere; None: nowhere is."""
+    if not some or not others:
+        return some or others
+    inner = {area for area in some if any(lies_within(area, outer) for outer in others)}
+    inner |= {area for area in others if any(lies_within(area, outer) for outer in some)}
+    return tuple(sorted(inner)) or None
 
 
 class Reach(NamedTuple):
@@ -69,7 +100,7 @@ class Reach(NamedTuple):
     taken_over: tuple[Handover, ...] = ()
     """Of whom it succeeded."""
     handed_over: tuple[Handover, ...] = ()
-    """To whom it has handed on: of these types it answers for none, whoever issued them."""
+    """To whom it has handed on: of these types and divisions it answers for none, whoever issued them."""
 
 
 def grants(row: EntrustmentRow | None) -> Iterator[Grant]:
@@ -88,8 +119,13 @@ def grants(row: EntrustmentRow | None) -> Iterator[Grant]:
 def handovers(texts: tuple[str, ...]) -> Iterator[Handover]:
     """The successions in a row of an organization."""
     for text in texts:
-        organization, since, type_codes = text.split(" ")
-        yield Handover(organization, int(since), () if type_codes == EVERY else tuple(type_codes.split(",")))
+        organization, since, type_codes, *areas = text.split(" ")
+        yield Handover(
+            organization,
+            int(since),
+            () if type_codes == EVERY else tuple(type_codes.split(",")),
+            tuple(areas[0].split(",")) if areas else (),
+        )
 
 
 def pair(delegator: str, delegate: str) -> str:
@@ -99,9 +135,14 @@ def pair(delegator: str, delegate: str) -> str:
 
 def lies_within(area: str, outer: str) -> bool:
     """Whether a division lies in another: 350102 in 350100 and in 350000 (GB/T 2260)."""
+    return area.startswith(beginning(outer))
+
+
+def beginning(outer: str) -> str:
+    """The first digits of all divisions that lie in one."""
     while outer.endswith("00"):
         outer = outer[:-2]
-    return area.startswith(outer)
+    return outer
 
 
 def area_of(area_code: str | None, issuer: str) -> str:
@@ -110,23 +151,34 @@ def area_of(area_code: str | None, issuer: str) -> str:
 
 
 def has_succeeded(
-    row: OrganizationRow | None, predecessor: str, *, day: int, type_codes: tuple[str, ...] = ()
+    row: OrganizationRow | None,
+    predecessor: str,
+    *,
+    day: int,
+    type_codes: tuple[str, ...] = (),
+    area: str | None = None,
 ) -> bool:
-    """Whether the organization of `row` succeeded another on a day, for every one of some types."""
+    """Whether the organization of `row` succeeded another on a day, for every one of some types.
+
+    In a division; None: everywhere, which is asked of what lies in none, such as types and grants.
+    """
     taken = [one for one in handovers(() if row is None else row.took_over) if one.since <= day]
     mine = [one for one in taken if one.organization == predecessor]
     if not type_codes:
-        return bool(mine)
-    return all(any(one.covers(type_code, day) for one in mine) for type_code in type_codes)
+        return any(not one.areas for one in mine)
+    return all(any(one.covers(type_code, day, area) for one in mine) for type_code in type_codes)
 
 
-def handed_over(row: OrganizationRow | None, type_codes: tuple[str, ...], *, day: int) -> set[str]:
+def handed_over(
+    row: OrganizationRow | None, type_codes: tuple[str, ...], *, day: int, area: str | None = None
+) -> set[str]:
     """Of some types those for which another has succeeded the organization of `row` by a day.
 
-    Asked wherever powers over licenses and types are: its own, and those that it had taken over.
+    In a division, or everywhere. Asked wherever powers over licenses and types are: its own, and those that
+    it had taken over.
     """
     gone = list(handovers(() if row is None else row.handed_over))
-    return {type_code for type_code in type_codes if any(one.covers(type_code, day) for one in gone)}
+    return {type_code for type_code in type_codes if any(one.covers(type_code, day, area) for one in gone)}
 
 
 def reach(row: OrganizationRow | None, *, day: int) -> Reach:
@@ -168,13 +220,13 @@ def require_issuer(
     """
     if acting is None:
         raise errors.NotTheIssuer(field="issuer")
-    day = days.of_instant(at)
+    day, area = days.of_instant(at), area_of(area_code, issuer)
     if acting != organization:
         known = grants(state.get(EntrustmentRow, pair(acting, organization)))
-        if not any(grant.covers(type_code, area_of(area_code, issuer), day) for grant in known):
+        if not any(grant.covers(type_code, area, day) for grant in known):
             raise errors.NotTheIssuer("issuing is not entrusted for this type, area and day", field="issuer")
     row = state.get(OrganizationRow, acting)
-    if handed_over(row, (type_code,), day=day):
+    if handed_over(row, (type_code,), day=day, area=area):
         raise errors.NotTheIssuer("another organization has taken the type over", field="issuer")
-    if issuer != acting and not has_succeeded(row, issuer, day=day, type_codes=(type_code,)):
+    if issuer != acting and not has_succeeded(row, issuer, day=day, type_codes=(type_code,), area=area):
         raise errors.NotTheIssuer

@@ -56,6 +56,8 @@ class LicenseRow(state.Row):
     """The last valid day and the place of the issue, as `due_key`; None: long-term 长期."""
     endorse_key: int | None
     """So the last day on which the next endorsement is in time; None: none is due."""
+    area: str
+    """The division in which it lies."""
 
     @property
     def expires_on(self) -> int | None:
@@ -150,7 +152,12 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
         assert isinstance(made, license.VersionFact), "the other of the kinds"
         known = rows.get(made.license_ref)
         issued_index = item.index if known is None else known.issued_index
-        due: dict[str, Any] = {"expires_key": due_key(made.valid_to, issued_index)}
+        issuer = about.issuer if known is None else known.issuer
+        assert issuer is not None, "the rule saw an issuer"
+        due: dict[str, Any] = {
+            "expires_key": due_key(made.valid_to, issued_index),
+            "area": power.area_of(made.area_code, issuer),
+        }
         if known is None or made.endorsement_due is not None:
             due["endorse_key"] = due_key(made.endorsement_due, issued_index)
         columns |= due
@@ -166,10 +173,9 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
             rows[made.license_ref] = replace(rows[made.license_ref], **columns)
             continue
         assert isinstance(made, license.LicenseIssued), "the last of the kinds"
-        assert about.issuer is not None, "the rule saw an issuer"
         rows[made.license_ref] = LicenseRow(
             license_ref=made.license_ref,
-            issuer=about.issuer,
+            issuer=issuer,
             type_code=made.type_code,
             issued_index=item.index,
             is_over=False,
@@ -276,13 +282,25 @@ class Lists:
 
 def _answered_for(issuer: str, reach: power.Reach) -> dict[str, list[str]]:
     """The parameters of a list that say which licenses an organization answers for."""
-    whole = [issuer, *(one.organization for one in reach.taken_over if not one.type_codes)]
-    parts = [(one.organization, type_code) for one in reach.taken_over for type_code in one.type_codes]
-    has_nothing = any(not one.type_codes for one in reach.handed_over)
-    issuers = dict.fromkeys([*whole, *(organization for organization, _ in parts)])
+    taken, gone = _limits(reach.taken_over), _limits(reach.handed_over)
+    has_nothing = any(limit[1:] == (power.EVERY, "") for limit in gone)
+    issuers = dict.fromkeys([issuer, *(one.organization for one in reach.taken_over)])
     return {
+        "issuer": [issuer],
         "issuers": [] if has_nothing else list(issuers),
-        "whole": whole,
-        "parts": [f"{organization} {type_code}" for organization, type_code in parts],
-        "gone": [type_code for one in reach.handed_over for type_code in one.type_codes],
+        "of_whom": [limit[0] for limit in taken],
+        "taken_types": [limit[1] for limit in taken],
+        "taken_areas": [limit[2] for limit in taken],
+        "gone_types": [limit[1] for limit in gone],
+        "gone_areas": [limit[2] for limit in gone],
     }
+
+
+def _limits(handovers: Sequence[power.Handover]) -> list[tuple[str, str, str]]:
+    """(organization, type or `*`, first digits of a division or none) of each thing that was handed over."""
+    return [
+        (one.organization, type_code, power.beginning(area))
+        for one in handovers
+        for type_code in one.type_codes or (power.EVERY,)
+        for area in one.areas or ("",)
+    ]

@@ -406,6 +406,11 @@ def test_an_organization_succeeds_another_and_it_is_shown(kept: Kept) -> None:
     )
     assert done["authorizations"] == 0
     shown = kept.json("organizations", "show", heir)
-    assert shown["took_over"] == [{"organization": world.HALL, "since": "2026-01-01", "license_types": []}]
+    whole = {"organization": world.HALL, "since": "2026-01-01", "license_types": [], "areas": []}
+    assert shown["took_over"] == [whole]
     kept.call("organizations", "succeed", world.HALL, heir, status=1)
+    kept.json("organizations", "succeed", world.OPERATOR, heir, "--since", "2026-01-01", "--area", "350102")
+    parts = kept.json("organizations", "show", world.OPERATOR)["handed_over"]
+    assert [one["areas"] for one in parts] == [["350102"]]
+    kept.call("organizations", "show", heir)
     kept.call("organizations", "show", "unknown", status=1)

@@ -361,3 +361,11 @@ def test_a_successor_speaks_for_whom_it_succeeded_of_those_types_alone() -> None
     for members in ({"issuer": None}, {"issuer": ISSUER}, {"issuer": HALL, "type_code": CONDITIONAL}):
         with pytest.raises(errors.NotTheIssuer):
             history.record(declared(coverage_ref=b"e" * 16, **members), stream=REGISTRY, by=OTHER)
+    of_a_district = replace(succession, type_codes=(CONDITIONAL,), areas=("350100",))
+    history.record(of_a_district, stream=REGISTRY, by=None)
+    for area in (None, "350000", "350200"):
+        made = declared(coverage_ref=b"e" * 16, issuer=HALL, type_code=CONDITIONAL, area=area)
+        with pytest.raises(errors.NotTheIssuer):
+            history.record(made, stream=REGISTRY, by=OTHER)
+    made = declared(coverage_ref=b"e" * 16, issuer=HALL, type_code=CONDITIONAL, area="350102")
+    history.record(made, stream=REGISTRY, by=OTHER)

@@ -133,6 +133,10 @@ def test_nobody_hands_over_twice_or_in_a_circle() -> None:
         ({"type_codes": ("11100000MB0143028R999",)}, "license_types"),
         ({"since": TODAY + 1}, "since"),
         ({"authorizations": "drop"}, "authorizations"),
+        ({"areas": ("350102",), "authorizations": "pass"}, "authorizations"),
+        ({"areas": ("350102",), "authorizations": "end"}, "authorizations"),
+        ({"areas": ("350102", "350102")}, "areas"),
+        ({"areas": ("3501",)}, "areas"),
     ],
 )
 def test_a_bad_succession_is_refused_and_the_member_is_named(members: dict[str, Any], field: str) -> None:

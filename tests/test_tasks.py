@@ -96,13 +96,16 @@ def heard(here: Projected, organization: str) -> list[bytes]:
             return shown
 
 
-def succeed(here: Projected, predecessor: str, successor: str, *type_codes: str) -> None:
+def succeed(
+    here: Projected, predecessor: str, successor: str, *type_codes: str, areas: tuple[str, ...] = ()
+) -> None:
     asked = organization_commands.SucceedOrganization(
         actor=here.world.ledger.console,
         predecessor=predecessor,
         successor=successor,
         authorizations="keep",
         type_codes=type_codes,
+        areas=areas,
         since=days.of_instant(wall_clock()),
     )
     here.world.do(asked)
@@ -126,6 +129,17 @@ def test_what_an_organization_has_taken_over_is_in_its_list_and_no_more_in_the_p
     succeed(here, HALL, AUDITOR, BUSINESS_LICENSE)
     assert heard(here, ISSUER) == heard(here, HALL) == []
     assert heard(here, AUDITOR) == [*cards, paper, own, last]
+
+
+def test_a_succession_for_a_district_moves_what_lies_there(here: Projected, organ: Any) -> None:
+    near = here.world.issue(citizen(1), area_code="350102")
+    far = here.world.issue(citizen(1), area_code="350200")
+    at_home = here.world.issue(citizen(1))
+    end(here, organ, 1)
+    succeed(here, ISSUER, HALL, areas=("350100",))
+    assert (heard(here, ISSUER), heard(here, HALL)) == ([far, at_home], [near])
+    succeed(here, HALL, AUDITOR, BUSINESS_LICENSE, areas=("350102",))
+    assert (heard(here, ISSUER), heard(here, HALL), heard(here, AUDITOR)) == ([far, at_home], [], [near])
 
 
 def test_a_succession_for_all_types_moves_the_whole_list(here: Projected, organ: Any) -> None:

@@ -100,6 +100,7 @@ class World:
         co_owner: identifiers.HolderCode | None = None,
         attachments: tuple[attachment.Attached, ...] = (),
         parties: tuple[license_commands.Party, ...] = (),
+        area_code: str | None = None,
         **values: Any,
     ) -> bytes:
         """A new license of `holder`, and of a co-owner; returns its license_ref."""
@@ -111,6 +112,7 @@ class World:
             valid_from=days.parse(valid_from),
             valid_to=None if valid_to is None else days.parse(valid_to),
             issued_on=days.parse(valid_from),
+            area_code=area_code,
         )
         asked = license_commands.IssueLicense(
             actor=self.issuer,

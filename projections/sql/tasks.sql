@@ -16,6 +16,7 @@ CREATE TABLE task_licenses (
     represented_index bigint,
     expires_key bigint,
     endorse_key bigint,
+    area text NOT NULL,
     PRIMARY KEY (partition, license_ref)
 ) WITH (fillfactor = 90);
 CREATE INDEX task_licenses_by_holder ON task_licenses (partition, stream_id);
@@ -62,8 +63,14 @@ CROSS JOIN LATERAL (
     WHERE partition = %(partition)b AND issuer = named.organization
       AND {marked} AND NOT is_over
       AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
-      AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
-      AND NOT type_code = ANY(%(gone)b::text[])
+      AND (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
+          SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
+              AS taken (organization, type_code, area)
+          WHERE taken.organization = task_licenses.issuer
+            AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
+      AND NOT EXISTS (
+          SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
+          WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area))
     ORDER BY issued_index LIMIT %(limit)b
 ) AS one
 ORDER BY one.issued_index LIMIT %(limit)b
@@ -75,8 +82,14 @@ CROSS JOIN LATERAL (
     SELECT * FROM task_licenses
     WHERE partition = %(partition)b AND issuer = named.organization
       AND {key} IS NOT NULL AND NOT is_over AND {key} BETWEEN %(since)b AND %(until)b
-      AND (issuer = ANY(%(whole)b::text[]) OR issuer || ' ' || type_code = ANY(%(parts)b::text[]))
-      AND NOT type_code = ANY(%(gone)b::text[])
+      AND (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
+          SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
+              AS taken (organization, type_code, area)
+          WHERE taken.organization = task_licenses.issuer
+            AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
+      AND NOT EXISTS (
+          SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
+          WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area))
     ORDER BY {key} LIMIT %(limit)b
 ) AS one
 ORDER BY one.{key} LIMIT %(limit)b
