@@ -187,6 +187,7 @@ def definition(said: models_catalog.Definition, *, type_code: str) -> dict[str, 
         "number_scope": said.number_scope,
         "parties": tuple((rule.role, rule.file, rule.key, rule.consent) for rule in said.parties),
         "holder_end": said.holder_end,
+        "renewal_window_days": said.renewal_window_days,
     } | (
         {}
         if endorsement is None
@@ -274,6 +275,7 @@ def told(made: catalog.LicenseTypeRegistered) -> answers.Json:
             "past_due": made.endorsement_past_due,
         },
         "holder_end": made.holder_end,
+        "renewal_window_days": made.renewal_window_days,
     }
 
 

@@ -150,6 +150,7 @@ def _license(
         # A version that was opened before may hold what an erased party's was.
         told = now.field_names if now.version_index == row.version_index else row.field_names
         opened = {name: version.salted[name][1] for name in told if name in version.salted}
+    rules = served.reader.row(state.TypeRulesRow, row.type_code)
     return {
         **answers.license_now(served, row, at=at),
         "roles": list(roles),
@@ -157,6 +158,6 @@ def _license(
         "fields": opened or None,
         "reminders": [
             {"kind": one.kind, "day": days.text(one.day), "days_left": one.days_left}
-            for one in reminder.reminders(row, at=at)
+            for one in reminder.reminders(row, rules, at=at)
         ],
     }

@@ -114,6 +114,12 @@ class Definition(models.Strict):
     parties: list[PartyRule] = Field(default_factory=list, max_length=len(catalog_rules.ROLES))
     endorsement: Endorsement | None = None
     holder_end: Literal["cancel", "keep", "lapse"] = "cancel"
+    renewal_window_days: int | None = Field(
+        None,
+        ge=0,
+        le=catalog_rules.WINDOW_DAYS_MAX,
+        description="So many days before its last valid day a license is renewed 延续; null: at any time",
+    )
 
 
 class NewType(models.Strict):

@@ -57,6 +57,9 @@ class ReminderShown(models_answers.Answer):
     status: str = Field(description="By record or by date, as of now")
     day: str = Field(description="The last Beijing day: of validity, or for the endorsement")
     days_left: int = Field(description="0 on that day; less than 0: so many days past it")
+    renewable_from: str | None = Field(
+        description="The first day on which it may be renewed 延续, where its type says so; null: any"
+    )
 
 
 class Reminders(models_answers.Answer):

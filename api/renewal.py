@@ -16,6 +16,7 @@ router = routes.router(versions=True)
 _REFUSALS = (
     errors.LicenseNotFound,
     errors.StatusConflict,
+    errors.RenewalTooEarly,
     errors.Conflict,
     errors.NotTheIssuer,
     errors.CaseNumberUnfit,

@@ -10,14 +10,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, answers, models_tasks, routes, service
-from ledger import days, license, power, state
+from ledger import days, license, power, state, version
 from projections import tasks
 from signing import ids
 
 router = routes.router()
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Kind = Annotated[tasks.Reminded, Query(description="The last valid day, or the last for an endorsement 年检")]
-Ahead = Annotated[int, Query(ge=0, le=366, description="So many days from the first on: 90, 60, 30")]
+Ahead = Annotated[
+    int | None,
+    Query(
+        ge=0,
+        le=366,
+        description="So many days from the first on: 90, 60, 30. When absent: by each type's renewal window"
+        " 延续办理期限, or else 90",
+    ),
+]
 First = Annotated[
     str | None,
     Query(
@@ -86,7 +94,7 @@ async def reminders(
     request: Request,
     kind: Kind = "expiry",
     first: First = None,
-    ahead_days: Ahead = 90,
+    ahead_days: Ahead = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     at_least: acts.AtLeast = None,
@@ -101,17 +109,19 @@ async def reminders(
         served.views.wait_for(wanted, name="tasks")
         at = served.moment()
         begins = days.of_instant(at) if asked_first is None else asked_first
+        last = None if ahead_days is None else begins + ahead_days
         page = served.views.tasks.reminders(
             asking.organization,
             kind,
             first=begins,
-            last=begins + ahead_days,
+            last=last,
             reach=_reach(served, asking, at),
             limit=limit,
             cursor=cursor,
         )
         shown = [_reminder(served, row, kind, at) for row in page.rows]
-        said = {"kind": kind, "first": days.text(begins), "last": days.text(begins + ahead_days)}
+        ends = served.views.tasks.last_reminded(kind, begins) if last is None else last
+        said = {"kind": kind, "first": days.text(begins), "last": days.text(ends)}
         return {"through": page.through, **said, "reminders": shown, "cursor": page.cursor}
 
     return routes.answer(await served.read(look))
@@ -136,8 +146,15 @@ def _license(served: service.Service, row: tasks.LicenseRow, at: int) -> answers
 def _reminder(served: service.Service, row: tasks.LicenseRow, kind: str, at: int) -> answers.Json:
     day = row.expires_on if kind == "expiry" else row.endorsement_due
     assert day is not None, "a license of the list has the day"
-    left = day - days.of_instant(at)
-    return {**_license(served, row, at), "day": days.text(day), "days_left": left}
+    left, first = day - days.of_instant(at), None
+    if kind == "expiry":
+        first = version.renewable_from(served.reader.row(state.TypeRulesRow, row.type_code), day)
+    told = {"day": days.text(day), "days_left": left}
+    return {
+        **_license(served, row, at),
+        **told,
+        "renewable_from": None if first is None else days.text(first),
+    }
 
 
 def _ending(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:

@@ -60,6 +60,8 @@ class _Definition(Fact, is_topic=False):
     """JSON text, a subset of JSON Schema (`field_schema.py`)."""
     short_names: tuple[tuple[str, str], ...] = ()
     """(field, GB/T 36903 short name without the prefix KZ_)."""
+    renewal_window_days: int | None = None
+    """So many days before its last valid day a license may be renewed; null: at any time."""
 
     def touches(self, about: event.Event) -> Touched:
         return ((TypeRow, self.type_code), (TypeRulesRow, self.type_code))
@@ -102,6 +104,7 @@ class _Definition(Fact, is_topic=False):
             endorsement_past_due=self.endorsement_past_due,
             holder_end=self.holder_end,
             field_schema=self.field_schema,
+            renewal_window_days=self.renewal_window_days,
         )
 
 
@@ -112,6 +115,7 @@ _ASKS_NOTHING: dict[str, Any] = {
     "endorsement_cycle": None,
     "holder_end": "cancel",
     "field_schema": None,
+    "renewal_window_days": None,
 }
 """Members of a definition that asks nothing of its licenses."""
 

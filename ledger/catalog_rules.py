@@ -38,6 +38,8 @@ ISSUER_LEVELS = {
 """证照颁发机构级别: code, and the texts seen with it."""
 TYPE_CODE_LENGTH = 21
 FIELDS_MAX = 95
+WINDOW_DAYS_MAX = 3660
+"""A renewal begins at most ten years ahead."""
 NAME_LENGTH_MAX = 256
 AREA = re.compile(r"[1-9][0-9]{5}")
 _SHORT_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,31}")
@@ -101,6 +103,8 @@ class Definition(Protocol):
     def field_schema(self) -> str | None: ...
     @property
     def short_names(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def renewal_window_days(self) -> int | None: ...
 
 
 def faults_of(definition: Definition) -> list[Fault]:
@@ -165,6 +169,9 @@ def _choices(definition: Definition) -> Iterator[Fault]:
         validity.parse(definition.validity_rule)
     except ValueError as error:
         yield Fault("validity_rule", str(error))
+    window = definition.renewal_window_days
+    if window is not None and not 0 <= window <= WINDOW_DAYS_MAX:
+        yield Fault("renewal_window_days", f"0 to {WINDOW_DAYS_MAX} days, or none")
 
 
 def _levels(definition: Definition) -> Iterator[Fault]:

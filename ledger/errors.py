@@ -143,6 +143,14 @@ class StatusConflict(Conflict):
     title_zh = "证照状态不允许此变更"
 
 
+class RenewalTooEarly(Conflict):
+    """The type says how long before its last day a license is renewed, and that day has not come."""
+
+    type = "renewal-too-early"
+    title = "The license is not to be renewed yet"
+    title_zh = "未到延续办理期限"
+
+
 class VersionMoved(Conflict):
     """The license got another version while its values were being compared."""
 

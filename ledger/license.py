@@ -270,6 +270,8 @@ class LicenseRenewed(NextVersion):
     def allow(self, about: event.Event, state: State) -> None:
         super().allow(about, state)
         _require_previous(self)
+        row, rules = state.need(LicenseRow, self.license_ref), state.get(TypeRulesRow, self.type_code)
+        version.require_window(rules, row.valid_to, at=about.recorded_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,11 +287,8 @@ class LicenseReplaced(NextVersion):
         row = state.need(LicenseRow, self.license_ref)
         if (self.valid_from, self.valid_to) != (row.valid_from, row.valid_to):
             raise errors.Invalid("a replacement keeps the term", field="valid_to")
-        if self.cause not in REPLACEMENT_CAUSES:
-            raise errors.Invalid(f"a cause is one of {', '.join(REPLACEMENT_CAUSES)}", field="cause")
-
-
-REPLACEMENT_CAUSES = ("lost", "damaged", "renewed-form")
+        if self.cause not in version.REPLACEMENT_CAUSES:
+            raise errors.Invalid(f"a cause is one of {', '.join(version.REPLACEMENT_CAUSES)}", field="cause")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ VERSIONS = (
     "migration_022",
     "migration_024",
     "migration_026",
+    "migration_029",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

@@ -106,6 +106,8 @@ class TypeRulesRow(Row):
     holder_end: str
     """When the holder ends: `cancel`, `keep` or `lapse`."""
     field_schema: str | None
+    renewal_window_days: int | None = None
+    """So many days before its last valid day a license is renewed, and reminded of; None: at any time."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ledger import attachment, catalog_rules, days, errors, party
-from ledger.state import TypeRow
+from ledger.state import TypeRow, TypeRulesRow
 
 FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 PREVIOUS_ID = "@previous_license_id"
@@ -15,6 +15,7 @@ RESERVED_FIELDS = (
 )
 """Fields that the ledger gives a license beside those of its type."""
 FIELDS_MAX = 100
+REPLACEMENT_CAUSES = ("lost", "damaged", "renewed-form")
 DAY_MIN, DAY_MAX = days.parse("1900-01-01"), days.parse("2200-12-31")
 
 
@@ -51,3 +52,16 @@ def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
         known = name in type_row.field_names if type_row.field_names else FIELD_NAME.fullmatch(name)
         if not known:
             raise errors.FieldUnknown(field=f"fields.{name}" if FIELD_NAME.fullmatch(name) else "fields")
+
+
+def require_window(rules: TypeRulesRow | None, valid_to: int | None, *, at: int) -> None:
+    """Nothing when a license that is valid until a day may be renewed now; raises RenewalTooEarly."""
+    first = renewable_from(rules, valid_to)
+    if first is not None and days.of_instant(at) < first:
+        raise errors.RenewalTooEarly(renewable_from=days.text(first))
+
+
+def renewable_from(rules: TypeRulesRow | None, valid_to: int | None) -> int | None:
+    """The first day on which a license of a type may be renewed; None: any."""
+    window = None if rules is None else rules.renewal_window_days
+    return None if window is None or valid_to is None else valid_to - window

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 from ledger import (
+    catalog,
     correction,
     ending,
     endorsement,
@@ -21,6 +22,7 @@ from ledger import (
     license,
     naming,
     power,
+    reminder,
     representation,
     state,
 )
@@ -89,15 +91,26 @@ class HolderRow(state.Row):
     end_kind: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class WindowRow(state.Row):
+    """A type that says, or once said, how long before their end its licenses are renewed."""
+
+    table = "task_types"
+    type_code: str
+    window_days: int | None
+
+
 class Tasks:
     """The projection `tasks`."""
 
     name: ClassVar[str] = "tasks"
     version: ClassVar[int] = db.VERSIONS["tasks"]
-    tables: ClassVar[tuple[str, ...]] = ("task_licenses", "task_holders")
+    tables: ClassVar[tuple[str, ...]] = ("task_licenses", "task_holders", "task_types")
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Change the rows that the facts name: runs of license facts between facts about holders."""
+        defined = {row.type_code: row for item in happened if (row := _window(item.fact)) is not None}
+        work.save(list(defined.values()))
         run: list[Happened] = []
         for item in happened:
             if isinstance(item.fact, _OF_LICENSES):
@@ -209,6 +222,15 @@ def _apply_to_holder(work: db.Work, item: Happened) -> None:
     work.run(sql.load("tasks")["end"], (*told, work.partition, stream_id))
 
 
+def _window(made: fact.Fact) -> WindowRow | None:
+    """What a definition of a type says of renewals, unless it is the first and says nothing."""
+    if isinstance(made, catalog.LicenseTypeRevised) or (
+        isinstance(made, catalog.LicenseTypeRegistered) and made.renewal_window_days is not None
+    ):
+        return WindowRow(type_code=made.type_code, window_days=made.renewal_window_days)
+    return None
+
+
 def _ref(made: fact.Fact) -> bytes:
     ref: bytes = made.license_ref  # type: ignore[attr-defined]
     return ref
@@ -250,26 +272,37 @@ class Lists:
         kind: Reminded,
         *,
         first: int,
-        last: int,
+        last: int | None,
         reach: power.Reach = _ALONE,
         limit: int = 100,
         cursor: str | None = None,
     ) -> paging.Page[LicenseRow]:
-        """Licenses that have not ended and of which something is due between two days, the nearest first."""
+        """Licenses that have not ended and of which something is due between two days, the nearest first.
+
+        Without a last day: as long after the first as the type of each says, or else 90 days.
+        """
         key = "expires_key" if kind == "expiry" else "endorse_key"
         listed = listing.listing("tasks", "reminders", LicenseRow, index=key, key=key)
-        begins, ends = max(0, first), max(0, last)
+        begins, ends = max(0, first), max(0, self.last_reminded(kind, first) if last is None else last)
+        span = {"by_window": last is None and kind == "expiry", "first": first, "ahead": reminder.AHEAD_DAYS}
         return listing.page(
             self._database,
             self._cursors,
             listed,
-            _answered_for(issuer, reach),
-            of=["tasks", "reminders", kind, issuer],
+            {**_answered_for(issuer, reach), **span},
+            of=["tasks", "reminders", kind, issuer, last is None],
             first=paging.Bounds(since=begins << _ISSUED_BITS, until=((ends + 1) << _ISSUED_BITS) - 1),
             is_by_index=False,
             limit=limit,
             cursor=cursor,
         )
+
+    def last_reminded(self, kind: Reminded, first: int) -> int:
+        """The last day that may be reminded of on `first`, by any type."""
+        if kind == "endorsement":
+            return first + reminder.AHEAD_DAYS
+        ((longest,),) = self._database.read(sql.load("tasks")["longest_window"], (self._database.partition,))
+        return first + max(reminder.AHEAD_DAYS, longest or 0)
 
     def _page(
         self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None

@@ -87,6 +87,8 @@ def test_a_definition_that_asks_nothing_leaves_no_rules() -> None:
         ({"parties": (("holder", "not-in-file", "own", "all"),)}, ["parties[0]"]),
         ({"endorsement_cycle": "P0Y", "endorsement_grace": "1M"}, ["endorsement_cycle", "endorsement_grace"]),
         ({"endorsement_past_due": "revoked"}, ["endorsement_past_due"]),
+        ({"renewal_window_days": -1}, ["renewal_window_days"]),
+        ({"renewal_window_days": 3661}, ["renewal_window_days"]),
         ({"field_schema": "{}"}, ["field_schema.type"]),
         ({"field_schema": SCHEMA, "fields": (("name", "名称"),)}, ["field_schema.properties"]),
     ],

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger import days, errors, license, mark
+from ledger import catalog, days, errors, license, mark
 from ledger.state import LicenseRow
-from tests.history import REF, History, begun, version
+from tests.history import FREE, REF, REGISTRY, History, begun, registered_type, version
 
 NAMES = ("@license_id", license.PREVIOUS_ID, "domicile", "name")
 
@@ -46,6 +46,29 @@ def test_a_renewal_is_the_next_version_and_begins_a_serial() -> None:
     assert row(history).valid_to == days.parse("2031-12-31")
     history.record(version(license.LicenseAmended, version=4))
     assert license.serial_number(row(history)) == 2
+
+
+@pytest.mark.parametrize(("early", "is_refused"), [(31, True), (30, False), (0, False), (-5, False)])
+def test_a_renewal_begins_so_long_before_the_last_day_as_the_type_says(early: int, is_refused: bool) -> None:
+    last = days.parse("2026-12-31")
+    history = issued(valid_to=last)
+    definition = vars(registered_type(FREE, "unconditional")) | {"renewal_window_days": 30}
+    history.record(catalog.LicenseTypeRevised(**definition), stream=REGISTRY, by=None)
+    asked, at = renewed(valid_to=days.parse("2031-12-31")), days.start(last - early)
+    if not is_refused:
+        history.record(asked, at=at)
+        return
+    with pytest.raises(errors.RenewalTooEarly) as refused:
+        history.record(asked, at=at)
+    assert refused.value.extra == {"renewable_from": "2026-12-01"}
+    history.record(version(license.LicenseAmended, version=2, valid_to=last), at=at)
+
+
+def test_a_license_without_an_end_is_renewed_at_any_time() -> None:
+    history = issued()
+    definition = vars(registered_type(FREE, "unconditional")) | {"renewal_window_days": 0}
+    history.record(catalog.LicenseTypeRevised(**definition), stream=REGISTRY, by=None)
+    history.record(renewed())
 
 
 def test_a_serial_without_a_further_version_can_be_renewed() -> None:

@@ -35,6 +35,12 @@ CREATE TABLE task_holders (
     ended_at bigint,
     end_kind text,
     PRIMARY KEY (partition, stream_id)
+);
+CREATE TABLE task_types (
+    partition integer NOT NULL,
+    type_code text NOT NULL,
+    window_days bigint,
+    PRIMARY KEY (partition, type_code)
 )
 
 -- end --
@@ -82,6 +88,9 @@ CROSS JOIN LATERAL (
     SELECT * FROM task_licenses
     WHERE partition = %(partition)b AND issuer = named.organization
       AND {key} IS NOT NULL AND NOT is_over AND {key} BETWEEN %(since)b AND %(until)b
+      AND (NOT %(by_window)b::boolean OR {key} >> 40 <= %(first)b::bigint + coalesce(
+          (SELECT w.window_days FROM task_types w
+           WHERE w.partition = %(partition)b AND w.type_code = task_licenses.type_code), %(ahead)b::bigint))
       AND (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
           SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
               AS taken (organization, type_code, area)
@@ -93,3 +102,7 @@ CROSS JOIN LATERAL (
     ORDER BY {key} LIMIT %(limit)b
 ) AS one
 ORDER BY one.{key} LIMIT %(limit)b
+
+-- longest_window --
+-- How long before their end the licenses of any type are renewed at most.
+SELECT max(window_days) FROM task_types WHERE partition = %b
