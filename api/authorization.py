@@ -51,7 +51,7 @@ async def grant(request: Request, body: examples.GrantBody, key: acts.Idempotenc
         requester=acts.organization(body.requester, field="requester"),
         holder=None if body.holder is None else acts.holder(body.holder),
         evidence=body.evidence,
-        representative=_representative(body),
+        representative=representative(body.representative),
         entrusted_by=None
         if body.entrusted_by is None
         else acts.organization(body.entrusted_by, field="entrusted_by"),
@@ -204,9 +204,9 @@ def _listed(row: files.AuthorizationRow, at: int) -> answers.Json:
     return {**answers.authorization_now(made, at=at), "uses_today": None}
 
 
-def _representative(said: models.Grant) -> tuple[bytes, identifiers.HolderCode] | None:
+def representative(said: models.Representative | None) -> tuple[bytes, identifiers.HolderCode] | None:
     """By which license somebody represents the holder, and who it is."""
-    if said.representative is None:
+    if said is None:
         return None
-    person = acts.holder(said.representative, field="representative")
-    return ids.parse(said.representative.license_ref), person
+    person = acts.holder(said, field="representative")
+    return ids.parse(said.license_ref), person

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models_authorization, routes, service
+from api import acts, answers, authorization, examples, models_authorization, routes, service
 from ledger import consent_commands, errors
 
 router = routes.router()
@@ -27,6 +27,7 @@ router = routes.router()
             errors.CaseNumberUnfit,
             errors.HolderErasedConflict,
             errors.HolderContestedConflict,
+            errors.NotTheRepresentative,
         ),
     ),
 )
@@ -41,6 +42,7 @@ async def join(
         authorization_ref=acts.ref(authorization_ref, absent=errors.AuthorizationNotFound),
         holder=acts.holder(body.holder),
         evidence=body.evidence,
+        representative=authorization.representative(body.representative),
     )
     (item,) = await served.record(asked)
     return routes.answer(answers.authorization_changed(item))

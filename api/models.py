@@ -271,6 +271,7 @@ class Join(Act):
 
     holder: Holder
     evidence: Evidence
+    representative: Representative | None = None
 
 
 class SearchAuthorizations(Strict):

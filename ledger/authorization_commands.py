@@ -71,18 +71,12 @@ class GrantAuthorization(Command):
             },
             lookups=[holder_lookup(vault, self.holder)] if self.holder is not None else [],
         )
-        if self.representative is not None:
-            license_ref, person = self.representative
-            wants.rows |= {(LicenseRow, license_ref), (RepresentationRow, license_ref)}
-            wants.lookups.append(holder_lookup(vault, person))
+        want_representative(wants, self.representative, vault)
         return wants
 
     def reads(self, view: View) -> Reads:
         reads = Reads(rows={(StreamRow, self._requester_stream(view))})
-        if self.representative is not None:
-            person = view.entry(holder_lookup(view.vault, self.representative[1]))
-            if person is not None:
-                reads.rows.add((StreamRow, person.stream_id))
+        read_representative(reads, self.representative, view)
         entry = view.entry(holder_lookup(view.vault, self.holder)) if self.holder is not None else None
         stream_id = self._requester_stream(view) if self.holder is None else entry and entry.stream_id
         if stream_id:
@@ -112,7 +106,7 @@ class GrantAuthorization(Command):
             evidence_digest=digest,
             use_code_digest=use_code_digest(self.use_code, suite=suite) if self.holder is not None else None,
             entrusted_by=self.entrusted_by,
-            representative=self._representative(view),
+            representative=speaking(self.representative, view),
             represents_by=None if self.representative is None else self.representative[0],
             **vars(scope),
         )
@@ -123,15 +117,6 @@ class GrantAuthorization(Command):
             seals.append(("evidence", stream_id, [salt, self.evidence]))
         return [Draft(fact=made, stream_id=stream_id, seals=tuple(seals))]
 
-    def _representative(self, view: View) -> bytes | None:
-        """The stream of who consents for the holder; raises NotTheRepresentative for a code nobody has."""
-        if self.representative is None:
-            return None
-        entry = view.entry(holder_lookup(view.vault, self.representative[1]))
-        if entry is None:
-            raise errors.NotTheRepresentative(field="representative")
-        return entry.stream_id
-
     def _requester_stream(self, view: View) -> bytes:
         row = view.state.get(OrganizationRow, self.requester)
         return self.new_requester_stream if row is None else row.stream_id
@@ -140,6 +125,35 @@ class GrantAuthorization(Command):
         """The requester's stream needs its data key when it begins here."""
         if view.state.get(OrganizationRow, self.requester) is None:
             view.effects.keys.append(view.vault.new_data_key(stream_id))
+
+
+Representative = tuple[bytes, HolderCode]
+"""法定代表人 who consents for a body: by which of its licenses, and who it is."""
+
+
+def want_representative(wants: Wants, said: Representative | None, vault: Vault) -> None:
+    """Nothing; `wants` has what a consent by a representative looks up."""
+    if said is not None:
+        license_ref, person = said
+        wants.rows |= {(LicenseRow, license_ref), (RepresentationRow, license_ref)}
+        wants.lookups.append(holder_lookup(vault, person))
+
+
+def read_representative(reads: Reads, said: Representative | None, view: View) -> None:
+    """Nothing; `reads` has the representative's own row."""
+    person = None if said is None else view.entry(holder_lookup(view.vault, said[1]))
+    if person is not None:
+        reads.rows.add((StreamRow, person.stream_id))
+
+
+def speaking(said: Representative | None, view: View) -> bytes | None:
+    """The stream of who consents for a body; raises NotTheRepresentative for a code that nobody has."""
+    if said is None:
+        return None
+    entry = view.entry(holder_lookup(view.vault, said[1]))
+    if entry is None:
+        raise errors.NotTheRepresentative(field="representative")
+    return entry.stream_id
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Consent of further parties 共同授权: who holds a license with others joins the authorization of one.
 
 A type says per role whether the consent of any or of all is needed. The first party's authorization names
-requester and scope; the others join it, each on evidence, and whoever withdraws it ends it for all.
+requester and scope; the others join it, each on evidence, and whoever withdraws it ends it for all. Where a
+representative joined for a body, that consent is over when somebody else represents it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import client, errors, holder
+from ledger import client, errors, holder, representation
 from ledger.fact import Fact, Touched
 from ledger.state import AuthorizationRow, State, StreamRow, altered
 from signing import event, ids
@@ -26,9 +27,14 @@ class ConsentJoined(Fact):
     authorization_ref: bytes
     evidence_digest: bytes
     """Digest of the evidence of consent, with a sealed salt."""
+    representative: bytes | None = None
+    represents_by: bytes | None = None
+    """The stream of who consents for a body 法定代表人, and by which of its licenses."""
 
     def touches(self, about: event.Event) -> Touched:
-        return ((AuthorizationRow, self.authorization_ref), (StreamRow, about.stream_id))
+        yield AuthorizationRow, self.authorization_ref
+        yield StreamRow, about.stream_id
+        yield from representation.touched_by(self.represents_by, self.representative)
 
     def allow(self, about: event.Event, state: State) -> None:
         row = state.get(AuthorizationRow, self.authorization_ref)
@@ -48,7 +54,13 @@ class ConsentJoined(Fact):
             raise errors.Conflict(f"at most {JOINED_MAX} join")
         if about.client is not None and about.operator_ref is None:
             raise errors.Invalid("attested consent names its operator", field="operator")
+        representation.allow_consent(self.represents_by, self.representative, about, state, mode=row.mode)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(AuthorizationRow, self.authorization_ref)
         state.put(altered(row, joined=(*row.joined, ids.text(about.stream_id))))
+        if self.represents_by is not None and self.representative is not None:
+            root = representation.Root(
+                self.representative, self.authorization_ref, row.valid_until, about.stream_id
+            )
+            representation.take_root(self.represents_by, root, state, at=about.recorded_at)

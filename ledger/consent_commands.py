@@ -6,7 +6,14 @@ import secrets
 from dataclasses import dataclass, field
 
 from ledger import consent, errors
-from ledger.authorization_commands import EVIDENCE_SALT_BYTES, evidence_digest
+from ledger.authorization_commands import (
+    EVIDENCE_SALT_BYTES,
+    Representative,
+    evidence_digest,
+    read_representative,
+    speaking,
+    want_representative,
+)
 from ledger.command import Command, Reads, View, Wants
 from ledger.fact import Draft
 from ledger.identifiers import HolderCode
@@ -22,24 +29,34 @@ class JoinConsent(Command):
     authorization_ref: bytes
     holder: HolderCode
     evidence: str
+    representative: Representative | None = None
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(EVIDENCE_SALT_BYTES))
 
     def wants(self, vault: Vault) -> Wants:
-        return Wants(
+        wants = Wants(
             rows={(AuthorizationRow, self.authorization_ref)}, lookups=[holder_lookup(vault, self.holder)]
         )
+        want_representative(wants, self.representative, vault)
+        return wants
 
     def reads(self, view: View) -> Reads:
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None:
             return Reads()
-        return Reads(rows={(StreamRow, entry.stream_id)}, data_keys={entry.stream_id})
+        reads = Reads(rows={(StreamRow, entry.stream_id)}, data_keys={entry.stream_id})
+        read_representative(reads, self.representative, view)
+        return reads
 
     def decide(self, view: View) -> list[Draft]:
         entry = view.entry(holder_lookup(view.vault, self.holder))
         if entry is None:
             raise errors.NotFound("no holder under this code")
         digest = evidence_digest(self.salt, evidence=self.evidence, suite=view.vault.suite)
-        made = consent.ConsentJoined(authorization_ref=self.authorization_ref, evidence_digest=digest)
+        made = consent.ConsentJoined(
+            authorization_ref=self.authorization_ref,
+            evidence_digest=digest,
+            representative=speaking(self.representative, view),
+            represents_by=None if self.representative is None else self.representative[0],
+        )
         seals = (("evidence", entry.stream_id, [self.salt, self.evidence]),)
         return [Draft(fact=made, stream_id=entry.stream_id, seals=seals)]

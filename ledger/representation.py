@@ -34,12 +34,15 @@ class Root(NamedTuple):
     representative: bytes
     authorization_ref: bytes
     valid_until: int | None
+    joined: bytes | None = None
+    """The stream of the body that joined another's authorization by it; None: the authorization itself."""
 
     @property
     def text(self) -> str:
         """The line in decision state."""
         until = "-" if self.valid_until is None else str(self.valid_until)
-        return f"{ids.text(self.representative)} {ids.text(self.authorization_ref)} {until}"
+        said = f"{ids.text(self.representative)} {ids.text(self.authorization_ref)} {until}"
+        return said if self.joined is None else f"{said} {ids.text(self.joined)}"
 
 
 def representatives(row: RepresentationRow | None) -> tuple[bytes, ...]:
@@ -51,10 +54,11 @@ def roots(row: RepresentationRow | None, *, at: int) -> list[Root]:
     """The consents that rest on a representative's word and are not over by the clock."""
     found = []
     for line in () if row is None else row.rooted:
-        representative, ref, until = line.split(" ")
+        representative, ref, until, *joined = line.split(" ")
         valid_until = None if until == "-" else int(until)
         if valid_until is None or at < valid_until:
-            found.append(Root(ids.parse(representative), ids.parse(ref), valid_until))
+            stream_id = ids.parse(joined[0]) if joined else None
+            found.append(Root(ids.parse(representative), ids.parse(ref), valid_until, stream_id))
     return found
 
 
@@ -64,10 +68,17 @@ def of_parties(parties: Iterable[tuple[str, bytes]]) -> tuple[bytes, ...]:
 
 
 def ended_by(row: RepresentationRow | None, present: Sequence[bytes], *, at: int) -> tuple[bytes, ...]:
-    """The consents that end when only those `present` represent the holder, sorted."""
-    return tuple(
-        sorted(one.authorization_ref for one in roots(row, at=at) if one.representative not in present)
-    )
+    """The authorizations that end when only those `present` represent the holder, sorted."""
+    gone = (one for one in roots(row, at=at) if one.representative not in present)
+    return tuple(sorted(one.authorization_ref for one in gone if one.joined is None))
+
+
+def parted_by(
+    row: RepresentationRow | None, present: Sequence[bytes], *, at: int
+) -> tuple[tuple[bytes, bytes], ...]:
+    """The consents to others' authorizations that end then, sorted: (authorization, stream that joined)."""
+    gone = (one for one in roots(row, at=at) if one.representative not in present)
+    return tuple(sorted((one.authorization_ref, one.joined) for one in gone if one.joined is not None))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +94,15 @@ class RepresentationChanged(Fact):
     """Streams of representatives, sorted."""
     ended: tuple[bytes, ...]
     """Authorizations that are over with this."""
+    is_reason: bool = False
+    """Whether uses of these are told so; by what was recorded before, they are told as withdrawn."""
+    parted: tuple[tuple[bytes, bytes], ...] = ()
+    """(authorization, stream): consents to others' authorizations that are over with this."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
         yield RepresentationRow, self.license_ref
-        for authorization_ref in self.ended:
+        for authorization_ref in (*self.ended, *(ref for ref, _ in self.parted)):
             yield AuthorizationRow, authorization_ref
 
     def allow(self, about: event.Event, state: State) -> None:
@@ -102,6 +117,8 @@ class RepresentationChanged(Fact):
             raise errors.Invalid("representatives are sorted, each once", field="parties")
         if self.ended != ended_by(known, self.present, at=about.recorded_at):
             raise errors.Conflict("not what rests on the word of those who represented the holder")
+        if self.parted != parted_by(known, self.present, at=about.recorded_at):
+            raise errors.Conflict("not what those who represented the holder have joined")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         known = state.get(RepresentationRow, self.license_ref)
@@ -115,7 +132,11 @@ class RepresentationChanged(Fact):
         )
         for authorization_ref in self.ended:
             row = state.need(AuthorizationRow, authorization_ref)
-            state.put(altered(row, is_withdrawn=True))
+            is_told = self.is_reason and not row.is_withdrawn
+            state.put(altered(row, is_withdrawn=True, is_unrepresented=row.is_unrepresented or is_told))
+        for authorization_ref, stream_id in self.parted:
+            row, gone = state.need(AuthorizationRow, authorization_ref), ids.text(stream_id)
+            state.put(altered(row, joined=tuple(one for one in row.joined if one != gone)))
 
 
 def touched_by(license_ref: bytes | None, representative: bytes | None) -> Touched:

@@ -47,5 +47,7 @@ def with_change(view: View, draft: Draft) -> list[Draft]:
         former=former,
         present=present,
         ended=representation.ended_by(known, present, at=view.at),
+        is_reason=True,
+        parted=representation.parted_by(known, present, at=view.at),
     )
     return [draft, Draft(fact=changed, stream_id=draft.stream_id, effective_at=draft.effective_at)]

@@ -244,6 +244,8 @@ class AuthorizationRow(Scoped, OfAuthorization, Row):
     uses_day: int = 0
     """The Beijing day that `uses_today` counts; kept while there is a cap a day."""
     uses_today: int = 0
+    is_unrepresented: bool = False
+    """Whether it is over because somebody else represents the body now than who consented for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,6 +33,7 @@ ALWAYS_DISCLOSED = "@license_id"
 NATIONAL_CODES: dict[str, str | None] = {
     "not-authorized": "100",
     "authorization-withdrawn": "100",
+    "representative-changed": "100",
     "authorization-not-started": "100",
     "authorization-ended": "100",
     "item-not-covered": "100",
@@ -83,7 +84,7 @@ class Asked(NamedTuple):
 def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: int = 1) -> str | None:
     """The first reason why `row` does not permit `uses` more uses at `at`; None when it does."""
     if row.is_withdrawn:
-        return "authorization-withdrawn"
+        return "representative-changed" if row.is_unrepresented else "authorization-withdrawn"
     if at < row.valid_from:
         return "authorization-not-started"
     if row.valid_until is not None and at >= row.valid_until:

@@ -65,6 +65,8 @@ class Permission:
     """Beijing day to the uses on it, since there is a cap a day."""
     entrusted_by: str | None = None
     is_withdrawn: bool = False
+    is_unrepresented: bool = False
+    """Whether it is over because another represents the body than who consented."""
     joined: set[str] = field(default_factory=set)
     """Further holders who consent."""
 
@@ -194,6 +196,8 @@ class Rules:
 def authorization_word(permission: Permission, effective: int, at: int) -> str:
     """The word of the table for an authorization at an instant."""
     left = None if permission.count is None else permission.count - permission.spent
+    if permission.is_unrepresented:
+        return "unrepresented"
     if permission.is_withdrawn:
         return "withdrawn"
     if at < permission.begins:

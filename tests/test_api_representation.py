@@ -71,7 +71,7 @@ def test_a_body_is_represented_until_a_version_says_otherwise(face: Face, issuer
     amended = issuer.done(f"/v1/licenses/{ref}/amend", change)
     assert amended["version"] == 2
     (refused,) = hall.done("/v1/uses", asked)["uses"]
-    assert (refused["decision"], refused["reason"]) == ("refused", "authorization-withdrawn")
+    assert (refused["decision"], refused["reason"]) == ("refused", "representative-changed")
     assert issuer.get(path).json()["is_withdrawn"]
     answer = issuer.post("/v1/authorizations", consent(1, ref))
     assert problem(answer) == (409, "not-the-representative", "representative")

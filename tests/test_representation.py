@@ -13,6 +13,7 @@ import pytest
 from ledger import (
     authorization,
     authorization_commands,
+    consent_commands,
     days,
     endorsement_commands,
     errors,
@@ -20,15 +21,17 @@ from ledger import (
     license,
     license_commands,
     representation,
+    use,
     use_commands,
 )
+from ledger import consent as consent_
 from ledger.state import AuthorizationRow, RepresentationRow
 from ledger.store import wall_clock
 from projections import rebuild, registry, trail_pages
 from signing import event, ids
-from tests.history import HOLDER, NOON, OTHER_REF, REF, History, begun, granted, version
+from tests.history import HALL, HOLDER, NOON, OTHER_REF, REF, History, begun, granted, version
 from tests.projecting import Projected, projected, seed
-from tests.world import BUSINESS_LICENSE, ENTERPRISE, World, citizen
+from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, ENTERPRISE, World, citizen
 
 FIRST, SECOND = b"first".ljust(16), b"second".ljust(16)
 CONSENT, OTHER_CONSENT = b"3" * 16, b"4" * 16
@@ -76,6 +79,62 @@ def test_a_consent_of_a_representative_is_over_when_somebody_else_represents_the
     with pytest.raises(errors.NotTheRepresentative):
         history.record(consent(OTHER_REF))
     history.record(consent(OTHER_REF, SECOND))
+
+
+def test_what_a_change_ends_is_told_so_unless_it_was_withdrawn_before() -> None:
+    for is_reason, is_withdrawn, told in (
+        (True, False, "representative-changed"),
+        (False, False, "authorization-withdrawn"),
+        (True, True, "authorization-withdrawn"),
+    ):
+        history = represented()
+        history.record(consent())
+        if is_withdrawn:
+            history.record(authorization.AuthorizationWithdrawn(authorization_ref=CONSENT))
+        history.record(says(SECOND, number=2))
+        history.record(changed((FIRST,), (SECOND,), version=2, ended=(CONSENT,), is_reason=is_reason))
+        asked = use.Asked(requester=HALL, service_item="item-1", field_names=None)
+        assert use.judge_authorization(history.row(AuthorizationRow, CONSENT), asked, at=NOON) == told
+
+
+BODY, OWN_LICENSE = b"body".ljust(16), b"9" * 16
+
+
+def of_the_body(*persons: bytes, number: int = 1) -> Any:
+    """A version of a license of a second body, which names these representatives."""
+    named = (("holder", BODY), *((representation.ROLE, one) for one in persons))
+    cls = license.LicenseIssued if number == 1 else license.LicenseAmended
+    unfiled = tuple(range(1, len(named)))
+    return version(cls, license_ref=OWN_LICENSE, version=number, parties=named, unfiled=unfiled)
+
+
+def joining(by: bytes = FIRST, **members: Any) -> consent_.ConsentJoined:
+    values: dict[str, Any] = {"authorization_ref": CONSENT, "evidence_digest": bytes(32)}
+    return consent_.ConsentJoined(**values | {"representative": by, "represents_by": OWN_LICENSE} | members)
+
+
+def test_what_a_representative_joined_for_a_body_is_over_when_another_represents_it() -> None:
+    history = begun()
+    history.record(version(parties=(("holder", HOLDER), ("co-owner", BODY))))
+    history.record(granted(authorization_ref=CONSENT))
+    history.record(of_the_body(FIRST), stream=BODY)
+    history.record(changed((), (FIRST,), license_ref=OWN_LICENSE), stream=BODY)
+    for wrong in (joining(SECOND), joining(represents_by=REF), joining(represents_by=None)):
+        with pytest.raises(errors.LedgerError) as refused:
+            history.record(wrong, stream=BODY)
+        assert str(refused.value.field).startswith("representative")
+    history.record(joining(), stream=BODY)
+    assert history.row(AuthorizationRow, CONSENT).joined == (ids.text(BODY),)
+    history.record(of_the_body(SECOND, number=2), stream=BODY)
+    change = changed((FIRST,), (SECOND,), license_ref=OWN_LICENSE, version=2, is_reason=True)
+    with pytest.raises(errors.Conflict):
+        history.record(change, stream=BODY)
+    history.record(replace(change, parted=((CONSENT, BODY),)), stream=BODY)
+    row = history.row(AuthorizationRow, CONSENT)
+    assert (row.joined, row.is_withdrawn) == ((), False)
+    assert history.row(RepresentationRow, OWN_LICENSE).rooted == ()
+    history.record(joining(SECOND), stream=BODY)
+    assert history.row(AuthorizationRow, CONSENT).joined == (ids.text(BODY),)
 
 
 def test_of_several_representatives_only_who_leaves_ends_what_rests_on_his_word() -> None:
@@ -234,6 +293,38 @@ def consented(world: World, ref: bytes, person: identifiers.HolderCode) -> str:
     return asked.use_code
 
 
+def test_a_body_that_joined_by_its_representative_consents_anew_by_the_next(here: Projected) -> None:
+    world = here.world
+    own = issue(world, 1)
+    ref = world.issue(citizen(5), type_code=CITIZEN_CARD, co_owner=ENTERPRISE)
+    granted_ref = world.grant(mode="holder", holder=citizen(5), type_codes=(CITIZEN_CARD,))
+
+    def join(number: int) -> None:
+        asked = consent_commands.JoinConsent(
+            actor=world.issuer,
+            authorization_ref=granted_ref,
+            holder=ENTERPRISE,
+            evidence="00" * 32,
+            representative=(own, citizen(number)),
+        )
+        world.do(asked)
+
+    def outcome() -> str:
+        (told,) = world.use(license_ref=ref)
+        return str(told.event.fact.get("reason", told.event.topic))
+
+    assert outcome() == "consent-missing"
+    join(1)
+    assert outcome() == "LicenseUsed"
+    (_, change) = amend(world, own, 2)
+    assert len(change.fact["parted"]) == 1
+    assert outcome() == "consent-missing"
+    with pytest.raises(errors.NotTheRepresentative):
+        join(1)
+    join(2)
+    assert outcome() == "LicenseUsed"
+
+
 def test_a_use_is_never_granted_on_the_word_of_a_representative_who_has_changed(here: Projected) -> None:
     world = here.world
     ref = issue(world, 1)
@@ -246,7 +337,7 @@ def test_a_use_is_never_granted_on_the_word_of_a_representative_who_has_changed(
     version_, change = amend(world, ref, 2)
     assert (version_.topic, change.topic) == ("LicenseAmended", "RepresentationChanged")
     (refused,) = world.use(use_code=code)
-    assert refused.event.fact["reason"] == "authorization-withdrawn"
+    assert refused.event.fact["reason"] == "representative-changed"
     amend(world, ref, 1)
     (refused,) = world.use(use_code=code)
     assert refused.event.topic == "UseRefused"
