@@ -19,6 +19,7 @@ MODULES = {
     "cli_ledger": ("init", "serve", "migrate", "psql"),
     "cli_demo": ("demo",),
     "cli_proof": ("check", "verify"),
+    "cli_export": ("export",),
     "cli_keeping": ("rebuild", "recover", "backup", "restore", "holders"),
     "cli_keys": ("keys",),
     "cli_registry": ("clients",),

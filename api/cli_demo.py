@@ -16,10 +16,10 @@ import rich.markup
 import rich.progress
 import typer
 
-from api import cli_console, cli_verdicts, demo, demo_people, demo_refusals
-from ledger import catalog, config, errors, keeping, log, opening
+from api import cli_console, cli_export, cli_verdicts, demo, demo_people, demo_refusals
+from ledger import catalog, config, errors, log, opening
 from ledger import check as checking
-from signing import note, qr, trust
+from signing import note, qr
 
 MARKER = "demonstration.json"
 DEFAULT = Path("demo-data")
@@ -110,8 +110,7 @@ def _is_effective(world: demo.World, one: dict[str, Any]) -> bool:
 def _leave(folder: Path, out: Path) -> checking.Report:
     """Trust file and verifier key beside the proofs, and a full check of the ledger."""
     with opening.opened(config.load(data=folder)) as ledger:
-        made = keeping.trust_file(ledger, made_at=datetime.now(UTC))
-        (out / "trust.json").write_bytes(trust.write(made))
+        (out / "trust.json").write_bytes(cli_export.published(ledger).trust)
         origin = log.origin_line(ledger.vault.ring.origin, partition=0, generation=0)
         key = note.VerifierKey(name=origin, public=ledger.vault.log_key.public)
         (out / "log.vkey").write_text(key.text + "\n", encoding="ascii")

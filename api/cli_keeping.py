@@ -85,7 +85,7 @@ def _print_loss(report: recovery.LossReport) -> None:
     if report.successor is not None:
         (first, *_) = report.declared
         cli_console.done(f"Declared at index {first.index}; appending goes on under {report.successor}.")
-        cli_console.done("Hand out a new trust file: license-ledger keys trust FILE")
+        cli_console.done("Hand out a new trust file: license-ledger export trust FILE")
     elif not report.is_contained:
         cli_console.done("Find the lost events, or go on without them: recover --declare-loss")
 

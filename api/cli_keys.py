@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from api import cli_console
 from ledger import command, days, errors, keeping, key_history, opening
-from signing import keyring, trust
+from signing import keyring
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the group `keys`."""
-    group = typer.Typer(
-        no_args_is_help=True, help="Keys of the ledger: history, rotation, compromise, trust file."
-    )
+    group = typer.Typer(no_args_is_help=True, help="Keys of the ledger: history, rotation, compromise.")
     group.command("list")(list_keys)
     group.command("prepare")(prepare)
     group.command("rotate")(rotate)
@@ -30,7 +26,6 @@ def add_to(app: typer.Typer) -> None:
     group.command("rotate-pepper")(rotate_pepper)
     group.command("renew-bucket")(renew_bucket)
     group.command("finish-erasures")(finish_erasures)
-    group.command("trust")(trust_file)
     app.add_typer(group, name="keys")
 
 
@@ -73,7 +68,7 @@ def prepare(purpose: Purpose, as_json: cli_console.Json = False, data: cli_conso
         cli_console.print_json({"purpose": purpose, "key_id": key_id.hex(), "status": "prepared"})
         return
     cli_console.done(f"{purpose}: key {key_id.hex()} is known, and signs after `keys rotate {purpose}`")
-    cli_console.done("Hand out a new trust file first: license-ledger keys trust FILE")
+    cli_console.done("Hand out a new trust file first: license-ledger export trust FILE")
 
 
 def rotate(purpose: Purpose, as_json: cli_console.Json = False, data: cli_console.Data = None) -> None:
@@ -167,20 +162,6 @@ def finish_erasures(data: cli_console.Data = None) -> None:
     with cli_console.opened(data) as ledger:
         buckets = keeping.finish_erasures(ledger)
     cli_console.done(f"Renewed buckets: {', '.join(map(str, buckets)) or 'none was left'}")
-
-
-def trust_file(
-    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
-    data: cli_console.Data = None,
-) -> None:
-    """Write the trust file: origins and public keys, to be handed to verifiers on a safe way.
-
-    Example: license-ledger keys trust trust.json
-    """
-    with cli_console.opened(data) as ledger:
-        made = trust.write(keeping.trust_file(ledger, made_at=datetime.now(UTC)))
-    out.write_bytes(made)
-    cli_console.done(f"Trust file in {out}: {len(made):,} bytes")
 
 
 def _records(ledger: opening.Ledger) -> tuple[key_history.KeyRecord, ...]:

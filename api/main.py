@@ -53,6 +53,7 @@ from api import (
     statistics,
     stock,
     tasks,
+    trust,
     use,
     verification,
     views,
@@ -98,6 +99,7 @@ _ROUTERS = (
     statistics.router,
     stock.router,
     log.router,
+    trust.router,
     health.router,
 )
 
@@ -188,7 +190,7 @@ def opened(
             bytes_max=settings.import_bytes_max,
         ).start()
         stack.callback(imports.stop)
-        yield service.Service(
+        served = service.Service(
             ledger=ledger,
             appender=appending,
             reader=reader,
@@ -196,6 +198,8 @@ def opened(
             imports=imports,
             settings=settings,
         )
+        stack.callback(served.publisher.stop)
+        yield served
 
 
 def _add_description(app: FastAPI) -> None:

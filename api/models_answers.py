@@ -385,6 +385,12 @@ class Token(Answer):
     organization: str = Field(description="Credit code of the organization acted for")
 
 
+class StatusLists(Answer):
+    """Addresses of status lists, as the IETF's Token Status List has them (§9.3)."""
+
+    status_lists: list[str] = Field(examples=[["https://ledger.example/v1/status-lists/0"]])
+
+
 class Alive(Answer):
     """The process answers."""
 

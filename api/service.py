@@ -33,6 +33,7 @@ from ledger import (
     state,
     stock_jobs,
     store,
+    trust,
 )
 from signing import event, keyring, keys
 
@@ -58,6 +59,8 @@ class Settings:
     log_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=300, per_s=50.0))
     """Tiles and proofs an address."""
     look_rates: limits.LookRates = field(default_factory=limits.LookRates)
+    trust_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=120, per_s=2.0))
+    """Trust files and status lists of one address; all counters of an office may share one."""
 
 
 @dataclass(slots=True)
@@ -92,6 +95,8 @@ class Service:
     mirroring: mirroring.Mirroring = field(init=False)
     look_limits: limits.LookLimits = field(init=False)
     looks: look_counts.Counts = field(init=False)
+    trust_limits: limits.Buckets = field(init=False)
+    publisher: trust.Publisher = field(init=False)
     _tokens: tuple[object, access.AccessTokens] | None = field(init=False, default=None)
     _ring_looked_at: float = field(init=False, default=-1.0)
 
@@ -106,6 +111,8 @@ class Service:
         )
         self.look_limits = limits.LookLimits(self.settings.look_rates)
         self.looks = look_counts.Counts(self.reader)
+        self.trust_limits = limits.Buckets(self.settings.trust_rate)
+        self.publisher = trust.Publisher(self.ledger, self.reader, fresh_s=self.ledger.config.trust_fresh_s)
 
     # --- who asks ---
 

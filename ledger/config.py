@@ -37,6 +37,8 @@ class Config:
     """LEDGER_PUBLIC_URL: what clients call; audience of their assertions and tokens."""
     qr_host: str = "qr.ledger.example"
     """LEDGER_QR_HOST: host in QR codes; at most signing.token.HOST_LENGTH_MAX characters."""
+    trust_fresh_s: int = 86_400
+    """LEDGER_TRUST_FRESH_S: how long after it was made a trust file may be asked for a status."""
     metrics_bind: tuple[str, int] | None = None
     """LEDGER_METRICS_BIND: HOST:PORT where the service gives its metrics; None: nowhere."""
     os_user: str | None = None
@@ -79,9 +81,19 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         passphrase=passphrase.encode() or None,
         public_url=(environ.get("LEDGER_PUBLIC_URL") or Config.public_url).rstrip("/"),
         qr_host=qr_host,
+        trust_fresh_s=_seconds(environ.get("LEDGER_TRUST_FRESH_S", "")),
         metrics_bind=_bind(environ.get("LEDGER_METRICS_BIND", "")),
         os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
     )
+
+
+def _seconds(text: str) -> int:
+    """A minute to a year in seconds; a day where nothing is said."""
+    if not text:
+        return Config.trust_fresh_s
+    if not (text.isascii() and text.isdigit() and len(text) <= 8 and 60 <= int(text) <= 366 * 86_400):
+        raise errors.Invalid("LEDGER_TRUST_FRESH_S is 60 to 31622400", field="LEDGER_TRUST_FRESH_S")
+    return int(text)
 
 
 def _bind(text: str) -> tuple[str, int] | None:

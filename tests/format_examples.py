@@ -30,7 +30,7 @@ from signing import (
     token,
     trust,
 )
-from tests import format_examples_log
+from tests import format_examples_log, format_examples_trust
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats"
 _BLOCK = re.compile(r"^```(?:json|text) ([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -223,6 +223,7 @@ TRUST = trust.TrustFile(
     ),
     made_at=datetime(2026, 2, 1, tzinfo=UTC),
 )
+"""Of format 1."""
 
 
 def compact(content: Any) -> str:
@@ -294,7 +295,11 @@ def examples() -> dict[str, dict[str, str]]:
         "receipt.md": {"receipt": RECEIPTS[1].rstrip("\n"), "steps": pretty(_receipt_steps())},
         "qr-token.md": _token_example(),
         "proof-bundle.md": {"bundle": compact(bundle())},
-        "trust-file.md": {"trust-file": trust.write(TRUST).decode()},
+        "status-list.md": {"status-list": pretty(format_examples_trust.status_list_steps(TOKEN_KEY))},
+        "trust-file.md": {
+            "trust-file": format_examples_trust.signed(TRUST, CHECKPOINT, log_key=LOG_KEY, key=TOKEN_KEY),
+            "trust-file-first": trust.write(TRUST).decode(),
+        },
         "attachment.md": _attachment_example(),
     }
 

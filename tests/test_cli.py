@@ -180,7 +180,7 @@ def test_signing_keys_are_listed_and_rotated_and_the_trust_file_follows(kept: Ke
     assert all(key["key_id"] in listed for key in after)
 
     out = kept.folder / "trust.json"
-    kept.call("keys", "trust", out)
+    kept.call("export", "trust", out)
     (ledger,) = json.loads(out.read_text())["ledgers"]
     assert {key["key_id"] for key in ledger["token_keys"]} == set(states)
     kept.call("keys", "rotate", "no-such-purpose", status=2)
@@ -351,7 +351,7 @@ def test_an_interim_code_is_made_with_its_check_character() -> None:
 
 def test_verify_says_by_its_exit_status_whether_a_file_holds(kept: Kept) -> None:
     trust = kept.folder / "verify-trust.json"
-    kept.call("keys", "trust", trust)
+    kept.call("export", "trust", trust)
     forged = kept.folder / "forged.json"
     forged.write_text('{"index":0,"uses":[]}')
     assert "refused" in console.run("verify", forged, "--trust", trust, status=1).stdout

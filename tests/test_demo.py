@@ -224,7 +224,7 @@ def test_a_bundle_of_another_ledger_with_the_same_origin_is_refused(left: Left) 
         theirs = left.folder / "theirs.bundle.json"
         theirs.write_bytes(answer.content)
         their_trust = left.folder / "theirs.trust.json"
-        console.call("keys", "trust", their_trust, "--data", data)
+        console.call("export", "trust", their_trust, "--data", data)
     ours, our_trust = left.path("use.bundle.json"), left.path("trust.json")
     assert "refused" in console.call("verify", theirs, "--trust", our_trust, status=1)
     assert "refused" in console.call("verify", ours, "--trust", their_trust, status=1)

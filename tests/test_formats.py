@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,47 @@ def test_a_stranger_verifies_the_token() -> None:
     items = cbor2.loads(payload)
     assert json.loads(json.dumps(items, default=bytes.hex)) == said["items"]
     assert sha256(cbor([items[-1], said["number"], said["names"]]))[:12] == items[-2]
+
+
+def test_a_stranger_reads_the_status_list() -> None:
+    said = told("status-list.md", "status-list")
+    data = bytes.fromhex(said["cose_sign1_tagged"])
+    message = cbor2.loads(data)
+    protected, unprotected, payload, signature = message.value
+    assert (data[0], message.tag, unprotected) == (0xD2, 18, {})
+    assert cbor2.loads(protected) == {
+        1: -8,
+        4: bytes.fromhex(said["key_id"]),
+        16: "application/statuslist+cwt",
+    }
+    to_be_signed = cbor(["Signature1", protected, b"", payload])
+    assert to_be_signed.hex() == said["to_be_signed"]
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(said["public_key"])).verify(signature, to_be_signed)
+    claims = cbor2.loads(payload)
+    assert claims[65533] == {"bits": 2, "lst": bytes.fromhex(said["compressed"])}
+    assert claims[2] == "https://ledger.example/v1/status-lists/0"
+    array = zlib.decompress(claims[65533]["lst"])
+    statuses = [byte >> shift & 3 for byte in array for shift in (0, 2, 4, 6)]
+    assert len(statuses) == 1 << 20
+    assert {str(place): status for place, status in enumerate(statuses) if status} == said["statuses"]
+    assert statuses[told("qr-token.md", "token")["items"][8]] == 0
+
+
+def test_a_stranger_verifies_the_trust_file() -> None:
+    data = block("trust-file.md", "trust-file").encode()
+    said = json.loads(data)
+    body = data[: data.rindex(b',"signatures":')] + b"}"
+    (signed,) = said["signatures"]
+    (origin,) = said["ledgers"][0]["origins"]
+    assert (signed["key"], "active") == (origin["keys"][0]["key"], origin["keys"][0]["status"])
+    public = base64.b64decode(signed["key"].split("+", 2)[2])[1:]
+    signature = base64.b64decode(signed["signature"])
+    Ed25519PublicKey.from_public_bytes(public).verify(signature, cbor(["trust", 2, body]))
+    assert origin["checkpoint"] == block("checkpoint.md", "checkpoint") + "\n"
+    (listed,) = said["ledgers"][0]["status_lists"]
+    assert base64.b64decode(listed).hex() == told("status-list.md", "status-list")["cose_sign1_tagged"]
+    first = trust.parse(block("trust-file.md", "trust-file-first").encode())
+    assert trust.vouched(trust.parse(data), by=first).text == signed["key"]
 
 
 def test_the_token_of_the_example_is_trusted_by_its_trust_file() -> None:

@@ -1,0 +1,46 @@
+"""Commands that export: what others take with them from a ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api import cli_console
+from ledger import opening, reading, trust
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group of this module."""
+    group = typer.Typer(no_args_is_help=True, help="Export: the trust file for verifiers who are offline.")
+    group.callback()(_exports)
+    group.command("trust")(trust_file)
+    app.add_typer(group, name="export")
+
+
+def _exports() -> None:
+    """Export: the trust file for verifiers who are offline."""
+
+
+def trust_file(
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it.")],
+    data: cli_console.Data = None,
+) -> None:
+    """Write the signed trust file: keys, status lists, checkpoint; the first goes to verifiers on a safe way.
+
+    Example: license-ledger export trust trust.json
+    """
+    with cli_console.opened(data) as ledger:
+        made = published(ledger)
+    out.write_bytes(made.trust)
+    cli_console.done(f"Trust file in {out}: {len(made.trust):,} bytes, {len(made.lists):,} status lists")
+
+
+def published(ledger: opening.Ledger) -> trust.Published:
+    """Trust file and status lists of an open ledger, as they are now."""
+    reader = reading.Reader(ledger.ways.service, ledger.vault)
+    try:
+        return trust.made(ledger, reader, fresh_s=ledger.config.trust_fresh_s)
+    finally:
+        reader.close()

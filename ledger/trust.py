@@ -1,0 +1,181 @@
+"""The trust file of a ledger and its status lists, made and signed; kept fresh beside the request path.
+
+`made` gives both as they are now. `Publisher` keeps the newest in memory for a service: a thread of its own
+makes them anew, at most a tenth of the time, while anybody asks for them; nobody who asks waits for more
+than the first. Who may have them is everybody: there is nothing in them that a QR code or the log does not
+say. Rests on `keeping` for keys, on `status_list` for statuses, on `signing.trust` for bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from ledger import days, errors, keeping, log, sql, status_list
+from ledger.opening import Ledger
+from ledger.reading import Reader
+from ledger.store import Lost
+from signing import note, trust
+from signing import status_list as lists
+
+FRESH_S = 86_400
+"""How long after it was made a trust file may be asked for a status."""
+TTL_S = 3_600
+"""How long a copy of a status list is kept before a fresh one is fetched."""
+EVERY_S = 300.0
+BUSY_SHARE = 10
+"""The publisher rests so many times as long as it works, at least."""
+IDLE_S = 3_600.0
+"""After so long without a question nothing is made anew until the next."""
+RETRY_S = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A trust file with its lists, signed."""
+
+    at: int
+    """The instant of which they are, in microseconds UTC."""
+    trust: bytes
+    lists: Mapping[int, bytes]
+    arrays: Mapping[int, bytes]
+    """Number to compressed statuses, to be signed again while nothing changes."""
+    state: tuple[int, int, int]
+    """What they follow from: size of the log, Beijing day, version of the key ring."""
+
+
+def made(
+    ledger: Ledger, reader: Reader, *, fresh_s: int = FRESH_S, before: Published | None = None
+) -> Published:
+    """Trust file and lists as decision state is now; statuses of `before` serve while nothing has changed."""
+    ((at, ring_version),) = reader.run(sql.load("append")["clock"], (0,))
+    if ring_version is not None:
+        ledger.vault.require_version(ring_version)
+    checkpoint = reader.checkpoint()
+    signed, _, _ = checkpoint.rpartition("\n\n")
+    size = note.parse_checkpoint(signed + "\n").size
+    # Read before the statuses: what is recorded meanwhile is seen now, and looked for again next time.
+    state = (size, days.of_instant(at), ledger.vault.ring.version)
+    if before is not None and before.state == state:
+        arrays = before.arrays
+    else:
+        found = status_list.Lists(reader.run)
+        arrays = {number: found.compressed(number, at=at) for number in found.numbers()}
+    signed_lists = _signed(ledger, arrays, at=at, fresh_s=fresh_s)
+    file = _file(ledger, checkpoint, signed_lists, at=at, fresh_s=fresh_s)
+    return Published(at=at, trust=_written(ledger, file), lists=signed_lists, arrays=arrays, state=state)
+
+
+def _signed(ledger: Ledger, arrays: Mapping[int, bytes], *, at: int, fresh_s: int) -> dict[int, bytes]:
+    vault, issued_at = ledger.vault, at // 1_000_000
+    return {
+        number: lists.sign(
+            lists.StatusList(
+                uri=lists.uri(ledger.config.public_url, number),
+                issued_at=issued_at,
+                expires_at=issued_at + fresh_s,
+                ttl_s=min(TTL_S, fresh_s),
+                compressed=compressed,
+            ),
+            key=vault.token_key,
+            suite=vault.suite,
+        )
+        for number, compressed in arrays.items()
+    }
+
+
+def _file(
+    ledger: Ledger, checkpoint: str, signed_lists: Mapping[int, bytes], *, at: int, fresh_s: int
+) -> trust.TrustFile:
+    base = keeping.trust_file(ledger, made_at=datetime.fromtimestamp(at // 1_000_000, UTC))
+    (described,) = base.ledgers
+    origin = checkpoint.partition("\n")[0]
+    described = replace(
+        described,
+        origins=tuple(
+            replace(one, checkpoint=checkpoint if one.origin == origin else None) for one in described.origins
+        ),
+        status_lists=signed_lists,
+    )
+    return replace(base, ledgers=(described,), fresh_s=fresh_s)
+
+
+def _written(ledger: Ledger, file: trust.TrustFile) -> bytes:
+    vault = ledger.vault
+    newest = max(file.ledgers[0].origins, key=lambda one: one.generation)
+    name = log.origin_line(vault.ring.origin, partition=keeping.PARTITION, generation=newest.generation)
+    return trust.write(file, signers=[(name, vault.log_key)])
+
+
+class Publisher:
+    """Keeps what is published fresh while anybody asks for it."""
+
+    def __init__(
+        self, ledger: Ledger, reader: Reader, *, fresh_s: int = FRESH_S, every_s: float = EVERY_S
+    ) -> None:
+        self._ledger = ledger
+        self._reader = reader
+        self._fresh_s = fresh_s
+        self._every_s = every_s
+        self._changed = threading.Condition()
+        self._making = threading.Lock()
+        self._published: Published | None = None
+        self._made_s = self._asked_s = 0.0
+        self._thread: threading.Thread | None = None
+        self._is_stopping = False
+
+    def current(self, *, wait_s: float) -> Published:
+        """What was published last; raises Unavailable when the first is not ready after `wait_s`."""
+        with self._changed:
+            self._asked_s = time.monotonic()
+            if self._thread is None and not self._is_stopping:
+                if self._is_old():
+                    self._published = None
+                self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
+                self._thread.start()
+            self._changed.wait_for(lambda: self._published is not None or self._is_stopping, timeout=wait_s)
+            if self._published is None:
+                raise errors.Unavailable("the trust file is being made")
+            return self._published
+
+    def refresh(self) -> Published:
+        """Made anew now, for those who cannot wait for the next time."""
+        with self._making:
+            fresh = made(self._ledger, self._reader, fresh_s=self._fresh_s, before=self._published)
+            with self._changed:
+                self._published, self._made_s = fresh, time.monotonic()
+                self._changed.notify_all()
+            return fresh
+
+    def stop(self) -> None:
+        """Make nothing any more."""
+        with self._changed:
+            self._is_stopping = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _is_old(self) -> bool:
+        return time.monotonic() > self._made_s + 2 * self._every_s
+
+    def _work(self) -> None:
+        while True:
+            begun = time.monotonic()
+            try:
+                self.refresh()
+                rest_s = max(self._every_s, BUSY_SHARE * (time.monotonic() - begun))
+            except (errors.LedgerError, Lost, trust.TrustInvalid) as error:
+                # The database is away, or a key was rotated amid the making: what stands says how old it is.
+                _log.warning("trust file not made", extra={"error_type": type(error).__name__})
+                rest_s = RETRY_S
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_stopping, timeout=rest_s)
+                if self._is_stopping or time.monotonic() > self._asked_s + IDLE_S:
+                    self._thread = None
+                    return

@@ -1,0 +1,156 @@
+"""The trust file and the status lists over HTTP: for everybody, cached, and true of the moment they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from api import limits
+from ledger import errors, keeping
+from ledger import trust as trusts
+from signing import status_list, token, trust
+from tests import api_world, test_status_list, world
+from tests.api_world import Caller, Face, issue_body, problem
+from tests.conftest import Cluster
+
+CHANGE = api_world.example("ChangeBody")
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def issuer(face: Face) -> Caller:
+    return face.register(world.ISSUER, "license:issue")
+
+
+def trusted(face: Face) -> trust.TrustFile:
+    """The trust file as it is now."""
+    face.served.publisher.refresh()
+    return trust.parse(face.http.get("/v1/trust").content)
+
+
+def place(face: Face, qr: str) -> token.Token:
+    return token.parse(qr, trusted=trust.token_keys(trusted(face).ledgers[0]))
+
+
+def test_a_stranger_reads_the_statuses_of_pieces(face: Face, issuer: Caller) -> None:
+    made = [issuer.done("/v1/licenses", issue_body(number)) for number in (1, 2, 3)]
+    said = [place(face, one["qr"]) for one in made]
+    issuer.done(f"/v1/licenses/{made[0]['license_ref']}/suspend", CHANGE)
+    issuer.done(f"/v1/licenses/{made[1]['license_ref']}/revoke", CHANGE)
+    face.served.publisher.refresh()
+    answer = face.http.get("/v1/status-lists/0")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/statuslist+cwt"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    uri = f"{face.served.ledger.config.public_url}/v1/status-lists/0"
+    public = face.served.ledger.vault.token_key.public
+    found = test_status_list.read_by_a_stranger(answer.content, public=public, uri=uri)
+    assert [found[one.status_index] for one in said] == [2, 1, 0]
+    assert face.http.get("/v1/status-lists").json() == {"status_lists": [uri]}
+    (ledger,) = trusted(face).ledgers
+    listed = trust.listed(ledger, 0)
+    assert listed is not None
+    assert [listed.at(one.status_index) for one in said] == [2, 1, 0]
+
+
+def test_the_trust_file_names_keys_lists_checkpoint_and_its_limit(face: Face, issuer: Caller) -> None:
+    issuer.done("/v1/licenses", issue_body(4))
+    file = trusted(face)
+    (ledger,) = file.ledgers
+    assert ledger.ledger_id == face.served.ledger.vault.ring.ledger_id
+    assert ledger.is_demonstration
+    assert abs((file.made_at - datetime.now(UTC)).total_seconds()) < 600
+    assert file.fresh_s == 86_400
+    (origin,) = ledger.origins
+    assert origin.checkpoint == face.http.get("/log/0/checkpoint").text
+    listed = trust.listed(ledger, 0)
+    assert listed is not None
+    assert listed.issued_at == int(file.made_at.timestamp())
+    assert listed.expires_at == listed.issued_at + file.fresh_s
+    assert trust.vouched(file, by=file).public == face.served.ledger.vault.log_key.public
+
+
+def test_who_has_it_is_told_so(face: Face) -> None:
+    for path in ("/v1/trust", "/v1/status-lists", "/v1/status-lists/0"):
+        first = face.http.get(path)
+        assert first.headers["cache-control"].startswith("public, max-age=")
+        for tag in (first.headers["etag"], f'"x", W/{first.headers["etag"]}', "*"):
+            again = face.http.get(path, headers={"If-None-Match": tag})
+            assert (again.status_code, again.content, again.headers["etag"]) == (
+                304,
+                b"",
+                first.headers["etag"],
+            )
+        assert face.http.get(path, headers={"If-None-Match": '"other"'}).content == first.content
+
+
+@pytest.mark.parametrize("number", ["1", "00", "-1", "x", "99999999999", "\u0660", "0?time=1700000000"])
+def test_a_list_that_is_not_there_is_not_found(face: Face, number: str) -> None:
+    assert problem(face.http.get(f"/v1/status-lists/{number}"))[:2] == (404, "not-found")
+
+
+def test_nothing_is_recorded_and_what_has_not_changed_is_signed_again_alone(face: Face) -> None:
+    before = face.events()
+    first = face.served.publisher.refresh()
+    again = face.served.publisher.refresh()
+    assert face.events() == before
+    assert (again.arrays is first.arrays) == (again.state == first.state)
+    assert again.at > first.at
+    (ledger,) = trust.parse(again.trust).ledgers
+    assert ledger.status_lists == again.lists
+
+
+def test_after_a_rotation_the_new_keys_sign(face: Face, issuer: Caller) -> None:
+    before = trusted(face)
+    ledger = face.served.ledger
+    old = ledger.vault.token_key.public
+    for purpose in ("log", "token"):
+        keeping.rotate_signing_key(ledger, face.served.appender, purpose)
+    (after,) = trusted(face).ledgers
+    assert ledger.vault.token_key.public != old
+    assert {key.status for key in after.token_keys} == {"active", "retired"}
+    listed = trust.listed(after, 0)
+    assert listed is not None
+    made = issuer.done("/v1/licenses", issue_body(5))
+    assert place(face, made["qr"]).status_list == 0
+    assert {key.key_id for key in before.ledgers[0].token_keys} < {key.key_id for key in after.token_keys}
+
+
+def test_one_address_may_fetch_so_many(face: Face) -> None:
+    served, generous = face.served, face.served.trust_limits
+    served.trust_limits = limits.Buckets(limits.Rate(burst=2, per_s=0.001))
+    try:
+        answers = [face.http.get("/v1/status-lists/0") for _ in range(3)]
+        assert [one.status_code for one in answers] == [200, 200, 429]
+        assert int(answers[2].headers["retry-after"]) >= 1
+        assert face.http.get("/v1/trust").status_code == 429
+    finally:
+        served.trust_limits = generous
+
+
+def test_who_asks_first_waits_for_the_first_and_nobody_works_before(face: Face) -> None:
+    served = face.served
+    publisher = trusts.Publisher(served.ledger, served.reader, every_s=0.05)
+    assert publisher._thread is None
+    first = publisher.current(wait_s=30)
+    with publisher._changed:
+        assert publisher._changed.wait_for(lambda: publisher._published is not first, timeout=60)
+    assert publisher.current(wait_s=0).at > first.at, "it is made anew beside the questions"
+    publisher.stop()
+    assert publisher._thread is None
+    idle: Any = trusts.Publisher(served.ledger, served.reader)
+    idle.stop()
+    with pytest.raises(errors.Unavailable):
+        idle.current(wait_s=0)
+
+
+def test_statuses_are_told_by_the_standards_names() -> None:
+    assert (status_list.VALID, status_list.INVALID, status_list.SUSPENDED) == (0, 1, 2)
