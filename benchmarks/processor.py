@@ -41,10 +41,15 @@ def _ticks(folder: Path, parent: int) -> int:
 
 
 def resident_mib(process_id: int) -> float:
-    """Memory that a process has now."""
+    """Memory that a process has now, or that of its children which has most."""
+    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
+    return max(_resident_mib(one) for one in [process_id, *map(int, children)])
+
+
+def _resident_mib(process_id: int) -> float:
     status = Path(f"/proc/{process_id}/status").read_text()
-    (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
-    return round(int(line.split()[1]) / 1024, 1)
+    found = [line for line in status.splitlines() if line.startswith("VmRSS")]
+    return round(int(found[0].split()[1]) / 1024, 1) if found else 0.0
 
 
 def _stat(folder: Path) -> list[str]:

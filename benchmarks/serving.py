@@ -53,13 +53,22 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def ours(configured: config.Config, *, workers: int = 1, program: tuple[str, ...] = ()) -> Iterator[Served]:
-    """The ledger, served as `license-ledger serve` does; or by another module of ours."""
-    port = int(configured.public_url.rpartition(":")[2])
+def ours(
+    configured: config.Config,
+    *,
+    workers: int = 1,
+    port: int | None = None,
+    program: tuple[str, ...] = (),
+) -> Iterator[Served]:
+    """The ledger, served as `license-ledger serve` does; or by another module of ours.
+
+    `port`: another than that of its public URL.
+    """
+    port = int(configured.public_url.rpartition(":")[2]) if port is None else port
     command = program or ("-c", "from api.cli import main; main()", "serve", "--workers", str(workers))
     arguments = [*command, "--port", str(port), "--data", str(configured.data)]
     environment = {"LEDGER_PUBLIC_URL": configured.public_url}
-    with _started(arguments, environment, port, configured.data.parent / "ours.log") as served:
+    with _started(arguments, environment, port, configured.data.parent / f"ours-{port}.log") as served:
         yield served
 
 

@@ -37,6 +37,8 @@ WHALE = "whale-holder"
 OPEN_LOOP_SHARE = 0.7
 """Of our measured peak."""
 BATCH_CONNECTIONS = 4
+WORKERS = 2
+"""Ours as the ordinary service: the better of one worker and of so many."""
 _USES = "/v1/uses"
 _REQUESTS = 10_000
 """Different requests of a workload; they begin again, under other keys."""
@@ -142,8 +144,11 @@ def measure(plan: Plan) -> result.Figures:
         result.step("batched uses, their statements recorded and replayed")
         floor = stage.record()
         result.step("services")
-        with serving.ours(made.configured) as served:
-            stage.come_up(served)
+        with (
+            serving.ours(made.configured) as alone,
+            serving.ours(made.configured, workers=WORKERS, port=serving.free_port()) as together,
+        ):
+            stage.come_up(alone, together)
             return stage.compare() | floor | stage.summary()
 
 
@@ -161,6 +166,8 @@ class Stage:
         self._asked = {name: self._requests(one) for name, one in workloads.items()}
         self._cold_offset = 0
         self.cold_ratios: list[float] = []
+        self.alone: serving.Served
+        """By one worker, as the HTTP floor."""
         self._served: serving.Served | None = None
         self.replay: database_floor.Replay | None = None
 
@@ -170,9 +177,14 @@ class Stage:
             return ground.first(one.batches(held), 40)
         return ground.first(one.requests(held), max(_REQUESTS, len(held)))
 
-    def come_up(self, served: serving.Served) -> None:
-        """`served` is the ledger that is measured."""
-        self._served = served
+    def come_up(self, alone: serving.Served, together: serving.Served) -> None:
+        """The ledger is served by one worker, and by several."""
+        self.alone = alone
+        seconds = self.plan.best_of_seconds
+        for one in (alone, together):
+            self.run(SPREAD, one.url, seconds=seconds)  # what is asked about often is known
+        rates = [self.run(SPREAD, one.url, seconds=seconds).rate for one in (alone, together)]
+        self._served = alone if rates[0] > rates[1] else together
 
     @property
     def served(self) -> serving.Served:
@@ -190,13 +202,13 @@ class Stage:
                 serving.http_floor(self.made, self.folder, answer_bytes=round(statistics.median(size)))
             )
             peers = self._peers(stack, round(statistics.median(size)))
-            self.run(SPREAD, self.served.url, seconds=self.plan.seconds)  # what is asked about often is known
             name, peer = self._best(peers)
             watched = probe.Watch(self.made.ledger, self.served, self.database)
             for number in range(self.plan.rounds):
                 result.step(f"round {number + 1} of {self.plan.rounds}")
                 self._round(peer, floor, watched, rounds_left=self.plan.rounds - number)
-            figures: result.Figures = {"ordinary_best_of": name} | watched.figures()
+            chosen = {"ordinary_best_of": name, "workers": 1 if self.served is self.alone else WORKERS}
+            figures: result.Figures = chosen | watched.figures()
         result.step("open loop")
         return figures | self.open_loop()
 
@@ -218,6 +230,7 @@ class Stage:
         with watched.during() as count:
             count.append(add("ours", self.run(SPREAD, self.served.url)).requests)
         add("ordinary", self.run(SPREAD, peer.url))
+        add("ours_alone", self.run(SPREAD, self.alone.url))
         add("http_floor", self.run(SPREAD, floor.url))
         add("hot", self.run(HOT, self.served.url))
         add("whale", self.run(WHALE, self.served.url))
@@ -326,7 +339,7 @@ class Stage:
         rates = self.rates
         ratios = {
             "ordinary": rates.ratios("ours", "ordinary"),
-            "http_floor": rates.ratios("ours", "http_floor"),
+            "http_floor": rates.ratios("ours_alone", "http_floor"),
             "hot_to_spread": rates.ratios("hot", "ours"),
             "whale_to_spread": rates.ratios("whale", "ours"),
             **({"cold_to_hot": self.cold_ratios} if self.cold_ratios else {}),
