@@ -49,8 +49,10 @@ async def _use(served: service.Service, item: service.Recorded) -> Json:
     assert isinstance(made, use.LicenseUsed), "a use is granted or refused"
     granted: Json = {"decision": "granted", "code": use.GRANTED_CODE, "reason": None}
     version = served.disclosure.known(made.license_index)
-    if version is None or item.is_repeat:
-        version = await served.read(_fresh_version, served, item, made)
+    if item.is_repeat:
+        version = await served.read(_version_again, served, item, made)
+    elif version is None:
+        version = await served.versions.get(made.license_index)
     if version is None:
         return {"index": item.index, **granted, "license": None, "proof": proof}
     shown, proven_by = _told(made, version)
@@ -91,11 +93,11 @@ def _named(made: refusal.UseRefused) -> Json | None:
     }
 
 
-def _fresh_version(
+def _version_again(
     served: service.Service, item: service.Recorded, made: use.LicenseUsed
 ) -> disclosure.Version | None:
-    """The used version; None when it is asked for again and its holder was erased in between."""
-    if item.is_repeat and served.disclosure.forget_erased(item.event.stream_id):
+    """The used version when it is asked for again; None when its holder was erased in between."""
+    if served.disclosure.forget_erased(item.event.stream_id):
         return None
     return served.disclosure.version(made.license_index)
 

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from api import access, limits, look_counts, quota, views
+from api import access, limits, look_counts, quota, together, views
 from ledger import (
     appender,
     audit_commands,
@@ -39,6 +39,7 @@ from signing import event, keyring, keys
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Versions = together.Together[int, disclosure.Version | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +90,8 @@ class Service:
     clock: Callable[[], int] = store.wall_clock
     """Microseconds UTC."""
     disclosure: disclosure.Disclosure = field(init=False)
+    versions: Versions = field(init=False)
+    """Versions of licenses by the index of their event, opened for many requests at once."""
     refusals: quota.RefusalCounts = field(init=False)
     token_limits: limits.TokenLimits = field(init=False)
     log_limits: limits.Buckets = field(init=False)
@@ -105,6 +108,7 @@ class Service:
         self.disclosure = disclosure.Disclosure(self.reader, self.ledger.vault)
         self.log_limits = limits.Buckets(self.settings.log_rate)
         self.mirroring = mirroring.Mirroring(self.reader)
+        self.versions = together.Together(self.disclosure.versions)
         self.refusals = quota.RefusalCounts(self.settings.refusals_per_minute)
         self.token_limits = limits.TokenLimits(
             per_address=self.settings.address_rate, per_client=self.settings.client_rate

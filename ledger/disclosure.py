@@ -100,18 +100,32 @@ class Disclosure:
 
     def version(self, index: int) -> Version | None:
         """The version that the event at `index` holds, with a receipt; None when it opens no more."""
-        found = self.known(index)
-        if found is not None:
+        return self.versions([index])[index]
+
+    def versions(self, indexes: Iterable[int]) -> dict[int, Version | None]:
+        """As `version`, for many: what has to be read for them is read at once."""
+        found = {index: self.known(index) for index in indexes}
+        missing = [index for index, version in found.items() if version is None]
+        if not missing:
             return found
-        (data,) = self._reader.events([index])
-        opened = self.open_version(index, data, event.parse(data))
-        if opened is not None:
-            opened = replace(opened, receipt=self._reader.receipt(index))
-            with self._guard:
-                self._versions[index] = opened
-                if len(self._versions) > self._versions_max:
-                    self._versions.popitem(last=False)
-        return opened
+        stored = dict(zip(missing, self._reader.events(missing), strict=True))
+        abouts = {index: event.parse(data) for index, data in stored.items()}
+        parts = (part for about in abouts.values() for part in about.sealed.values())
+        self._reader.prepare_keys({seal.owner(part) for part in parts})
+        opened = {index: self.open_version(index, stored[index], about) for index, about in abouts.items()}
+        live = [index for index, version in opened.items() if version is not None]
+        receipts = dict(zip(live, self._reader.receipts(live), strict=True)) if live else {}
+        for index, version in opened.items():
+            found[index] = None if version is None else self._keep(version, receipts[index])
+        return found
+
+    def _keep(self, opened: Version, receipt: str) -> Version:
+        version = replace(opened, receipt=receipt)
+        with self._guard:
+            self._versions[version.index] = version
+            if len(self._versions) > self._versions_max:
+                self._versions.popitem(last=False)
+        return version
 
     def open_version(self, index: int, data: bytes, about: event.Event) -> Version | None:
         """As `version`, for an event that is at hand."""

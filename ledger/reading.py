@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -21,6 +21,8 @@ from ledger.vault import Vault
 from signing import ids, keyring, merkle, note, receipt, seal, suites, tiles
 
 TILES_CACHED = 1024
+TREES_CACHED = 256
+"""16 KiB each. A proof hashes a tile as often as its whole tree does: the next of the same tile is free."""
 ROOTS_CACHED = 65_536
 NOTES_CACHED = 16
 """The same tree head is signed for many receipts, with the same bytes: Ed25519 is deterministic."""
@@ -74,6 +76,7 @@ class Reader:
             reconnect_timeout=2.0,
         )
         self._tile = functools.lru_cache(maxsize=TILES_CACHED)(self._stored_tile)
+        self._tree = functools.lru_cache(maxsize=TREES_CACHED)(self._tree_of_tile)
         self._tile_root = functools.lru_cache(maxsize=ROOTS_CACHED)(self._root_of_tile)
         self._signed = functools.lru_cache(maxsize=NOTES_CACHED)(self._note)
 
@@ -181,12 +184,10 @@ class Reader:
 
     def events(self, indexes: Sequence[int]) -> list[bytes]:
         """Stored bytes at some leaf indexes, in their order; raises EventNotFound."""
-        states: dict[int, bytes] = {}
-        for index in indexes:
-            rows = self.run(self._sql["event_states"], (self._partition, index + 1, index + 1))
-            if not rows:
-                raise errors.EventNotFound
-            states[index] = rows[0][1]
+        rows = self.run(self._sql["events_at"], (self._partition, [index + 1 for index in indexes]))
+        states = {position - 1: state for position, state in rows}
+        if any(index not in states for index in indexes):
+            raise errors.EventNotFound
         return [states[index] for index in indexes]
 
     def checkpoint(self) -> str:
@@ -196,17 +197,23 @@ class Reader:
 
     def receipt(self, index: int) -> str:
         """A receipt for the event at `index`, under the newest checkpoint; raises EventNotFound."""
+        return self.receipts([index])[0]
+
+    def receipts(self, indexes: Sequence[int]) -> list[str]:
+        """Receipts of some events, all under the newest checkpoint; raises EventNotFound."""
         size, root, generation, frontier = self._head()
-        if not 0 <= index < size:
+        if not all(0 <= index < size for index in indexes):
             raise errors.EventNotFound
-        proof = merkle.inclusion_proof(
-            index,
-            size,
-            frontier=frontier,
-            node=lambda level, number: self.node(level, number, size=size),
-            digest=self._vault.suite.digest,
-        )
-        return receipt.write(index=index, proof=proof, checkpoint=self._sign(size, root, generation))
+        node = functools.partial(self.node, size=size)
+        checkpoint, digest = self._sign(size, root, generation), self._vault.suite.digest
+        proofs = [
+            merkle.inclusion_proof(index, size, frontier=frontier, node=node, digest=digest)
+            for index in indexes
+        ]
+        return [
+            receipt.write(index=index, proof=proof, checkpoint=checkpoint)
+            for index, proof in zip(indexes, proofs, strict=True)
+        ]
 
     @property
     def partition(self) -> int:
@@ -248,6 +255,13 @@ class Reader:
 
     def node(self, level: int, number: int, *, size: int) -> bytes:
         """The root of a perfect subtree within `size` leaves."""
+        row_level, height = divmod(level, merkle.TILE_HEIGHT)
+        tile, offset = divmod(number << height, merkle.TILE_WIDTH)
+        if (tile + 1) << merkle.TILE_HEIGHT * (row_level + 1) <= size:
+            width = self._vault.suite.digest_bytes
+            with contextlib.suppress(LookupError):
+                start = (offset >> height) * width
+                return self._tree(row_level, tile)[height][start : start + width]
         return tiling.node(
             level,
             number,
@@ -268,6 +282,12 @@ class Reader:
             # A bucket renewed since the wrap was read does not open it; the wrap there now, it does.
             key = self._vault.unwrap(wraps).get(owner)
         return key
+
+    def prepare_keys(self, wanted: Iterable[tuple[bytes, int]]) -> None:
+        """Have the data keys (stream, number) at hand that open, so that each costs no read of its own."""
+        missing = {owner for owner, number in wanted if self._vault.cached(owner, number) is None}
+        if missing:
+            self._vault.unwrap(self.wraps(list(missing)))
 
     def wraps(self, stream_ids: Sequence[bytes]) -> list[keyring.WrappedKey]:
         """Wrapped data keys of some streams."""
@@ -308,6 +328,9 @@ class Reader:
 
     def _root_of_tile(self, level: int, number: int) -> bytes:
         return tiling.tile_root(level, number, tile=self._cached_tile, digest=self._vault.suite.digest)
+
+    def _tree_of_tile(self, level: int, number: int) -> tuple[bytes, ...]:
+        return tiling.tree(self._tile(level, number), digest=self._vault.suite.digest)
 
     def _stored_tile(self, level: int, number: int) -> bytes:
         rows = self.run(self._sql["tile"], (self._partition, level, number))

@@ -85,6 +85,17 @@ def filled(size: int, row: Sequence[bytes], tile: TileReader, digest: merkle.Has
     return tiles
 
 
+def tree(hashes: bytes, *, digest: merkle.Hash) -> tuple[bytes, ...]:
+    """All nodes over the hashes of a full tile, row by row from the hashes up to the root."""
+    rows = [hashes]
+    width = len(hashes) // merkle.TILE_WIDTH
+    while len(rows[-1]) > width:
+        row = rows[-1]
+        pairs = range(0, len(row), 2 * width)
+        rows.append(b"".join([digest(b"\x01" + row[at : at + 2 * width]) for at in pairs]))
+    return tuple(rows)
+
+
 def node(
     level: int,
     index: int,

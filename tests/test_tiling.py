@@ -60,3 +60,16 @@ def test_whoever_appends_alone_reads_nothing() -> None:
 
 def root(size: int) -> bytes:
     return size.to_bytes(32, "big")
+
+
+def test_all_nodes_of_a_tile_are_what_its_leaves_say() -> None:
+    leaves = [leaf(number) for number in range(256)]
+    rows = tiling.tree(b"".join(leaves), digest=DIGEST)
+    assert [len(row) for row in rows] == [32 << height for height in range(8, -1, -1)]
+    for height, number in ((0, 0), (1, 127), (3, 5), (7, 1), (8, 0)):
+        below = leaves[number << height : (number + 1) << height]
+        assert rows[height][number * 32 : (number + 1) * 32] == root_of(below)
+
+
+def root_of(leaves: list[bytes]) -> bytes:
+    return merkle.root(leaves, digest=DIGEST)

@@ -213,6 +213,10 @@ SELECT hashes FROM tiles WHERE partition = %b::integer AND level = %b::integer A
 -- Stored bytes of a run of positions.
 SELECT position, state FROM events WHERE partition = %b::integer AND position BETWEEN %b::bigint AND %b::bigint ORDER BY position LIMIT 70000
 
+-- events_at --
+-- Stored bytes at some positions.
+SELECT position, state FROM events WHERE partition = %b::integer AND position = ANY(%b::bigint[])
+
 -- spend_assertion --
 -- A client assertion is used; no row comes back when it was before.
 INSERT INTO spent_assertions (digest, expires_at) VALUES (%b::bytea, %b::bigint) ON CONFLICT DO NOTHING RETURNING digest
