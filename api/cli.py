@@ -23,6 +23,8 @@ MODULES = {
     "cli_keeping": ("rebuild", "recover", "backup", "restore", "holders"),
     "cli_keys": ("keys",),
     "cli_registry": ("clients",),
+    "cli_seals": ("seals",),
+    "cli_documents": ("documents",),
     "cli_stock": ("import",),
     "cli_types": ("types",),
     "cli_organizations": ("organizations",),

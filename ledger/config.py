@@ -41,6 +41,14 @@ class Config:
     """LEDGER_TRUST_FRESH_S: how long after it was made a trust file may be asked for a status."""
     metrics_bind: tuple[str, int] | None = None
     """LEDGER_METRICS_BIND: HOST:PORT where the service gives its metrics; None: nowhere."""
+    timestamp_url: str | None = None
+    """LEDGER_TIMESTAMP_URL: RFC 3161 authority that stamps documents; None: their time is only claimed."""
+    timestamp_roots: Path | None = None
+    """LEDGER_TIMESTAMP_ROOTS: PEM file of the authorities above it."""
+    document_roots: Path | None = None
+    """LEDGER_DOCUMENT_ROOTS: PEM file of the authorities above issuers' seals."""
+    revocation_lists: Path | None = None
+    """LEDGER_REVOCATION_LISTS: folder of their revocation lists, DER, `*.crl`."""
     os_user: str | None = None
     """LEDGER_POSTGRES_OS_USER: account of the embedded server when started as root."""
 
@@ -83,6 +91,10 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         qr_host=qr_host,
         trust_fresh_s=_seconds(environ.get("LEDGER_TRUST_FRESH_S", "")),
         metrics_bind=_bind(environ.get("LEDGER_METRICS_BIND", "")),
+        timestamp_url=_http(environ.get("LEDGER_TIMESTAMP_URL", "")),
+        timestamp_roots=_path(environ.get("LEDGER_TIMESTAMP_ROOTS", "")),
+        document_roots=_path(environ.get("LEDGER_DOCUMENT_ROOTS", "")),
+        revocation_lists=_path(environ.get("LEDGER_REVOCATION_LISTS", "")),
         os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
     )
 
@@ -94,6 +106,19 @@ def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 8 and 60 <= int(text) <= 366 * 86_400):
         raise errors.Invalid("LEDGER_TRUST_FRESH_S is 60 to 31622400", field="LEDGER_TRUST_FRESH_S")
     return int(text)
+
+
+def _http(text: str) -> str | None:
+    """An address with http or https; None where nothing is said."""
+    if not text:
+        return None
+    if not text.startswith(("http://", "https://")):
+        raise errors.Invalid("an address begins with http or https", field="LEDGER_TIMESTAMP_URL")
+    return text
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).absolute() if text else None
 
 
 def _bind(text: str) -> tuple[str, int] | None:

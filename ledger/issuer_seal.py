@@ -8,7 +8,7 @@ before stays as good as it was. Pure.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ledger import client, days, errors, power
@@ -20,6 +20,8 @@ from signing import event, spelling
 REASONS = ("key-compromise", "superseded", "affiliation-changed", "cessation", "withdrawn")
 """Why a seal is revoked; the words of RFC 5280 §5.3.1, in ours."""
 CERTIFICATE_BYTES_MAX = 8_192
+HANDOVERS_MAX = 16
+"""Organizations that succeeded each other, which are followed."""
 CHAIN_MAX = 4
 """Certificates above an issuer's own."""
 
@@ -54,6 +56,21 @@ def unfitness(row: SealRow, *, at: int) -> str | None:
     if at < row.valid_from:
         return "not-yet-valid"
     return "expired" if at > row.valid_until else None
+
+
+def responsible(
+    row: LicenseRow, find: Callable[[type[OrganizationRow], str], OrganizationRow | None], *, at: int
+) -> str:
+    """The issuer that answers for a license at `at`: who issued it, or who has taken its type over since."""
+    issuer, day = row.issuer, days.of_instant(at)
+    for _ in range(HANDOVERS_MAX):
+        known = find(OrganizationRow, issuer)
+        gone = power.handovers(() if known is None else known.handed_over)
+        heirs = [one.organization for one in gone if one.covers(row.type_code, day)]
+        if not heirs:
+            break
+        issuer = heirs[-1]
+    return issuer
 
 
 _SAID = {

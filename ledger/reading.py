@@ -17,6 +17,7 @@ import psycopg_pool
 from ledger import comparison, errors, log, number, place, pooling, sql, tables, tiling
 from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, R, Row
+from ledger.state_document import SealRow
 from ledger.vault import Vault
 from signing import ids, keyring, merkle, note, receipt, seal, suites, tiles
 
@@ -27,6 +28,7 @@ ROOTS_CACHED = 65_536
 NOTES_CACHED = 16
 """The same tree head is signed for many receipts, with the same bytes: Ed25519 is deterministic."""
 KEY_TRIES = 3
+SEALS_MAX = 100
 
 
 class Snapshot:
@@ -119,6 +121,13 @@ class Reader:
         """(number, place in a status list, whether it is cancelled) of a version's printed pieces."""
         text = sql.load("reading")["pieces"]
         return self.run(text, (self._partition, license_ref, version, place.PIECES_MAX))
+
+    def seals(self, organization: str) -> list[SealRow]:
+        """The newest seals of an issuer, the newest first."""
+        table = tables.table(SealRow)
+        text = sql.load("reading")["seals"].format(columns=table.columns)
+        found = [table.row(values) for values in self.run(text, (self._partition, organization, SEALS_MAX))]
+        return [row for row in found if isinstance(row, SealRow)]
 
     def candidates(self, asked: Sequence[tuple[bytes, str, str | None]]) -> list[AuthorizationRow]:
         """Authorizations of streams for requesters: (stream, requester, type code or None for all)."""

@@ -310,7 +310,7 @@ def _has_issued(issuer: x509.Certificate, issued: x509.Certificate) -> bool:
 
 
 def _name(parsed: x509.Certificate) -> str:
-    for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
+    for kind in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
         for attribute in parsed.subject.get_attributes_for_oid(kind):
             return str(attribute.value)
     return parsed.subject.rfc4514_string()

@@ -97,14 +97,19 @@ def _subject(name: str, credit_code: str) -> x509.Name:
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, name[:64]),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, _cut(name, 64)),
             x509.NameAttribute(
                 NameOID.ORGANIZATION_IDENTIFIER, certificates.ORGANIZATION_IDENTIFIER + credit_code
             ),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, _WORD),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"{name[:40]}（{_WORD}）"),
+            x509.NameAttribute(NameOID.COMMON_NAME, f"{_cut(name, 36)}（{_WORD}）"),
         ]
     )
+
+
+def _cut(name: str, size_bytes: int) -> str:
+    """As much of a name as fits into so many bytes of UTF-8, in which attributes are measured."""
+    return name.encode()[:size_bytes].decode(errors="ignore")
 
 
 def _builder(

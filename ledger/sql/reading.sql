@@ -13,6 +13,11 @@ WHERE partition = %b AND license_ref = %b AND version = %b ORDER BY piece LIMIT 
 -- Every client that was ever registered.
 SELECT client_id FROM clients WHERE partition = %b ORDER BY client_id LIMIT 20000
 
+-- seals --
+-- The newest seals of an issuer.
+SELECT {columns} FROM issuer_seals
+WHERE partition = %b AND organization = %b ORDER BY registered_index DESC LIMIT %b
+
 -- filed --
 -- Licenses filed under a printed number: directory rows whose lookup begins with one of the number's; in turn
 -- one of each beginning, so that none of them crowds the others out.

@@ -1,0 +1,90 @@
+"""Commands about signed documents: the group `documents`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api import cli_console
+from ledger import config, errors, issuer_seal_register, opening, store
+from signing import document
+
+BYTES_MAX = 100 << 20
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group `documents`."""
+    group = typer.Typer(no_args_is_help=True, help="Signed documents: upgrade for the archive.")
+    group.callback()(_documents)
+    group.command("upgrade")(upgrade)
+    app.add_typer(group, name="documents")
+
+
+def _documents() -> None:
+    """Signed documents: upgrade for the archive."""
+
+
+def upgrade(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A signed document, PDF.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Where to write it; default: FILE with -lta.")
+    ] = None,
+    as_json: cli_console.Json = False,
+    data: cli_console.Data = None,
+) -> None:
+    """Add revocation lists and a time-stamp to a document (PAdES B-LTA), so that it is proven for long.
+
+    Authority, roots and lists are those of the configuration (LEDGER_TIMESTAMP_URL and its like); of a
+    demonstration ledger also its own.
+
+    Example: license-ledger documents upgrade license.pdf
+    """
+    configured = config.load(data=data)
+    if configured.timestamp_url is None:
+        raise errors.Invalid("say which authority stamps documents", field="LEDGER_TIMESTAMP_URL")
+    target = out or file.with_name(f"{file.stem}-lta.pdf")
+    made = _archived(_read(file), configured)
+    target.write_bytes(made)
+    if as_json:
+        cli_console.print_json({"file": str(target), "level": "b-lta", "bytes": len(made)})
+    else:
+        cli_console.done(f"B-LTA in {target}: {len(made):,} bytes")
+
+
+def _archived(content: bytes, configured: config.Config) -> bytes:
+    trust = _trust(configured)
+    assert configured.timestamp_url is not None, "it was asked for"
+    try:
+        return document.archive(
+            content,
+            time_stamper=document.authority_at(configured.timestamp_url),
+            at=issuer_seal_register.moment(store.wall_clock()),
+            roots=trust.roots,
+            time_stamp_roots=trust.time_stamp_roots,
+            revocation_lists=trust.revocation_lists,
+        )
+    except document.DocumentInvalid as error:
+        raise errors.Invalid(str(error), field="FILE") from error
+    except document.TimeStampFailed as error:
+        raise errors.Unavailable(str(error)) from error
+
+
+def _trust(configured: config.Config) -> issuer_seal_register.DocumentTrust:
+    """What the document is judged by: with the demonstration authority where the ledger is here."""
+    if not opening.is_ledger(configured):
+        return issuer_seal_register.configured_trust(configured)
+    with cli_console.opened(configured.data) as ledger:
+        return issuer_seal_register.document_trust(ledger, at=store.wall_clock())
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise errors.Invalid(f"cannot be read: {error.strerror}", field=str(file)) from error
+    if len(content) > BYTES_MAX:
+        raise errors.Invalid(f"a document has at most {BYTES_MAX:,} bytes", field=str(file))
+    return content
