@@ -93,8 +93,17 @@ def _show_uses(world: demo.World, out: Path) -> dict[str, Any]:
     (out / "license-qr.svg").write_bytes(qr.svg(sample["qr"]))
     (out / "license-qr.png").write_bytes(qr.png(sample["qr"]))
     (out / "license-qr.txt").write_text(sample["qr"] + "\n", encoding="ascii")
+    _keep_documents(world, sample, use, out)
     trail = _trail(world, holder, at_least=answer["index"])
     return {"person": person, "file": file, "answer": answer, "trail": trail, "qr": sample["qr"]}
+
+
+def _keep_documents(world: demo.World, sample: dict[str, Any], use: dict[str, Any], out: Path) -> None:
+    """The license as its issuer gets it, and as the officer's copy of what was used."""
+    license_file = world.issuer.fetch(f"/v1/licenses/{sample['license_ref']}/document")
+    (out / "license.pdf").write_bytes(license_file)
+    (link,) = world.halls[0].post("/v1/copies", use)["copies"]
+    (out / "copy.pdf").write_bytes(world.halls[0].follow(link["url"]))
 
 
 def _trail(world: demo.World, holder: dict[str, str], *, at_least: int) -> Any:
@@ -133,6 +142,8 @@ def _result(
         "trust.json",
         "license-qr.svg",
         "license-qr.png",
+        "license.pdf",
+        "copy.pdf",
     )
     return {
         "holders": len({(one["person"].code_type, one["person"].code) for one in world.licenses}),

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from api import auth, demo_client, demo_people
-from ledger import catalog, config, errors, opening, registry_commands
+from ledger import catalog, config, errors, issuer_seal_register, opening, registry_commands, store
 from signing import ids
 
 ORIGIN = "demo.license-ledger.example/fujian"
 OPERATOR = "11350000000000019H"
+ISSUER_NAME = "示例省行政审批局"
 SEED = 20261122
 CALLERS = 24
 SINGLE_USES, BATCHED_USES = 1_000, 5_600
@@ -121,6 +122,9 @@ def _registered(ledger: opening.Ledger, folder: Path, base_url: str) -> World:
         ("审计系统", demo_people.organization(9), ("audit:read",), ()),
     ]
     with ledger.appending() as appender:
+        issuer_seal_register.demonstrate(
+            ledger, appender, organization=OPERATOR, name=ISSUER_NAME, at=store.wall_clock()
+        )
         for name, organization, scopes, may_issue in wanted:
             private, public = auth.generate_client_key("Ed25519")
             asked = registry_commands.RegisterClient(

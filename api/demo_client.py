@@ -52,6 +52,20 @@ class Client:
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
         return self._call("POST", path, json.dumps(body, ensure_ascii=False).encode(), headers)[1]
 
+    def fetch(self, path: str) -> bytes:
+        """The file that a GET answers."""
+        return self._file("GET", path, {"Authorization": f"Bearer {self._access_token()}"})
+
+    def follow(self, url: str) -> bytes:
+        """The file behind a link, as whoever has the link downloads it: without a token."""
+        return self._file("POST", urllib.parse.urlsplit(url).path, {})
+
+    def _file(self, method: str, path: str, headers: dict[str, str]) -> bytes:
+        status, data = self._exchange(method, path, b"", headers)
+        if status != 200:
+            raise CallFailed(status, json.loads(data))
+        return data
+
     def _call(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[Any, bytes]:
         headers = {**headers, "Authorization": f"Bearer {self._access_token()}"}
         return self._send(method, path, body, headers)

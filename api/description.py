@@ -48,6 +48,12 @@ _PATTERNS = {
     "type_code": _TYPE,
     "finding": {"type": "string", "enum": list(finding.NAMES)},
 }
+_FILES = {
+    ("/v1/licenses/{license_ref}/document", "get"): "application/pdf",
+    ("/C/{link}", "get"): "text/html",
+    ("/C/{link}", "post"): "application/pdf",
+}
+"""What answers that are no JSON are."""
 _TEXTS = ("/v1/receipts/{partition}/{index}", "/log/{partition}/checkpoint")
 _OCTETS = ("/log/{partition}/tile/entries/{path}", "/log/{partition}/tile/{path}")
 
@@ -88,8 +94,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         }
     }
     for path, methods in said["paths"].items():
-        for operation in methods.values():
+        for method, operation in methods.items():
             _complete(path, operation)
+            if (media_type := _FILES.get((path, method))) is not None:
+                content = {media_type: {"schema": {"type": "string"}}}
+                operation["responses"]["200"] = {"description": "Done", "content": content}
     return said
 
 

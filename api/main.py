@@ -23,9 +23,11 @@ from api import (
     client,
     comparison,
     consent,
+    copy,
     correction,
     coverage,
     description,
+    document,
     draft,
     ending,
     endorsement,
@@ -76,6 +78,9 @@ _ROUTERS = (
     representation.router,
     attachment.router,
     piece.router,
+    document.router,
+    copy.router,
+    copy.link_router,
     endorsement.router,
     endorsement.batch_router,
     authorization.router,
@@ -199,6 +204,7 @@ def opened(
             settings=settings,
         )
         stack.callback(served.publisher.stop)
+        stack.callback(served.press.close)
         yield served
 
 

@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from api import access, limits, look_counts, quota, together, views
+from api import access, limits, look_counts, press, quota, together, views
 from ledger import (
     appender,
     audit_commands,
@@ -56,6 +56,8 @@ class Settings:
     import_bytes_max: int = 2 << 30
     """Of one file of old licenses."""
     address_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=60, per_s=10.0))
+    copy_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=30, per_s=1.0))
+    """Looks at links of copies, of one address."""
     client_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=20, per_s=1.0))
     log_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=300, per_s=50.0))
     """Tiles and proofs an address."""
@@ -93,6 +95,9 @@ class Service:
     versions: Versions = field(init=False)
     """Versions of licenses by the index of their event, opened for many requests at once."""
     refusals: quota.RefusalCounts = field(init=False)
+    copy_limits: limits.Buckets = field(init=False)
+    press: press.Press = field(init=False)
+    """Makes documents."""
     token_limits: limits.TokenLimits = field(init=False)
     log_limits: limits.Buckets = field(init=False)
     mirroring: mirroring.Mirroring = field(init=False)
@@ -109,6 +114,8 @@ class Service:
         self.log_limits = limits.Buckets(self.settings.log_rate)
         self.mirroring = mirroring.Mirroring(self.reader)
         self.versions = together.Together(self.disclosure.versions)
+        self.copy_limits = limits.Buckets(self.settings.copy_rate)
+        self.press = press.Press(vault=self.ledger.vault)
         self.refusals = quota.RefusalCounts(self.settings.refusals_per_minute)
         self.token_limits = limits.TokenLimits(
             per_address=self.settings.address_rate, per_client=self.settings.client_rate

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import examples, stock
-from tests import api_world, world
+from tests import api_world, test_api_document, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
@@ -37,6 +37,7 @@ ORDER = (
         "narrow",
         "withdraw",
     ),
+    *("get_document", "use_copy", "show_copy", "download_copy"),
     *("freeze", "release", "report_lost", "found", "restrict", "lift_restriction", "transfer_in"),
     *("renew", "replace", "endorse", "endorse_batch"),
     *("issue_counterparts", "get_pieces", "cancel_counterpart"),
@@ -102,7 +103,8 @@ def face(cluster: Cluster) -> Iterator[Face]:
 
 @pytest.fixture(scope="module")
 def caller(face: Face) -> Caller:
-    """The client that `api/examples.py` asks for."""
+    """The client that `api/examples.py` asks for; its organization has a seal."""
+    test_api_document.seal(face)
     return face.register(examples.ORGANIZATION)
 
 
@@ -190,6 +192,9 @@ def test_every_example_works_when_it_is_pasted(face: Face, caller: Caller, said:
             assert answer.status_code == 200, (name, answer.text)
             if name in MAKING:
                 made |= answer.json()
+            if name == "use_copy":
+                found_links = [one["url"].rpartition("/")[2] for one in answer.json()["copies"]]
+                made |= {"link": found_links[0]} if found_links else {}
 
 
 def example_file(said: dict[str, Any]) -> str:

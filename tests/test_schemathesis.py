@@ -23,6 +23,7 @@ from hypothesis import HealthCheck
 from schemathesis.generation import GenerationMode
 
 from api import examples, examples_catalog, examples_issuing, stock
+from ledger import issuer_seal_register, store
 from tests import api_world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
@@ -89,6 +90,7 @@ def face(cluster: Cluster) -> Iterator[Face]:
 def test_no_request_that_the_description_leads_to_breaks_the_ledger(face: Face) -> None:
     print(f"seed {SEED}: repeat with LEDGER_FAULTS_SEED={SEED}")  # noqa: T201
     fuzz = Fuzz(face, face.register(examples.ORGANIZATION))
+    _seal(face)
     made = fuzz.caller.done("/v1/licenses", api_world.example("IssueBody"))
     made |= fuzz.caller.done("/v1/authorizations", api_world.example("GrantBody", "consent_of_the_holder"))
     said = face.http.get("/openapi.json").json()
@@ -124,6 +126,9 @@ def _fresh(fuzz: Fuzz, operation: Any) -> dict[str, Any]:
     if names & {"license_ref", "token"}:
         made |= caller.done("/v1/licenses", api_world.example("IssueBody"))
         made |= {"token": made["qr"].rpartition("/")[2], "index": "0"}
+    if "link" in names:
+        caller.done("/v1/authorizations", api_world.example("GrantBody"))
+        made |= {"link": _link(caller)}
     if "draft_ref" in names:
         made |= caller.done("/v1/drafts", api_world.example("DraftBody")) | {"index": "0"}
     if "authorization_ref" in names:
@@ -141,6 +146,14 @@ def _fresh(fuzz: Fuzz, operation: Any) -> dict[str, Any]:
         said["type_code"] = f"{examples.ORGANIZATION}{next(LOCAL)}"
         made |= caller.done("/v1/license-types", said)
     return made
+
+
+def _link(caller: Caller) -> str:
+    """The end of a copy's address."""
+    ref = caller.done("/v1/licenses", api_world.example("IssueBody"))["license_ref"]
+    asked = api_world.example("UseBody", "by_reference") | {"license_ref": ref}
+    (one,) = caller.done("/v1/copies", asked)["copies"]
+    return str(one["url"].rpartition("/")[2])
 
 
 def at_home(said: dict[str, Any]) -> dict[str, Any]:
@@ -242,6 +255,18 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
         "issuer": None,
     },
 }
+
+
+def _seal(face: Face) -> None:
+    """The client's organization signs documents."""
+    served = face.served
+    issuer_seal_register.demonstrate(
+        served.ledger,
+        served.appender,
+        organization=examples.ORGANIZATION,
+        name="示例市行政审批局",
+        at=store.wall_clock(),
+    )
 
 
 def _operations(said: dict[str, Any]) -> Iterator[Any]:
