@@ -63,10 +63,11 @@ def responsible(
 ) -> str:
     """The issuer that answers for a license at `at`: who issued it, or who has taken its type over since."""
     issuer, day = row.issuer, days.of_instant(at)
+    area = power.area_of(row.area_code, row.issuer)
     for _ in range(HANDOVERS_MAX):
         known = find(OrganizationRow, issuer)
         gone = power.handovers(() if known is None else known.handed_over)
-        heirs = [one.organization for one in gone if one.covers(row.type_code, day)]
+        heirs = [one.organization for one in gone if one.covers(row.type_code, day, area)]
         if not heirs:
             break
         issuer = heirs[-1]
