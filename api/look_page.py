@@ -35,6 +35,7 @@ _LOOKS = {
 """Verdict to color; the shape of its icon says the same to who sees no color."""
 _RING = "M50 4a46 46 0 1 0 0 92a46 46 0 0 0 0-92z"
 _TRIANGLE = "M50 6L97 92H3z"
+_YIELD = "M3 8H97L50 94z"
 _DIAMOND = "M50 2L98 50L50 98L2 50z"
 _OCTAGON = "M32 4H68L96 32V68L68 96H32L4 68V32z"
 _SQUARE = "M8 8H92V92H8z"
@@ -45,7 +46,7 @@ _ICONS = {
     "holder-ended": (_SQUARE, "M26 50H74"),
     "not-valid": (_OCTAGON, "M32 32L68 68M68 32L32 68"),
     "unknown": (_OCTAGON, "M36 38A14 14 0 1 1 54 51Q50 54 50 61M50 74V76"),
-    "check-ledger": (_TRIANGLE, "M50 36V62M50 74V78"),
+    "check-ledger": (_YIELD, "M50 24V48M50 60V64"),
     "cannot-tell": (_SQUARE, "M32 24H68L32 76H68L32 24"),
     "wait": (_SQUARE, "M38 28V72M62 28V72"),
 }
@@ -151,9 +152,10 @@ def _band(
         el("span", said.of(other), lang=_tag(other)),
         class_="long" if len(said.of(language)) > _HEADLINE_LENGTH else None,
     )
-    if at is None:
+    moment = None
+    if verdict in ("cannot-tell", "wait"):
         moment = el("p", labels["no_answer"].of(language), class_="at")
-    else:
+    elif at is not None:
         clock = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).astimezone(BEIJING)
         time = el("time", el("b", f"{clock:%Y-%m-%d %H:%M:%S}"), datetime=clock.isoformat(timespec="seconds"))
         moment = el(
