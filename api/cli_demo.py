@@ -6,6 +6,7 @@ import base64
 import json
 import shutil
 import time
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,12 +17,13 @@ import rich.markup
 import rich.progress
 import typer
 
-from api import cli_console, cli_export, cli_verdicts, demo, demo_people, demo_refusals
+from api import cli_console, cli_export, cli_verdicts, demo, demo_page, demo_people, demo_refusals
 from ledger import catalog, config, errors, log, opening
 from ledger import check as checking
 from signing import note, qr
 
 MARKER = "demonstration.json"
+PICTURE = "license-page.png"
 DEFAULT = Path("demo-data")
 _SYNTHETIC = (
     "Everything here is synthetic: invented names, birth date 1900-01-01, computed codes. "
@@ -54,7 +56,7 @@ def run(
         demo.count(world, demo_refusals.Refusals(world).play())
         shown = _show_uses(world, out)
     report = _leave(folder, out)
-    result = _result(world, report, out, seconds=time.monotonic() - begun, sample=shown["person"])
+    result = _result(world, report, out, seconds=time.monotonic() - begun, shown=shown)
     if as_json:
         cli_console.print_json(result)
     else:
@@ -94,8 +96,11 @@ def _show_uses(world: demo.World, out: Path) -> dict[str, Any]:
     (out / "license-qr.png").write_bytes(qr.png(sample["qr"]))
     (out / "license-qr.txt").write_text(sample["qr"] + "\n", encoding="ascii")
     _keep_documents(world, sample, use, out)
+    page = demo_page.address(world.base_url, sample["qr"])
+    no_picture = demo_page.take(page, out / PICTURE)
     trail = _trail(world, holder, at_least=answer["index"])
-    return {"person": person, "file": file, "answer": answer, "trail": trail, "qr": sample["qr"]}
+    shown = {"person": person, "file": file, "answer": answer, "trail": trail, "qr": sample["qr"]}
+    return {**shown, "page": page, "no_picture": no_picture}
 
 
 def _keep_documents(world: demo.World, sample: dict[str, Any], use: dict[str, Any], out: Path) -> None:
@@ -132,8 +137,9 @@ def _leave(folder: Path, out: Path) -> checking.Report:
 
 
 def _result(
-    world: demo.World, report: checking.Report, out: Path, *, seconds: float, sample: demo_people.Person
+    world: demo.World, report: checking.Report, out: Path, *, seconds: float, shown: dict[str, Any]
 ) -> dict[str, Any]:
+    sample: demo_people.Person = shown["person"]
     names = (
         "use.bundle.json",
         "use.tlog-proof",
@@ -144,6 +150,7 @@ def _result(
         "license-qr.png",
         "license.pdf",
         "copy.pdf",
+        *([] if shown["no_picture"] else [PICTURE]),
     )
     return {
         "holders": len({(one["person"].code_type, one["person"].code) for one in world.licenses}),
@@ -159,6 +166,8 @@ def _result(
         "sample_holder": {"code_type": sample.code_type, "code": sample.code},
         "synthetic": True,
         "origin": demo.ORIGIN,
+        "page": shown["page"],
+        "no_picture_because": shown["no_picture"],
         "paths": {name: str(out / name) for name in names},
     }
 
@@ -193,8 +202,21 @@ def _print(shown: dict[str, Any], result: dict[str, Any], out: Path) -> None:
         console.print(f"  {rich.markup.escape(line)}", soft_wrap=True)
     console.print("\nThe QR code on the printed license 证照二维码:")
     console.print(qr.terminal(shown["qr"]), style="black on white", no_wrap=True, highlight=False)
+    _print_page(shown, out)
     console.print(f"\nLeft in {out}: " + ", ".join(sorted(path.name for path in out.iterdir())))
     console.print(f"Look further: license-ledger check --data {out.parent}", soft_wrap=True)
+
+
+def _print_page(shown: dict[str, Any], out: Path) -> None:
+    """Where the page behind the code is, while somebody serves it."""
+    page, picture = shown["page"], shown["no_picture"]
+    port = urllib.parse.urlsplit(page).port
+    console = cli_console.OUT
+    console.print("The page behind it 核验页, once you serve this ledger again:")
+    console.print(f"$ license-ledger serve --data {out.parent} --port {port}", soft_wrap=True)
+    console.print(page, soft_wrap=True, highlight=False)
+    told = f"its picture is {out / PICTURE}" if picture is None else f"there is no picture: {picture}"
+    console.print(f"The code leads to the host in LEDGER_QR_HOST instead; {told}", soft_wrap=True)
 
 
 def _print_file(shown: dict[str, Any]) -> None:

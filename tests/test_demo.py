@@ -312,6 +312,15 @@ def test_another_reader_reads_the_same_qr(left: Left, kind: str) -> None:
     assert read.stdout == left.read("license-qr.txt")
 
 
+def test_the_page_behind_its_code_is_pictured_where_there_is_a_browser(left: Left) -> None:
+    code = left.read("license-qr.txt").decode().strip()
+    assert left.said["page"].endswith(code[code.index("/V/") :])
+    assert (left.said["no_picture_because"] is None) is left.path("license-page.png").exists()
+    judges.need("chromium")
+    width, height, _, _ = png.Reader(bytes=left.read("license-page.png")).read()
+    assert (width, height) == (1000, 3520)
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(left: Left) -> None:
     foreign = left.folder / "foreign"
     foreign.mkdir()
