@@ -47,7 +47,7 @@ def picture(data: bytes) -> Pixels:
 def drawing(data: bytes) -> Pixels:
     """The modules of an SVG picture: a white ground, and a path of dark squares."""
     text = data.decode()
-    assert re.search(r'<rect fill="white" x="0" y="0" width="100%" height="100%" />.*<path ', text)
+    assert re.search(r'<rect fill="white" x="0" y="0" width="100%" height="100%" ?/>.*<path ', text)
     side = float(re.search(r'viewBox="0 0 ([\d.]+) ', text)[1]) / MODULES  # type: ignore[index]
     pixels = [[False] * MODULES for _ in range(MODULES)]
     squares = re.findall(r"M([\d.]+),([\d.]+)H([\d.]+)V([\d.]+)H([\d.]+)z", text)
