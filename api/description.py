@@ -54,7 +54,10 @@ _FILES = {
     ("/C/{link}", "post"): "application/pdf",
 }
 """What answers that are no JSON are."""
-_TEXTS = ("/v1/receipts/{partition}/{index}", "/log/{partition}/checkpoint")
+_TEXTS = (
+    *("/v1/receipts/{partition}/{index}", "/log/{partition}/checkpoint"),
+    *("/log/{partition}/time-stamps/newest", "/log/{partition}/time-stamps/{index}"),
+)
 _OCTETS = ("/log/{partition}/tile/entries/{path}", "/log/{partition}/tile/{path}")
 
 

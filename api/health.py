@@ -22,7 +22,8 @@ async def alive() -> Response:
 
 @router.get("/readyz", summary="Whether it can work", **routes.public(model=models_answers.Ready))
 async def ready(request: Request) -> Response:
-    """503 when facts cannot be appended or a projection has stopped; lag alone is no reason."""
+    """503 when facts cannot be appended or a projection has stopped; lag alone is no reason, nor is a
+    witness that is silent, which is told."""
     content = await (served := service.of(request)).read(_ready, served)
     return routes.answer(content, status=200 if content["status"] == "ready" else 503)
 
@@ -52,4 +53,14 @@ def _ready(served: service.Service) -> dict[str, Any]:
         "appending": is_appending,
         "size": size,
         "projections": projections,
+        "outsiders": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "silent_s": one.silent_s,
+                "is_silent": one.is_silent,
+                "problem": one.problem,
+            }
+            for one in served.attesting.standing
+        ],
     }

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from api import examples, limits, models_log, routes, service
 from ledger import errors
-from signing import spelling, tiles
+from signing import spelling, tiles, timestamp
 
 router = routes.router()
 _PARTITION = 0
@@ -48,11 +48,45 @@ async def receipt(request: Request, partition: str, index: str) -> Response:
     **routes.public(model=None, refusals=(errors.NotFound, errors.Unavailable), **examples.LOG_PARAMETERS),
 )
 async def checkpoint(request: Request, partition: str) -> Response:
-    """The newest tree head that this ledger has answered for, as a C2SP signed note."""
+    """A tree head of this ledger as a C2SP signed note: the newest that enough witnesses cosigned, with
+    their lines; the newest of all where there is none."""
     served = service.of(request)
     if partition != str(_PARTITION):
         await served.read(served.mirroring.require_log, partition)
-    return _text(await served.read(served.reader.checkpoint))
+    return _text(await served.read(lambda: served.reader.cosigned() or served.reader.checkpoint()))
+
+
+@router.get(
+    "/log/{partition}/time-stamps/newest",
+    summary="The newest time-stamped checkpoint 时间戳",
+    **routes.public(model=None, refusals=_REFUSALS, **examples.LOG_PARAMETERS),
+)
+async def newest_time_stamp(request: Request, partition: str) -> Response:
+    """A checkpoint with the RFC 3161 answer of an outside authority over its text."""
+    return await _stamped(request, partition, None)
+
+
+@router.get(
+    "/log/{partition}/time-stamps/{index}",
+    summary="The first time-stamped checkpoint that has an event 时间戳",
+    **routes.public(model=None, refusals=_REFUSALS, **examples.RECEIPT_PARAMETERS),
+)
+async def time_stamp(request: Request, partition: str, index: str) -> Response:
+    """With the inclusion proof at the size of its checkpoint it says that the event was there by then."""
+    return await _stamped(request, partition, _number(index, errors.NotFound))
+
+
+async def _stamped(request: Request, partition: str, index: int | None) -> Response:
+    served = service.of(request)
+    _within_rate(request, served)
+    generation = (await served.read(served.mirroring.require_log, partition)).generation
+    if index is None:
+        found = await served.read(served.attestations.newest_stamp, generation)
+    else:
+        found = await served.read(served.attestations.stamp_over, generation, index)
+    if found is None:
+        raise errors.NotFound
+    return _text(timestamp.write(found.stamped))
 
 
 @router.get(

@@ -60,7 +60,7 @@ from api import (
     verification,
     views,
 )
-from ledger import appender, opening, reading, stock_jobs, store
+from ledger import appender, attesting, opening, reading, stock_jobs, store
 from ledger import config as configs
 
 VERSION = "0.1.0"
@@ -183,7 +183,9 @@ def opened(
         ledger = stack.enter_context(opening.opened(config, migrate=migrate))
         if migrate:
             bring_up_to_date(ledger)
-        reader = reading.Reader(ledger.ways.service, ledger.vault)
+        reader = reading.Reader(
+            ledger.ways.service, ledger.vault, is_witnessed=bool(config.outsiders.witnesses)
+        )
         stack.callback(reader.close)
         followed = stack.enter_context(views.opened(ledger))
         appending = stack.enter_context(ledger.appending(observed=observed))
@@ -195,8 +197,11 @@ def opened(
             bytes_max=settings.import_bytes_max,
         ).start()
         stack.callback(imports.stop)
+        asking = attesting.Attesting(reader, config.outsiders, halt=appending.halt).start()
+        stack.callback(asking.stop)
         served = service.Service(
             ledger=ledger,
+            attesting=asking,
             appender=appending,
             reader=reader,
             views=followed,

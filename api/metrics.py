@@ -63,6 +63,9 @@ class Metrics:
         self._size = _level("ledger_size_events", "Events in the ledger", known)
         self._behind = _level("ledger_frontier_lag_events", "Events that no signed tree head has yet", known)
         self._lag = _level("ledger_projection_lag_events", "Events not applied yet", known, "projection")
+        self._silent = _level(
+            "ledger_outsider_silent_seconds", "Since a witness or the authority attested", known, "outsider"
+        )
         self._follows = _level("ledger_projection_ready", "1 while it follows", known, "projection")
         # Finding what belongs to labels costs more than counting.
         self._request = functools.lru_cache(maxsize=4_096)(
@@ -109,6 +112,8 @@ class Metrics:
         """All of them as text; what the database must be asked is left as it was when it does not answer."""
         self._queue.set(served.appender.waiting)
         self._appending.set(served.appender.is_running)
+        for outsider in served.attesting.standing:
+            self._silent.labels(outsider.name).set(outsider.silent_s)
         try:
             size = served.ledger.recorder.newest_index() + 1
             standing = served.views.followers.status()

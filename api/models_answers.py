@@ -404,3 +404,6 @@ class Ready(Answer):
     appending: bool
     size: int | None = Field(description="Size of the newest checkpoint")
     projections: list[dict[str, Any]]
+    outsiders: list[dict[str, Any]] = Field(
+        default=[], description="Witnesses and time-stamp authority: who has been silent, and for how long"
+    )

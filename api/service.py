@@ -19,6 +19,8 @@ from starlette.requests import Request
 from api import access, limits, look_counts, press, quota, together, views
 from ledger import (
     appender,
+    attestations,
+    attesting,
     audit_commands,
     command,
     disclosure,
@@ -88,6 +90,7 @@ class Service:
     views: views.Views
     """The projections."""
     imports: stock_jobs.Jobs
+    attesting: attesting.Attesting
     settings: Settings
     clock: Callable[[], int] = store.wall_clock
     """Microseconds UTC."""
@@ -101,6 +104,7 @@ class Service:
     token_limits: limits.TokenLimits = field(init=False)
     log_limits: limits.Buckets = field(init=False)
     mirroring: mirroring.Mirroring = field(init=False)
+    attestations: attestations.Attestations = field(init=False)
     look_limits: limits.LookLimits = field(init=False)
     looks: look_counts.Counts = field(init=False)
     trust_limits: limits.Buckets = field(init=False)
@@ -116,6 +120,7 @@ class Service:
         self.versions = together.Together(self.disclosure.versions)
         self.copy_limits = limits.Buckets(self.settings.copy_rate)
         self.press = press.Press(vault=self.ledger.vault)
+        self.attestations = attestations.Attestations(reader=self.reader)
         self.refusals = quota.RefusalCounts(self.settings.refusals_per_minute)
         self.token_limits = limits.TokenLimits(
             per_address=self.settings.address_rate, per_client=self.settings.client_rate

@@ -87,6 +87,7 @@ class Appender:
         """When others last waited."""
         self._wake = threading.Condition()
         self._is_stopping = False
+        self._halted: errors.LedgerError | None = None
         self._lost_at: float | None = None
         """Since when no batch could reach the database."""
         self._returning: list[threading.Event] = []
@@ -106,10 +107,14 @@ class Appender:
         self._thread.join()
         self._pen.close()
 
+    def halt(self, error: errors.LedgerError | None) -> None:
+        """Take no commands, which are refused with such an error, until it is None again."""
+        self._halted = error
+
     @property
     def is_running(self) -> bool:
         """Whether commands are taken."""
-        return self._thread.is_alive() and not self._is_stopping
+        return self._thread.is_alive() and not self._is_stopping and self._halted is None
 
     @property
     def waiting(self) -> int:
@@ -133,6 +138,8 @@ class Appender:
         with self._wake:
             if self._is_stopping:
                 raise errors.Unavailable("the service is stopping")
+            if self._halted is not None:
+                raise type(self._halted)
             whose = waiting.asked.actor.client_id, waiting.asked.gives_way
             own = self._queues.get(whose, ())
             if self._waiting >= self._queue_max or len(own) >= self._client_max:

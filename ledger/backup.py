@@ -26,7 +26,14 @@ from signing import ids, keyring, keys, note
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-TABLES = ("checkpoints", "events", "tiles", "directory", "idempotency", "blobs")
+LATER = {
+    "blobs": "migration_011",
+    "cosignatures": "migration_025",
+    "cosigned_checkpoints": "migration_025",
+    "time_stamps": "migration_025",
+}
+"""Tables that a backup has from a migration on."""
+TABLES = ("checkpoints", "events", "tiles", "directory", "idempotency", *LATER)
 """In the order in which they are loaded."""
 PARTITION = 0
 _COPY_BYTES = 1 << 20
@@ -196,9 +203,9 @@ def _load(
 
 
 def _tables(manifest: Manifest) -> tuple[str, ...]:
-    """The tables of a backup: of one from before there were attachments, all but these."""
-    has_blobs = manifest.schema > migration.VERSIONS.index("migration_011")
-    return TABLES if has_blobs else tuple(table for table in TABLES if table != "blobs")
+    """The tables of a backup: of an earlier one, those that there were."""
+    known = migration.VERSIONS[: manifest.schema]
+    return tuple(table for table in TABLES if LATER.get(table, known[0]) in known)
 
 
 def _copy_in(conn: psycopg.Connection[Any], statement: str, path: Path) -> None:

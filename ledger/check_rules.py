@@ -167,6 +167,13 @@ def compare_keeping(source: Source, findings: Findings) -> list[str]:
             findings.add("directory", f"an idempotency key leads to {count} events from index {first}")
     except Unreadable:
         unread.append("repeats_beyond")
+    try:
+        for (size,) in source.oddities("misattested"):
+            findings.add(
+                "checkpoint", f"outsiders attested another tree of size {size} than this history has"
+            )
+    except Unreadable:
+        unread.append("misattested")
     return unread
 
 

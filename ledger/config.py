@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger import errors
+from ledger import errors, outsiders
 from signing import token
 
 DEFAULT_DATA = Path("license-ledger-data")
@@ -49,6 +49,8 @@ class Config:
     """LEDGER_DOCUMENT_ROOTS: PEM file of the authorities above issuers' seals."""
     revocation_lists: Path | None = None
     """LEDGER_REVOCATION_LISTS: folder of their revocation lists, DER, `*.crl`."""
+    outsiders: outsiders.Outsiders = field(default_factory=outsiders.Outsiders)
+    """LEDGER_WITNESSES, LEDGER_TIMESTAMP_URL and what belongs to them: who attests checkpoints."""
     os_user: str | None = None
     """LEDGER_POSTGRES_OS_USER: account of the embedded server when started as root."""
 
@@ -95,6 +97,7 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         timestamp_roots=_path(environ.get("LEDGER_TIMESTAMP_ROOTS", "")),
         document_roots=_path(environ.get("LEDGER_DOCUMENT_ROOTS", "")),
         revocation_lists=_path(environ.get("LEDGER_REVOCATION_LISTS", "")),
+        outsiders=outsiders.from_environment(environ),
         os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
     )
 

@@ -353,6 +353,14 @@ class ComparisonLimit(TooManyRequests):
     title_zh = "今日对该持证主体的比对不一致次数过多"
 
 
+class OutsidersSilent(Unavailable):
+    """Witnesses or the time-stamp authority were silent beyond the limit that the operator set."""
+
+    type = "outsiders-silent"
+    title = "Nothing is appended: those who attest the log have been silent for too long"
+    title_zh = "见证或时间戳长时间缺失，暂停入账"
+
+
 class HistoryBehindAnchor(Unavailable):
     """The database lacks what the anchor has seen: a rollback, a restore, a lagging replica."""
 

@@ -36,6 +36,7 @@ VERSIONS = (
     "migration_021",
     "migration_022",
     "migration_024",
+    "migration_025",
     "migration_026",
     "migration_029",
 )

@@ -7,6 +7,7 @@ become known, so that no leaf is hashed for every look. Nothing is opened: entri
 from __future__ import annotations
 
 import threading
+from typing import NamedTuple
 
 from ledger import errors
 from ledger.reading import Reader
@@ -14,6 +15,13 @@ from signing import merkle, tiles
 
 LEVEL_MAX = 7
 """A tile of a higher level would be of more leaves than a position can count."""
+
+
+class Told(NamedTuple):
+    """How far a log is told to anyone."""
+
+    size: int
+    generation: int
 
 
 class Mirroring:
@@ -25,12 +33,12 @@ class Mirroring:
         self._newest: tuple[int, int, list[bytes]] = (-1, -1, [])
         """Generation, number of the level 0 tile that was asked for last while it was partial, its hashes."""
 
-    def require_log(self, name: str) -> int:
-        """The size up to which the log of this name is told; raises NotFound when it is another's name."""
-        size, generation = self._reader.anchored()
-        if name != _name(self._reader.partition, generation):
+    def require_log(self, name: str) -> Told:
+        """How far the log of this name is told; raises NotFound when it is another's name."""
+        told = Told(*self._reader.anchored())
+        if name != _name(self._reader.partition, told.generation):
             raise errors.NotFound
-        return size
+        return told
 
     def tile(self, name: str, path: str) -> tuple[tiles.Tile, bytes]:
         """A tile of hashes, by its path; raises NotFound where the tree does not reach."""
@@ -51,18 +59,18 @@ class Mirroring:
 
     def consistency(self, name: str, size1: int, size2: int) -> list[bytes]:
         """The proof between two sizes of the tree; raises NotFound when it has not come so far."""
-        if not 0 <= size1 <= size2 <= self.require_log(name):
+        if not 0 <= size1 <= size2 <= self.require_log(name).size:
             raise errors.NotFound
         return self._reader.consistency_proof(size1, size2)
 
     def inclusion(self, name: str, index: int, size: int) -> tuple[bytes, list[bytes]]:
         """Leaf hash and proof of an index in the tree of `size`; raises NotFound beyond the tree."""
-        if not 0 <= index < size <= self.require_log(name):
+        if not 0 <= index < size <= self.require_log(name).size:
             raise errors.NotFound
         return self._reader.node(0, index, size=size), self._reader.inclusion_proof(index, size)
 
     def _within(self, name: str, path: str) -> tiles.Tile:
-        size = self.require_log(name)
+        size = self.require_log(name).size
         try:
             tile = tiles.parse(path)
         except tiles.TileInvalid as error:

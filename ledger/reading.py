@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import psycopg
 import psycopg_pool
@@ -59,11 +59,31 @@ class Snapshot:
         return self._conn.execute(statement, params, prepare=True, binary=True).fetchall()
 
 
-class Reader:
-    """Reads of one partition."""
+class SignedHead(NamedTuple):
+    """A tree head that the anchor has, and how to prove from it."""
 
-    def __init__(self, conninfo: str, vault: Vault, *, partition: int = 0, pool_max: int = 8) -> None:
+    size: int
+    root: bytes
+    generation: int
+    frontier: tuple[bytes, ...]
+    note: str
+    """The signed checkpoint, where there are any with its cosignatures."""
+
+
+class Reader:
+    """Reads of one partition; `is_witnessed`: cosigned checkpoints are told rather than newer ones."""
+
+    def __init__(
+        self,
+        conninfo: str,
+        vault: Vault,
+        *,
+        partition: int = 0,
+        pool_max: int = 8,
+        is_witnessed: bool = False,
+    ) -> None:
         self._vault = vault
+        self._is_witnessed = is_witnessed
         self._partition = partition
         self._sql = sql.load("append")
         self._knows_filed = False
@@ -204,25 +224,49 @@ class Reader:
         size, root, generation, _ = self._head()
         return self._sign(size, root, generation)
 
+    def cosigned(self) -> str | None:
+        """The newest checkpoint that enough witnesses cosigned, with their lines; None: there is none."""
+        found = self._cosigned_head() if self._is_witnessed else None
+        return None if found is None else found.note
+
     def receipt(self, index: int) -> str:
-        """A receipt for the event at `index`, under the newest checkpoint; raises EventNotFound."""
+        """A receipt for the event at `index`, as `receipts`."""
         return self.receipts([index])[0]
 
     def receipts(self, indexes: Sequence[int]) -> list[str]:
-        """Receipts of some events, all under the newest checkpoint; raises EventNotFound."""
-        size, root, generation, frontier = self._head()
+        """Receipts of some events, all under one checkpoint; raises EventNotFound.
+
+        It is the newest cosigned one that has them all, else the newest of all.
+        """
+        head = self._cosigned_head() if self._is_witnessed else None
+        if head is None or any(index >= head.size for index in indexes):
+            head = self.head()
+        size, frontier, digest = head.size, head.frontier, self._vault.suite.digest
         if not all(0 <= index < size for index in indexes):
             raise errors.EventNotFound
         node = functools.partial(self.node, size=size)
-        checkpoint, digest = self._sign(size, root, generation), self._vault.suite.digest
         proofs = [
             merkle.inclusion_proof(index, size, frontier=frontier, node=node, digest=digest)
             for index in indexes
         ]
         return [
-            receipt.write(index=index, proof=proof, checkpoint=checkpoint)
+            receipt.write(index=index, proof=proof, checkpoint=head.note)
             for index, proof in zip(indexes, proofs, strict=True)
         ]
+
+    def head(self) -> SignedHead:
+        """The newest tree head that the anchor has, signed."""
+        size, root, generation, frontier = self._head()
+        return SignedHead(size, root, generation, frontier, self._sign(size, root, generation))
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[Callable[[str, Sequence[Any]], list[Any]]]:
+        """What runs statements in one session, for the block; raises Unavailable."""
+        try:
+            with self.pool.connection() as conn:
+                yield lambda statement, params: conn.execute(statement, params, binary=True).fetchall()
+        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+            raise errors.Unavailable("the database cannot be reached") from error
 
     @property
     def partition(self) -> int:
@@ -312,9 +356,19 @@ class Reader:
         root, generation, frontier, ring_version = rows[0]
         # Another process may have retired the log key: it signs no tree that knows of that.
         self._vault.require_version(ring_version or 0)
+        return mark.size, root, generation, self._peaks(frontier)
+
+    def _cosigned_head(self) -> SignedHead | None:
+        size, generation = self.anchored()
+        rows = self.run(sql.load("attesting")["cosigned"], (self._partition, generation, size))
+        if not rows:
+            return None
+        size, root, text, frontier = rows[0]
+        return SignedHead(size, root, generation, self._peaks(frontier), text)
+
+    def _peaks(self, frontier: bytes) -> tuple[bytes, ...]:
         width = self._vault.suite.digest_bytes
-        peaks = tuple(frontier[i : i + width] for i in range(0, len(frontier), width))
-        return mark.size, root, generation, peaks
+        return tuple(frontier[i : i + width] for i in range(0, len(frontier), width))
 
     def _sign(self, size: int, root: bytes, generation: int) -> str:
         return self._signed(size, root, generation, self._vault.ring.version)

@@ -35,8 +35,14 @@ PSYCOPG_ALSO = (
 
 EVERY_API_FILE = ("api/*",)
 DOORS: dict[str, tuple[str, ...]] = {
-    "cryptography": ("signing/keys.py", "signing/certificate.py", "signing/demonstration.py"),
-    "asn1crypto": ("signing/document*.py",),
+    "cryptography": (
+        "signing/keys.py",
+        "signing/certificate.py",
+        "signing/demonstration.py",
+        "signing/timestamp.py",
+    ),
+    "asn1crypto": ("signing/document*.py", "signing/timestamp.py"),
+    "rfc3161_client": ("signing/timestamp.py",),
     "cbor2": ("signing/cbor.py",),
     "msgspec": ("api/routes.py",),
     "prometheus_client": ("api/metrics.py",),

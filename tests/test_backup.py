@@ -155,6 +155,30 @@ def test_attachments_are_restored_and_those_of_the_erased_open_no_more(
         require_sound(opened)
 
 
+HEAD = "(SELECT * FROM checkpoints ORDER BY size LIMIT 1) AS h"
+NOTE = "concat_ws(E'\\n', 'o', size, encode(root, 'base64'), '')"
+ATTESTED = (
+    f"INSERT INTO cosignatures SELECT partition, 'w', generation, size, root, 'line', 1 FROM {HEAD}",
+    f"INSERT INTO cosigned_checkpoints SELECT partition, generation, size, root, {NOTE}, 1 FROM {HEAD}",
+    f"INSERT INTO time_stamps SELECT partition, generation, size, root, {NOTE}, 'x', 1, 1 FROM {HEAD}",
+)
+
+
+def test_what_outsiders_attested_is_restored_too(world: World, empty: config.Config, tmp_path: Path) -> None:
+    with psycopg.connect(str(world.ledger.ways.owner)) as conn:
+        for statement in ATTESTED:
+            conn.execute(statement)  # type: ignore[arg-type]
+    backup.backup(world.ledger, tmp_path / "backup", made_at=MADE_AT)
+    bring_keys(world.ledger.config, empty)
+    backup.restore(empty, tmp_path / "backup")
+    with opening.opened(empty) as opened:
+        for table in ("cosignatures", "cosigned_checkpoints", "time_stamps"):
+            kept = rows(world.ledger, f"SELECT * FROM {table}")
+            assert kept == rows(opened, f"SELECT * FROM {table}")
+            assert len(kept) == 1
+        require_sound(opened)
+
+
 def reader_size(ledger: opening.Ledger) -> int:
     return ledger.recorder.newest_index() + 1
 
@@ -174,8 +198,9 @@ def test_a_backup_from_before_heads_had_a_mac_is_restored_and_gone_on_with(
     (folder / "checkpoints.copy").write_bytes(heads)
     manifest = json.loads((folder / backup.MANIFEST).read_bytes())
     manifest["schema"] = migration.VERSIONS.index("migration_008")
-    (folder / "blobs.copy").unlink()
-    del manifest["files"]["blobs.copy"]
+    for table in backup.LATER:
+        (folder / f"{table}.copy").unlink()
+        del manifest["files"][f"{table}.copy"]
     manifest["files"]["checkpoints.copy"] = hashlib.sha256(heads).hexdigest()
     (folder / backup.MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     bring_keys(world.ledger.config, empty)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import examples, stock
-from tests import api_world, test_api_document, world
+from tests import api_world, test_api_document, tsa_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
@@ -69,7 +69,7 @@ ORDER = (
     *("begin_import", "upload_import", "get_import", "import_results", "import_rejected", "cancel_import"),
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),
-    *("tile", "bundle", "consistency", "inclusion"),
+    *("tile", "bundle", "consistency", "inclusion", "newest_time_stamp", "time_stamp"),
     *("trust_file", "status_lists", "status_list"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look"),
     *("compare_paper", "alive", "ready", "token"),
@@ -98,6 +98,7 @@ ENDINGS = ("annul", "recall", "revoke", "void")
 @pytest.fixture(scope="module")
 def face(cluster: Cluster) -> Iterator[Face]:
     with api_world.fresh(cluster) as running:
+        tsa_world.stamp(running.served.reader, tsa_world.made())
         yield running
 
 

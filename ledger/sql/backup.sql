@@ -95,3 +95,31 @@ SELECT count(*) FROM streams s WHERE NOT s.is_erased AND NOT EXISTS (
 -- file_numbers_again --
 -- Whether the directory of a backup has the numbers of all licenses is not known.
 UPDATE number_filing SET through = 0, is_done = false
+
+-- save_cosignatures --
+-- What witnesses cosigned last.
+COPY (SELECT partition, witness, generation, size, root, line, stored_at FROM cosignatures
+      ORDER BY partition, witness) TO STDOUT (FORMAT binary)
+
+-- load_cosignatures --
+-- The cosignatures of a backup.
+COPY cosignatures (partition, witness, generation, size, root, line, stored_at) FROM STDIN (FORMAT binary)
+
+-- save_cosigned_checkpoints --
+-- Every cosigned tree head.
+COPY (SELECT partition, generation, size, root, note, stored_at FROM cosigned_checkpoints
+      ORDER BY partition, generation, size) TO STDOUT (FORMAT binary)
+
+-- load_cosigned_checkpoints --
+-- The cosigned tree heads of a backup.
+COPY cosigned_checkpoints (partition, generation, size, root, note, stored_at) FROM STDIN (FORMAT binary)
+
+-- save_time_stamps --
+-- Every time-stamped tree head.
+COPY (SELECT partition, generation, size, root, note, response, stamped_at, stored_at FROM time_stamps
+      ORDER BY partition, generation, size) TO STDOUT (FORMAT binary)
+
+-- load_time_stamps --
+-- The time-stamped tree heads of a backup.
+COPY time_stamps (partition, generation, size, root, note, response, stamped_at, stored_at)
+FROM STDIN (FORMAT binary)

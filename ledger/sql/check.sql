@@ -131,6 +131,20 @@ WHERE partition = %b
        OR first_index + events > (SELECT coalesce(max(position), 0) FROM events WHERE partition = %b))
 ORDER BY first_index, events LIMIT %b
 
+-- misattested --
+-- Cosigned and time-stamped tree heads that this history does not have, or whose texts say another.
+SELECT DISTINCT a.size FROM (
+    SELECT generation, size, root, NULL AS note FROM cosignatures WHERE partition = %b
+    UNION ALL SELECT generation, size, root, note FROM cosigned_checkpoints WHERE partition = %b
+    UNION ALL SELECT generation, size, root, note FROM time_stamps WHERE partition = %b
+) AS a
+WHERE NOT EXISTS (
+    SELECT FROM checkpoints c
+    WHERE c.partition = %b AND c.size = a.size AND c.generation = a.generation AND c.root = a.root)
+   OR split_part(a.note, E'\n', 2) <> a.size::text
+   OR split_part(a.note, E'\n', 3) <> encode(a.root, 'base64')
+ORDER BY a.size LIMIT %b
+
 -- directory_first --
 -- The first directory rows in order of lookup, each with the data key that seals it.
 SELECT d.lookup, d.kind, d.stream_id, d.sealed, k.number, k.bucket, k.generation, k.wrapped FROM directory d
