@@ -7,7 +7,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -17,6 +17,8 @@ import typer
 from api import cli_console
 from ledger import (
     appender,
+    collection,
+    collection_run,
     command,
     errors,
     identifiers,
@@ -64,10 +66,18 @@ def import_(
     ] = "from-database",
     trust_level: Annotated[str | None, typer.Option(help="Of rows that do not say it: A to D.")] = None,
     case_number: Annotated[str | None, typer.Option(help="Number of the batch; on every event.")] = None,
+    batch: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="The file is a batch of inserts, updates, deletes.")
+    ] = None,
+    source: Annotated[
+        str, typer.Option(help="System of the organization that numbered the batch.")
+    ] = collection.SOURCE_DEFAULT,
     as_json: cli_console.Json = False,
     data: cli_console.Data = None,
 ) -> None:
-    """Import old licenses; after a crash, the same command goes on. Ends with 1 when rows were rejected.
+    """Import old licenses, or a batch; after a crash, the same command goes on.
+
+    Ends with 1 when rows were rejected, or of a batch wait for others.
 
     Example: license-ledger import stock.csv --encoding gb18030 --client CLIENT_ID
     """
@@ -82,38 +92,71 @@ def import_(
         ledger = stack.enter_context(cli_console.opened(data))
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
-        judge = stock_row.Judge(
-            ledger.vault,
-            replace(_actor(ledger, reader, client, organization), case_number=case_number),
-            row=reader.row,
-            now=store.wall_clock,
-            defaults=stock_row.Defaults(origin=origin, trust_level=trust_level),
-        )
+        actor = replace(_actor(ledger, reader, client, organization), case_number=case_number)
+        numbered = None if batch is None else collection.Batch(actor.organization, source, batch)
+        work = _Work(ledger=ledger, reader=reader, actor=actor, batch=numbered, form=form)
         told = [str(client), str(organization), form.format, encoding, origin, str(trust_level)]
-        name, size = _fingerprint(file, opened, told)
-        try:
-            state_ = _run(ledger, reader, judge, opened, form, folder=folder, name=name, size=size)
-        except OSError as error:
-            raise errors.Unavailable(
-                f"file or results fail ({error.strerror}): put it right, then run the command again"
-            ) from error
-    _tell(state_, folder, as_json)
-    if state_.rejected:
+        defaults = stock_row.Defaults(origin=origin, trust_level=trust_level)
+        done = _done(work, defaults, opened, file=file, folder=folder, told=told)
+        _tell(done, folder, as_json, work=work)
+    if done.rejected or done.waiting:
         raise typer.Exit(1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What an import is done with."""
+
+    ledger: opening.Ledger
+    reader: reading.Reader
+    actor: command.Actor
+    batch: collection.Batch | None
+    form: stock_file.Form
+
+
+def _done(
+    work: _Work,
+    defaults: stock_row.Defaults,
+    opened: BinaryIO,
+    *,
+    file: str,
+    folder: Path,
+    told: list[str],
+) -> stock_results.State:
+    """How the import of a file came out; `told` tells it from others of the same file."""
+    if work.batch is not None:
+        work.batch.check()
+        told.append(work.batch.key)
+        if not opened.seekable():
+            raise errors.Invalid("the rows of a batch are ordered first: give a file", field="FILE")
+    judge = collection_run.judge(
+        work.batch,
+        work.ledger.vault,
+        work.actor,
+        reader=work.reader,
+        now=store.wall_clock,
+        defaults=defaults,
+    )
+    name, size = _fingerprint(file, opened, told)
+    try:
+        return _run(work, judge, opened, folder=folder, name=name, size=size)
+    except OSError as error:
+        raise errors.Unavailable(
+            f"file or results fail ({error.strerror}): put it right, then run the command again"
+        ) from error
+
+
 def _run(
-    ledger: opening.Ledger,
-    reader: reading.Reader,
+    work: _Work,
     judge: stock_row.Judge,
     opened: BinaryIO,
-    form: stock_file.Form,
     *,
     folder: Path,
     name: str,
     size: int,
 ) -> stock_results.State:
     """How the import came out that its results call `name`, of a file of `size` bytes."""
+    ledger, form = work.ledger, work.form
     rows = stock_file.Reader(opened, form)
     if form.format == "csv":
         judge.columns(rows.columns)
@@ -126,19 +169,24 @@ def _run(
         appender.spare_collector()
         # Rows are judged while others are recorded: who has to wait for Python's lock waits shortly.
         sys.setswitchinterval(SWITCH_S)
-        run = stock_run.Run(
+        run = collection_run.of(
+            work.batch,
+            actor=work.actor,
+            file=opened,
             rows=rows,
             judge=judge,
             submit=appending.submit,
-            reader=reader,
+            reader=work.reader,
             results=kept,
             progress=progress,
         )
         return run.run()
 
 
-def _tell(done: stock_results.State, folder: Path, as_json: bool) -> None:
-    figures = {
+def _tell(done: stock_results.State, folder: Path, as_json: bool, *, work: _Work) -> None:
+    batch = work.batch
+    missing = [] if batch is None else collection_run.missing(work.reader, batch)
+    figures: dict[str, object] = {
         "rows": done.rows,
         "issued": done.issued,
         "existing": done.existing,
@@ -146,6 +194,10 @@ def _tell(done: stock_results.State, folder: Path, as_json: bool) -> None:
         "with_findings": done.doubtful,
         "results": str(folder),
     }
+    if batch is not None:
+        figures["batch"] = batch.number
+        figures |= {name: getattr(done, name) for name in stock_results.BATCH_OUTCOMES}
+        figures["missing_batches"] = missing
     if as_json:
         cli_console.print_json(figures)
         return
@@ -153,6 +205,11 @@ def _tell(done: stock_results.State, folder: Path, as_json: bool) -> None:
         f"{done.rows} rows: {done.issued} issued ({done.doubtful} with findings), "
         f"{done.existing} in the ledger before, {done.rejected} rejected; results in {folder}"
     )
+    if batch is not None:
+        told = ", ".join(f"{getattr(done, name)} {name}" for name in stock_results.BATCH_OUTCOMES)
+        cli_console.done(f"batch {batch.number}: {told}")
+    if missing:
+        cli_console.done(f"did not come: batches {', '.join(missing)}")
 
 
 def _format(file: str) -> str:

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from api import acts, answers, models, models_stock, routes, service
-from ledger import days, errors, stock_jobs
+from ledger import collection_run, days, errors, stock_jobs, stock_results
 from signing import cbor, ids
 
 router = routes.router()
@@ -31,8 +31,20 @@ EXAMPLE_FILE = (
     "source_id,license_type,number,holder_code_type,holder_code,holder_name,issued_on\n"
     "S-1,11100000MB0143028R001,SYN-1,001,91350100MA0000007A,合成持证主体,2015-06-01\n"
 )
+EXAMPLE_BATCH = {
+    "operator": {"account": "batch-1", "name": "李某"},
+    "format": "csv",
+    "batch": "20261126-001",
+    "source": "archive",
+}
 ImportBody = Annotated[
-    models_stock.Import, Body(openapi_examples={"a_file": {"summary": "a file", "value": EXAMPLE}})
+    models_stock.Import,
+    Body(
+        openapi_examples={
+            "a_file": {"summary": "a file", "value": EXAMPLE},
+            "a_batch": {"summary": "a batch", "value": EXAMPLE_BATCH},
+        }
+    ),
 ]
 _FILE = {
     "requestBody": {
@@ -58,7 +70,10 @@ Limit = Annotated[int, Query(ge=1, le=models.BATCH_MAX)]
     ),
 )
 async def begin_import(request: Request, body: ImportBody, key: acts.IdempotencyKey = None) -> Response:
-    """A job that waits for its file. Rows are recorded with the powers of the client as they then are."""
+    """A job that waits for its file. Rows are recorded with the powers of the client as they then are.
+
+    With `batch`, the rows insert, update and delete licenses of a source 增量归集.
+    """
     served, asking = service.of(request), routes.asking(request)
     repeat = await acts.repeat(request, asking, operation="begin import", key=key)
     actor = acts.actor(asking, body)
@@ -77,6 +92,8 @@ async def begin_import(request: Request, body: ImportBody, key: acts.Idempotency
         origin=body.origin,
         trust_level=body.trust_level,
         made_at=served.now_s(),
+        batch=body.batch,
+        source=None if body.batch is None else body.source,
     )
 
     def make() -> answers.Json:
@@ -224,7 +241,7 @@ def _offset(cursor: str | None) -> int:
 
 
 def _shown(served: service.Service, job: stock_jobs.Job) -> dict[str, Any]:
-    state = served.imports.progress(job)
+    state, batch = served.imports.progress(job), job.numbered
     return {
         "import_ref": job.import_ref,
         "status": job.status,
@@ -238,5 +255,9 @@ def _shown(served: service.Service, job: stock_jobs.Job) -> dict[str, Any]:
         "existing": state.existing,
         "rejected": state.rejected,
         "with_findings": state.doubtful,
+        "batch": job.batch,
+        "source": job.source,
+        **{name: getattr(state, name) for name in stock_results.BATCH_OUTCOMES},
+        "missing_batches": [] if batch is None else collection_run.missing(served.reader, batch),
         "problem": job.problem,
     }

@@ -19,6 +19,7 @@ from ledger import (
     check_source,
     check_stock,
     client,
+    collection,
     comparison,
     consent,
     copy,
@@ -54,8 +55,8 @@ from ledger.state import ROWS, Key, NotLoaded, Row, StreamRow, row_values
 from signing import event, ids, seal
 
 ROOMS = (
-    *(audit, authorization, case, catalog, client, comparison, consent, correction, draft, ending),
-    *(endorsement, holder, issuing, joining, license, linking, log),
+    *(audit, authorization, case, catalog, client, collection, comparison, consent, correction, draft),
+    *(ending, endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, representation, use, verification),
     *(quality, copy, document, issuer_seal),
 )

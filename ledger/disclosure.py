@@ -127,6 +127,11 @@ class Disclosure:
                 self._versions.popitem(last=False)
         return version
 
+    def opened(self, index: int) -> Version | None:
+        """As `version`, without a receipt, and not remembered."""
+        (data,) = self._reader.events([index])
+        return self.open_version(index, data, event.parse(data))
+
     def open_version(self, index: int, data: bytes, about: event.Event) -> Version | None:
         """As `version`, for an event that is at hand."""
         made = facts.from_event(about)

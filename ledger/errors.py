@@ -167,6 +167,22 @@ class AlreadyExists(Conflict):
     title_zh = "已存在"
 
 
+class BatchDiffers(Conflict):
+    """A batch number that the source used for other rows."""
+
+    type = "batch-differs"
+    title = "The source sent other rows under this batch number"
+    title_zh = "该批次号已用于不同内容"
+
+
+class DoubleSource(Conflict):
+    """A license that another source delivered."""
+
+    type = "double-source"
+    title = "Another source delivered this license"
+    title_zh = "证照已由其他数据源归集"
+
+
 class HolderErasedConflict(Conflict):
     """The holder's key is destroyed."""
 

@@ -38,6 +38,7 @@ VERSIONS = (
     "migration_024",
     "migration_025",
     "migration_026",
+    "migration_027",
     "migration_029",
 )
 SERVER_VERSION_MIN = 150000

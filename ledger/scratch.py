@@ -1,7 +1,7 @@
 """The rows of a replay, as many as there are, in bounded memory.
 
 A write-back cache of the rows used last, over a scratch file that goes when the check ends. Keys are
-kept as bytes that order as the database orders them. The only door to `sqlite3`; holds decision
+kept as bytes that order as the database orders them. A door to `sqlite3`; holds decision
 state, so never personal data.
 """
 

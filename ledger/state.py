@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ledger import row as rows
-from ledger import state_document
+from ledger import state_collection, state_document
 from ledger.scope import OfAuthorization, Scoped
 
 Key = rows.Key
@@ -363,6 +363,9 @@ ROWS: tuple[type[Row], ...] = (
     BlobRow,
     state_document.SealRow,
     state_document.CopyRow,
+    state_collection.BatchRow,
+    state_collection.CollectedRow,
+    state_collection.AppliedRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

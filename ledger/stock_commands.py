@@ -62,6 +62,8 @@ class ImportLicense(IssueLicense):
     """A license that was issued before the ledger knew it; `content.serial` is that of its identifier."""
 
     gives_way: ClassVar[bool] = True
+    outcome: ClassVar[str] = "issued"
+    """What is told of the row."""
     source: Source
     taken_from: str
     """Its origin, one of `stock.ORIGINS`."""

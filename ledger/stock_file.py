@@ -78,6 +78,11 @@ class Reader:
         self.columns: tuple[str, ...] = ()
         if form.format == "csv":
             self.columns = self._header()
+            self.begun = (self._offset, self._lines)
+        else:
+            had_mark = self._pending is not None and len(self._pending) < self._offset
+            self.begun = (len(mark) if had_mark else 0, 0)
+        """Offset and lines before the first record."""
 
     def go_on(self, *, offset: int, lines: int) -> None:
         """Read on behind `offset`, where so many lines have been read; raises Invalid at a shorter file."""
@@ -94,6 +99,16 @@ class Reader:
                 raise errors.Invalid("the file is shorter than it was", field="FILE")
             left -= skipped
         self._offset, self._lines = offset, lines
+
+    def record_at(self, *, offset: int, lines: int) -> Record:
+        """The record behind `offset`, where so many lines have been read, of a file that can be sought in."""
+        self._pending = None
+        self._file.seek(offset)
+        self._offset, self._lines = offset, lines
+        record = next(self.records(), None)
+        if record is None:
+            raise errors.Invalid("the file is shorter than it was", field="FILE")
+        return record
 
     def records(self) -> Iterator[Record]:
         """Every record from here on; raises Invalid where nobody can tell where a record ends."""

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ledger import errors, stock_file, stock_results, stock_row, stock_run
+from ledger import collection, collection_run, errors, stock_file, stock_results, stock_row, stock_run
 from ledger.command import Actor, Operator
 from ledger.opening import Ledger
 from ledger.reading import Reader
@@ -34,6 +34,7 @@ RETRY_S = 5.0
 SWEEP_S = 3_600.0
 """So often, at least, it is looked for what is to go."""
 OPEN = ("awaiting-file", "queued", "running")
+KEEPS_FILE = (*OPEN, "waiting")
 _DAY_S = 86_400
 _log = logging.getLogger(__name__)
 
@@ -57,11 +58,21 @@ class Job:
     made_at: int
     """Seconds since 1970."""
     status: str = "awaiting-file"
-    """`awaiting-file`, `queued`, `running`, `done`, `cancelled` or `failed`."""
+    """`awaiting-file`, `queued`, `running`, `waiting` (rows of a batch), `done`, `cancelled` or `failed`."""
     size: int = 0
     """Bytes of the file."""
     problem: dict[str, Any] | None = None
     """Why it failed: `type`, `detail`, `errors`."""
+    batch: str | None = None
+    """Number of a batch of `source`; None: a file of old licenses."""
+    source: str | None = None
+
+    @property
+    def numbered(self) -> collection.Batch | None:
+        """The batch that it is."""
+        if self.batch is None or self.source is None:
+            return None
+        return collection.Batch(self.organization, self.source, self.batch)
 
     @property
     def form(self) -> stock_file.Form:
@@ -169,7 +180,7 @@ class Jobs:
         """The job is over; what it recorded stands."""
         with self._guard:
             now = self._read(job.import_ref) or job
-            if now.status not in OPEN:
+            if now.status not in KEEPS_FILE:
                 return now
             made = replace(now, status="cancelled")
             self._write(made)
@@ -256,7 +267,10 @@ class Jobs:
                     )
                 )
                 self._move(job, "running")
-                stock_run.Run(
+                done = collection_run.of(
+                    job.numbered,
+                    actor=job.actor,
+                    file=file,
                     rows=rows,
                     judge=judge,
                     submit=self._submit,
@@ -264,7 +278,8 @@ class Jobs:
                     results=results,
                     is_stopping=lambda: self._is_to_stop(job),
                 ).run()
-            self._move(job, "done")
+            self._move(job, "waiting" if done.waiting else "done")
+            self._wake_waiting(job, done)
         except stock_run.Stopped:
             return not self._is_stopping.is_set()
         except (errors.Unavailable, errors.TooManyRequests) as error:
@@ -284,13 +299,26 @@ class Jobs:
         return True
 
     def _judge(self, job: Job) -> stock_row.Judge:
-        return stock_row.Judge(
+        return collection_run.judge(
+            job.numbered,
             self._ledger.vault,
             job.actor,
-            row=self._reader.row,
+            reader=self._reader,
             now=self._now,
             defaults=stock_row.Defaults(origin=job.origin, trust_level=job.trust_level),
         )
+
+    def _wake_waiting(self, job: Job, done: stock_results.State) -> None:
+        """Batches of the same source whose rows wait are run again once another applied something."""
+        if job.batch is None or not done.applied:
+            return
+        for other in self._all():
+            same = (other.organization, other.source) == (job.organization, job.source)
+            if same and other.status == "waiting" and other.import_ref != job.import_ref:
+                with self._guard:
+                    now = self._read(other.import_ref)
+                    if now is not None and now.status == "waiting":
+                        self._write(replace(now, status="queued"))
 
     def _is_to_stop(self, job: Job) -> bool:
         return self._is_stopping.is_set() or not (self._folder / job.import_ref / FILE).exists()
@@ -302,7 +330,7 @@ class Jobs:
             if now is None or now.status not in OPEN:
                 return
             self._write(replace(now, status=status, problem=problem))
-        if status not in OPEN:
+        if status not in KEEPS_FILE:
             (self._folder / job.import_ref / FILE).unlink(missing_ok=True)
 
     def _sweep(self) -> None:

@@ -47,11 +47,34 @@ class State:
     next_index: int = 0
     """Behind the newest event that the results name."""
     is_done: bool = False
+    amended: int = 0
+    """From here on of a batch: rows that amended a license, changed its status, or ended it."""
+    changed: int = 0
+    ended: int = 0
+    outdated: int = 0
+    """Rows that came behind a newer one of their license."""
+    waiting: int = 0
+    """Rows whose license has not come yet."""
 
     @property
     def rows(self) -> int:
         """Rows with a result."""
-        return self.issued + self.existing + self.rejected
+        return self.applied + self.known + self.rejected + self.waiting
+
+    @property
+    def applied(self) -> int:
+        """Rows that changed something."""
+        return self.issued + self.amended + self.changed + self.ended
+
+    @property
+    def known(self) -> int:
+        """Rows that the ledger had, or had a newer one of."""
+        return self.existing + self.outdated
+
+
+BATCH_OUTCOMES = ("amended", "changed", "ended", "outdated", "waiting")
+_COUNTERS = {"exists": "existing"}
+"""Outcomes that the state counts under another name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +83,7 @@ class Outcome:
 
     line: int
     outcome: str
-    """`issued`, `exists` or `rejected`."""
+    """`issued`, `exists` or `rejected`; in a batch also a name of `BATCH_OUTCOMES`."""
     license_ref: str | None = None
     index: int | None = None
     findings: Sequence[str] = ()
@@ -94,14 +117,11 @@ class Results:
         self._results.write(outcome.text().encode() + b"\n")
         state = self.state
         if outcome.outcome == "rejected":
-            state.rejected += 1
             self._returns.add(record, remark(outcome.faults))
-        elif outcome.outcome == "issued":
-            state.issued += 1
-            state.doubtful += bool(outcome.findings)
-        else:
-            state.existing += 1
-        state.offset, state.lines = record.end, record.lines
+        state.doubtful += bool(outcome.findings)
+        counter = _COUNTERS.get(outcome.outcome, outcome.outcome)
+        setattr(state, counter, getattr(state, counter) + 1)
+        state.offset, state.lines = max(state.offset, record.end), max(state.lines, record.lines)
         if outcome.index is not None:
             state.next_index = max(state.next_index, outcome.index + 1 + len(outcome.findings))
 
@@ -113,6 +133,15 @@ class Results:
         self.state.results_bytes, self.state.rejected_bytes = self._results.tell(), self._rejected.tell()
         self.state.is_done = is_done
         write_state(self.folder, self.state)
+
+    def waiting(self) -> set[int]:
+        """Lines of the rows that wait: those of which nothing else was told since."""
+        found: set[int] = set()
+        with (self.folder / RESULTS).open("rb") as file:
+            while file.tell() < self.state.results_bytes:
+                said = json.loads(file.readline())
+                (found.add if said["outcome"] == "waiting" else found.discard)(said["line"])
+        return found
 
 
 def remark(faults: Sequence[Fault]) -> str:

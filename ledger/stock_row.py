@@ -8,14 +8,12 @@ identifier rewritten; a fault names column and rule, never a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from ledger import (
     catalog_rules,
-    days,
     errors,
     identifiers,
     license_commands,
@@ -23,6 +21,7 @@ from ledger import (
     power,
     state,
     stock,
+    stock_cells,
     stock_columns,
     stock_commands,
     stock_file,
@@ -41,9 +40,6 @@ SERIAL_UNUSED = "0"
 """Of a license whose identifier stays as it is printed."""
 LONG_TERM = ("长期", "永久")
 _TYPE_CODE = re.compile("[0-9A-Z]{18}[0-9]{3}")
-_DATE = re.compile(
-    r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日|([0-9]{2})([0-9]{2}))"
-)
 _PARTY = {"role", "code_type", "code", "name", "fields"}
 
 
@@ -56,15 +52,38 @@ class Defaults:
 
 
 @dataclass
-class _Faults:
+class Faults:
+    """What is wrong with a row, as it is found."""
+
     found: list[Fault] = field(default_factory=list)
 
     def add(self, column: str, rule: str) -> None:
+        """One more."""
         self.found.append(Fault(column, rule))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """A license as a row says it."""
+
+    type_code: str
+    issuer: str
+    holder: HolderCode
+    parties: tuple[license_commands.Party, ...]
+    content: license_commands.Content
+    """Without a serial."""
+    origin: str
+    trust_level: str | None
+    number_scope: str
 
 
 class Judge:
     """Judges rows for one importer; types and powers as they were committed when last asked for."""
+
+    known: ClassVar[tuple[str, ...]] = stock_columns.COLUMNS
+    needed: ClassVar[tuple[str, ...]] = stock_columns.NEEDED
+    """Columns that a file of rows has."""
+    aliases: ClassVar[Mapping[str, str]] = stock_columns.ALIASES
 
     def __init__(
         self,
@@ -88,8 +107,8 @@ class Judge:
 
     def columns(self, names: Iterable[str]) -> None:
         """Nothing when a file's columns are known and enough; raises Invalid with all that are not."""
-        said = [stock_columns.ALIASES.get(name, name) for name in names]
-        known = {*stock_columns.COLUMNS, stock_file.REMARK}
+        said = [self.aliases.get(name, name) for name in names]
+        known = {*self.known, stock_file.REMARK}
         faults = [
             # By its place: where the line with the names is missing, they are a person's words.
             Fault("FILE", f"column {place} is unknown")
@@ -97,26 +116,33 @@ class Judge:
             if name not in known
             and not version.FIELD_NAME.fullmatch(name.removeprefix(stock_columns.FIELD_PREFIX))
         ]
-        faults += [
-            Fault("FILE", f"column {name} is missing") for name in stock_columns.NEEDED if name not in said
-        ]
+        faults += [Fault("FILE", f"column {name} is missing") for name in self.needed if name not in said]
         if len(set(said)) != len(said):
             faults.append(Fault("FILE", "a column stands twice"))
         errors.refuse(faults)
 
     def judge(self, record: stock_file.Record) -> stock_commands.ImportLicense | list[Fault]:
         """The command behind a row, or everything that is wrong with it."""
-        faults = _Faults(list(record.faults))
+        faults = Faults(list(record.faults))
         if any(fault.field == "*" for fault in faults.found):
             return faults.found
-        said = {stock_columns.ALIASES.get(name, name): value for name, value in record.values.items()}
+        said = self.said(record)
         made = self._command(said, faults)
         return faults.found if made is None or faults.found else made
 
-    def _command(self, said: dict[str, Any], faults: _Faults) -> stock_commands.ImportLicense | None:
-        self._check_columns(said, faults)
-        type_code, rules, type_row = self._type(said, faults)
-        issuer = self._issuer(said, faults)
+    def said(self, record: stock_file.Record) -> dict[str, Any]:
+        """Column, by our name for it, to value."""
+        return {self.aliases.get(name, name): value for name, value in record.values.items()}
+
+    def _command(self, said: dict[str, Any], faults: Faults) -> stock_commands.ImportLicense | None:
+        read = self.read(said, faults)
+        return None if read is None else stock_commands.ImportLicense(**self.members(said, read))
+
+    def read(self, said: dict[str, Any], faults: Faults) -> Read | None:
+        """What a row says of a license; None, or with faults, when something is wrong with it."""
+        self.check_columns(said, faults, needed=stock_columns.NEEDED)
+        type_code, rules, type_row = self.kind(said, faults)
+        issuer = self.issuer(said, faults)
         area = self._area(said, faults)
         self._check_power(type_code, issuer, area, faults)
         holders = self._holders(said, faults)
@@ -127,9 +153,8 @@ class Judge:
         trust = self._choice(said, "trust_level", stock.TRUST_LEVELS, self._defaults.trust_level, faults)
         if faults.found or not holders or issued_on is None or valid_from is None or issuer is None:
             return None
-        identifier = self._identifier(said, type_code, issuer)
         content = license_commands.Content(
-            serial=SERIAL_UNUSED if identifier is not None else license_commands.draw_serial(),
+            serial=SERIAL_UNUSED,
             number=said["number"],
             holder_name=holders[0].name,
             values=values,
@@ -139,20 +164,39 @@ class Judge:
             area_code=area,
             judged=catalog_rules.judge(rules, values),
         )
-        own = self._actor.organization
-        return stock_commands.ImportLicense(
-            actor=self._actor if issuer == own else replace(self._actor, issuer=issuer),
+        return Read(
             type_code=type_code,
+            issuer=issuer,
             holder=_code(holders[0]),
             parties=tuple(parties),
             content=content,
-            effective_at=stock_commands.effect(issued_on, now=self._now()),
-            source=self.source(said, type_code, issuer),
-            taken_from=origin or self._defaults.origin,
+            origin=origin or self._defaults.origin,
             trust_level=trust,
-            identifier=identifier,
             number_scope="nowhere" if rules is None else rules.number_scope,
         )
+
+    def members(self, said: dict[str, Any], read: Read) -> dict[str, Any]:
+        """The members of the command that issues what a row says."""
+        identifier = self._identifier(said, read.type_code, read.issuer)
+        serial = SERIAL_UNUSED if identifier is not None else license_commands.draw_serial()
+        return {
+            "actor": self.actor_for(read.issuer),
+            "type_code": read.type_code,
+            "holder": read.holder,
+            "parties": read.parties,
+            "content": replace(read.content, serial=serial),
+            "effective_at": stock_commands.effect(read.content.issued_on, now=self._now()),
+            "source": self.source(said, read.type_code, read.issuer),
+            "taken_from": read.origin,
+            "trust_level": read.trust_level,
+            "identifier": identifier,
+            "number_scope": read.number_scope,
+        }
+
+    def actor_for(self, issuer: str) -> Actor:
+        """Who imports, for a responsible issuer."""
+        own = self._actor.organization
+        return self._actor if issuer == own else replace(self._actor, issuer=issuer)
 
     def source(self, said: dict[str, Any], type_code: str, issuer: str) -> stock_commands.Source:
         """What a row is known by: its source id, else everything that it says."""
@@ -163,15 +207,16 @@ class Judge:
 
     # --- column by column ---
 
-    def _check_columns(self, said: dict[str, Any], faults: _Faults) -> None:
-        for name in stock_columns.NEEDED:
+    def check_columns(self, said: dict[str, Any], faults: Faults, *, needed: Iterable[str]) -> None:
+        """Add what is missing, unknown or too long."""
+        for name in needed:
             if said.get(name) in (None, ""):
                 faults.add(name, "missing")
         for name, value in said.items():
             if name in ("fields", "parties"):
                 continue
             is_field = name.startswith(stock_columns.FIELD_PREFIX)
-            if name not in stock_columns.COLUMNS and not is_field:
+            if name not in self.known and not is_field:
                 faults.add("*", "unknown-column")
             elif not isinstance(value, str) and not is_field:
                 faults.add(name, "text")
@@ -181,9 +226,10 @@ class Judge:
             elif name in ("source_id", "license_id", "number") and not value.isprintable():
                 faults.add(name, "unprintable")
 
-    def _type(
-        self, said: dict[str, Any], faults: _Faults
+    def kind(
+        self, said: dict[str, Any], faults: Faults
     ) -> tuple[str, state.TypeRulesRow | None, state.TypeRow | None]:
+        """The license type, what it asks, and its row."""
         code = said.get("license_type") or ""
         if not code:
             return "", None, None
@@ -194,7 +240,8 @@ class Judge:
         rules = self._find(state.TypeRulesRow, code)
         return code, rules if isinstance(rules, state.TypeRulesRow) else None, row
 
-    def _issuer(self, said: dict[str, Any], faults: _Faults) -> str | None:
+    def issuer(self, said: dict[str, Any], faults: Faults) -> str | None:
+        """The responsible issuer: who imports, unless the row says another."""
         code = said.get("issuer") or self._actor.responsible
         if identifiers.is_citizen_id(code):
             faults.add("issuer", "citizen-id")
@@ -205,14 +252,14 @@ class Judge:
             faults.add("issuer", error.fault)
             return None
 
-    def _area(self, said: dict[str, Any], faults: _Faults) -> str | None:
+    def _area(self, said: dict[str, Any], faults: Faults) -> str | None:
         area = said.get("area_code") or None
         if area is not None and not catalog_rules.AREA.fullmatch(area):
             faults.add("area_code", "area-code")
             return None
         return area
 
-    def _check_power(self, type_code: str, issuer: str | None, area: str | None, faults: _Faults) -> None:
+    def _check_power(self, type_code: str, issuer: str | None, area: str | None, faults: Faults) -> None:
         """As the rule will ask it under the lock."""
         if not type_code or issuer is None:
             return
@@ -244,7 +291,7 @@ class Judge:
             return False
         return True
 
-    def _holders(self, said: dict[str, Any], faults: _Faults) -> list[license_commands.Party]:
+    def _holders(self, said: dict[str, Any], faults: Faults) -> list[license_commands.Party]:
         """Those who hold the license together, joined by `^` in the columns of the holder."""
         columns = ("holder_code_type", "holder_code", "holder_name")
         if any(not said.get(name) for name in columns):
@@ -274,7 +321,7 @@ class Judge:
         field_names: tuple[str, ...],
         *,
         column: str,
-        faults: _Faults,
+        faults: Faults,
     ) -> license_commands.Party | None:
         """One party; a fault names the column that it stands in."""
         is_holder = column == "holder"
@@ -302,17 +349,17 @@ class Judge:
         said: dict[str, Any],
         holders: list[license_commands.Party],
         type_row: state.TypeRow | None,
-        faults: _Faults,
+        faults: Faults,
     ) -> tuple[dict[str, Any], list[license_commands.Party]]:
         """The fields of the license, and every further party with its own."""
-        values = dict(_json(said, "fields", dict, faults))
+        values = dict(self._json(said, "fields", dict, faults))
         for name, value in said.items():
             if name.startswith(stock_columns.FIELD_PREFIX):
                 if name.removeprefix(stock_columns.FIELD_PREFIX) in values:
                     faults.add(name, "twice")
                 values[name.removeprefix(stock_columns.FIELD_PREFIX)] = value
         parties = holders[1:]
-        for item in _json(said, "parties", list, faults):
+        for item in self._json(said, "parties", list, faults):
             one = self._further(item, values, faults)
             parties += [] if one is None else [one]
         for name, value in values.items():
@@ -324,7 +371,14 @@ class Judge:
             faults.add("fields", "too-many")
         return values, parties
 
-    def _further(self, item: Any, values: dict[str, Any], faults: _Faults) -> license_commands.Party | None:
+    def _json(self, said: dict[str, Any], name: str, kind: type[Any], faults: Faults) -> Any:
+        try:
+            return stock_cells.parsed(said.get(name), kind)
+        except ValueError as error:
+            faults.add(name, str(error))
+            return kind()
+
+    def _further(self, item: Any, values: dict[str, Any], faults: Faults) -> license_commands.Party | None:
         own = item.get("fields", {}) if isinstance(item, dict) else None
         texts = [item.get(name) for name in ("role", "code_type", "code", "name")] if own is not None else []
         if not isinstance(own, dict) or item.keys() - _PARTY or not all(isinstance(t, str) for t in texts):
@@ -337,7 +391,7 @@ class Judge:
         return self._party(role, code_type, code, name, tuple(own), column="parties", faults=faults)
 
     def _check_parties(
-        self, rules: state.TypeRulesRow | None, parties: list[license_commands.Party], faults: _Faults
+        self, rules: state.TypeRulesRow | None, parties: list[license_commands.Party], faults: Faults
     ) -> None:
         if len(parties) >= party.PARTIES_MAX:
             faults.add("parties", "too-many")
@@ -345,14 +399,14 @@ class Judge:
         if len(set(known)) != len(known):
             faults.add("parties", "twice")
 
-    def _days(self, said: dict[str, Any], faults: _Faults) -> tuple[int | None, int | None, int | None]:
+    def _days(self, said: dict[str, Any], faults: Faults) -> tuple[int | None, int | None, int | None]:
         """Day of issue, first and last valid day; a license is valid from its issue unless it says when."""
         texts = {name: said.get(name) or "" for name in ("issued_on", "valid_from", "valid_to")}
         if texts["valid_to"] in LONG_TERM:
             texts["valid_to"] = ""
         found: dict[str, int | None] = {}
         for name, text in texts.items():
-            found[name] = _day(text) if text else None
+            found[name] = stock_cells.day(text) if text else None
             if text and found[name] is None:
                 faults.add(name, "date")
         issued_on = found["issued_on"]
@@ -363,7 +417,7 @@ class Judge:
         return issued_on, valid_from, valid_to
 
     def _choice(
-        self, said: dict[str, Any], name: str, choices: tuple[str, ...], default: str | None, faults: _Faults
+        self, said: dict[str, Any], name: str, choices: tuple[str, ...], default: str | None, faults: Faults
     ) -> str | None:
         value: str | None = said.get(name) or default
         if value is not None and value not in choices:
@@ -386,36 +440,6 @@ def _is_known(name: str, type_row: state.TypeRow | None) -> bool:
     if not version.FIELD_NAME.fullmatch(name) or identifiers.contains_citizen_id(name):
         return False
     return type_row is None or not type_row.field_names or name in type_row.field_names
-
-
-def _json(said: dict[str, Any], name: str, kind: type[Any], faults: _Faults) -> Any:
-    """A column that holds JSON: as it is in NDJSON, or its text in CSV."""
-    value = said.get(name)
-    if value in (None, ""):
-        return kind()
-    if isinstance(value, str):
-        try:
-            value = stock_file.parse_json(value)
-        except ValueError as error:
-            faults.add(name, str(error))
-            return kind()
-    if not isinstance(value, kind):
-        faults.add(name, "json-object" if kind is dict else "json-array")
-        return kind()
-    return value
-
-
-def _day(text: str) -> int | None:
-    """The day that a date of the stock says: 20150601, 2015-06-01, 2015/6/1, 2015.6.1 or 2015年6月1日."""
-    found = _DATE.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day = (int(part) for number, part in enumerate(found.groups()) if part and number != 1)
-    try:
-        made = days.parse(date(year, month, day).isoformat())
-    except ValueError:
-        return None
-    return made if version.DAY_MIN <= made <= version.DAY_MAX else None
 
 
 def _code(holder: license_commands.Party) -> HolderCode:

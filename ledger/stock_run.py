@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from ledger import errors, fact, quality, reading, stock_commands, stock_file
+from ledger import collection_commands, errors, fact, quality, reading, stock_commands, stock_file
+from ledger.command import Command
 from ledger.errors import Fault
 from ledger.pen import Recorded, Result
 from ledger.stock_results import Outcome, Results, State
@@ -27,7 +28,10 @@ QUIET_S = 20.0
 KEEP_ROWS, KEEP_S = 4_000, 2.0
 JUDGED_ANEW_S = 5.0
 TRIES_MAX = 5
-Submit = Callable[[stock_commands.ImportLicense], "Future[Result]"]
+Asked = (
+    stock_commands.ImportLicense | collection_commands.CollectAmendment | collection_commands.CollectStatus
+)
+Submit = Callable[[Command], "Future[Result]"]
 Progress = Callable[[State], None]
 _COLUMNS = {
     "holder.code": "holder_code",
@@ -65,11 +69,14 @@ class Pace:
 
 
 @dataclass
-class _Pending:
+class Pending:
+    """A row that waits for its outcome."""
+
     record: stock_file.Record
-    asked: stock_commands.ImportLicense | None = None
+    asked: Asked | None = None
     future: Future[Result] | None = None
-    faults: list[Fault] = field(default_factory=list)
+    told: Outcome | None = None
+    """What is known of it without asking the ledger."""
     tries: int = 0
 
 
@@ -92,7 +99,7 @@ class Run:
         self._results = results
         self._pace = pace or Pace()
         self._progress, self._is_stopping = progress, is_stopping
-        self._waiting: deque[_Pending] = deque()
+        self._waiting: deque[Pending] = deque()
         self._kept_at = self._judged_at = time.monotonic()
         self._kept_rows = results.state.rows
 
@@ -101,16 +108,15 @@ class Run:
         state = self._results.state
         if state.is_done:
             return state
-        self._rows.go_on(offset=state.offset, lines=state.lines)
+        self.go_on()
         try:
-            for record in self._rows.records():
+            for record in self.records():
                 while len(self._waiting) >= self._pace.window:
                     self._settle()
                 if self._is_stopping():
                     raise Stopped
                 self._begin(record)
-            while self._waiting:
-                self._settle()
+            self.drain()
         except BaseException:
             self._results.keep()
             raise
@@ -118,19 +124,33 @@ class Run:
         self._progress(state)
         return state
 
+    def go_on(self) -> None:
+        """Be behind the last row that has its result."""
+        state = self._results.state
+        self._rows.go_on(offset=state.offset, lines=state.lines)
+
+    def records(self) -> Iterator[stock_file.Record]:
+        """The rows that have no result, in the order in which they are worked off."""
+        return self._rows.records()
+
+    def judged(self, record: stock_file.Record) -> Asked | list[Fault] | Outcome:
+        """The command behind a row, everything that is wrong with it, or what else is told of it."""
+        return self._judge.judge(record)
+
+    def drain(self) -> None:
+        """Every row handed in has its result."""
+        while self._waiting:
+            self._settle()
+
     def _begin(self, record: stock_file.Record) -> None:
         now = time.monotonic()
         if now > self._judged_at + JUDGED_ANEW_S:
             self._judge.forget()
             self._judged_at = now
-        judged = self._judge.judge(record)
-        if isinstance(judged, list):
-            self._waiting.append(_Pending(record, faults=judged))
-            return
-        pending = _Pending(record, asked=judged)
-        while pending.future is None:
+        pending = self._pending(record)
+        while pending.asked is not None and pending.future is None:
             try:
-                pending.future = self._submit(judged)
+                pending.future = self._submit(pending.asked)
             except errors.QueueFull:
                 if self._waiting:
                     self._settle()
@@ -138,19 +158,31 @@ class Run:
                     time.sleep(0.05)
         self._waiting.append(pending)
 
+    def _pending(self, record: stock_file.Record) -> Pending:
+        judged = self.judged(record)
+        if isinstance(judged, list):
+            return Pending(record, told=Outcome(line=record.line, outcome="rejected", faults=judged))
+        if isinstance(judged, Outcome):
+            return Pending(record, told=judged)
+        return Pending(record, asked=judged)
+
     def _settle(self) -> None:
         """Tell the outcome of the row that waits longest."""
         pending = self._waiting[0]
         outcome = self._outcome(pending)
         self._waiting.popleft()
-        self._results.add(outcome, pending.record)
+        self.tell(outcome, pending)
         now, state = time.monotonic(), self._results.state
         if state.rows - self._kept_rows >= KEEP_ROWS or now > self._kept_at + KEEP_S:
             self._results.keep()
             self._kept_rows, self._kept_at = state.rows, now
             self._progress(state)
 
-    def _outcome(self, pending: _Pending) -> Outcome:
+    def tell(self, outcome: Outcome, pending: Pending) -> None:
+        """What became of a row, for its results."""
+        self._results.add(outcome, pending.record)
+
+    def _outcome(self, pending: Pending) -> Outcome:
         line = pending.record.line
         while pending.future is not None and pending.asked is not None:
             try:
@@ -162,16 +194,17 @@ class Run:
             self._pace.told(result.indexes)
             return Outcome(
                 line=line,
-                outcome="issued",
+                outcome=pending.asked.outcome,
                 license_ref=ids.text(pending.asked.license_ref),
                 index=result.indexes[0],
                 findings=_told(result.recorded),
             )
-        return Outcome(line=line, outcome="rejected", faults=pending.faults)
+        assert pending.told is not None, "a row that is not asked about has its outcome"
+        return pending.told
 
-    def _is_tried_again(self, pending: _Pending, error: errors.LedgerError) -> bool:
+    def _is_tried_again(self, pending: Pending, error: errors.LedgerError) -> bool:
         """Whether the row was handed in again: its type was revised, or nobody knows its outcome."""
-        is_revised = error.extra.get("reason") == stock_commands.REVISED
+        is_revised = self.is_judged_again(error)
         if not (is_revised or isinstance(error, errors.OutcomeUnknown | errors.QueueFull)):
             return False
         pending.tries += 1
@@ -181,27 +214,27 @@ class Run:
             raise error
         if is_revised:
             self._judge.forget()
-            judged = self._judge.judge(pending.record)
-            if isinstance(judged, list):
-                pending.faults, pending.future = judged, None
+            anew = self._pending(pending.record)
+            pending.asked, pending.told, pending.future = anew.asked, anew.told, None
+            if pending.asked is None:
                 return True
-            pending.asked = judged
         else:
             time.sleep(0.2 * pending.tries)
         assert pending.asked is not None, "a row that was handed in has a command"
         pending.future = self._submit(pending.asked)
         return True
 
-    def _refused(self, pending: _Pending, error: errors.LedgerError) -> Outcome:
+    def _refused(self, pending: Pending, error: errors.LedgerError) -> Outcome:
         """The outcome of a row that the ledger has, or refuses; raises what refuses every row alike."""
         line, known = pending.record.line, error.extra.get("license_ref")
         if isinstance(error, errors.AlreadyExists) and known is not None:
             index = error.extra["index"]
             # Behind everything told so far: a run that died had issued it and not told it.
-            is_ours = index is not None and index >= self._results.state.next_index
+            is_ours = index is not None and index >= self._results.state.next_index and self.is_own(error)
+            assert pending.asked is not None, "a row that was refused was asked about"
             return Outcome(
                 line=line,
-                outcome="issued" if is_ours else "exists",
+                outcome=pending.asked.outcome if is_ours else error.extra.get("told", "exists"),
                 license_ref=ids.text(known),
                 index=index,
                 findings=self._findings(known, index) if is_ours and index is not None else (),
@@ -209,7 +242,21 @@ class Run:
         is_general = isinstance(error, errors.Unavailable | errors.Forbidden | errors.Unauthenticated)
         if is_general and not isinstance(error, errors.NotTheIssuer):
             raise error
-        return Outcome(line=line, outcome="rejected", faults=faults_of(error))
+        other = known if isinstance(error, errors.DoubleSource) and known is not None else None
+        return Outcome(
+            line=line,
+            outcome="rejected",
+            license_ref=None if other is None else ids.text(other),
+            faults=faults_of(error),
+        )
+
+    def is_judged_again(self, error: errors.LedgerError) -> bool:
+        """Whether what was known of a row before the lock is so no more."""
+        return error.extra.get("reason") == stock_commands.REVISED
+
+    def is_own(self, error: errors.LedgerError) -> bool:
+        """Whether a row that is known may be this run's own, which died before it told it."""
+        return True
 
     def _findings(self, license_ref: bytes, index: int) -> list[str]:
         """The findings that were recorded with an issue."""

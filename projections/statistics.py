@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from ledger import (
     audit,
+    collection,
     comparison,
     days,
     document,
@@ -109,6 +110,15 @@ class Statistics:
             work.run(sql.load("statistics")["add"], (work.partition, *columns))
 
 
+_BESIDE = (
+    collection.LicenseCollected
+    | document.DocumentGiven
+    | quality.QualityFindingRaised
+    | representation.RepresentationChanged
+)
+"""What stands beside a version or a change that counts, or does nothing to the license."""
+
+
 def counted(item: Happened) -> Iterator[tuple[str, int, int]]:
     """(measure, how often, delay in seconds) of one event; nothing for what no statistic is about."""
     made, about = item.fact, item.about
@@ -124,10 +134,8 @@ def counted(item: Happened) -> Iterator[tuple[str, int, int]]:
         yield "verified", 1, 0
     elif isinstance(made, license.LicenseIssued) and made.origin is not None:
         yield "imported", 1, 0  # issued long ago; nobody was late
-    elif isinstance(made, quality.QualityFindingRaised | representation.RepresentationChanged):
-        return  # the version beside it counts
-    elif isinstance(made, document.DocumentGiven):
-        return  # nothing was done to the license
+    elif isinstance(made, _BESIDE):
+        return
     elif about.issuer is not None and _license(item) is not None:
         delay_s = max(0, about.recorded_at - about.effective_at) // 1_000_000
         yield "issued" if isinstance(made, license.LicenseIssued) else "changed", 1, delay_s

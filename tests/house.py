@@ -64,7 +64,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "uvicorn": EVERY_API_FILE,
     "uvloop": EVERY_API_FILE,
     "joserfc": ("api/auth.py",),
-    "sqlite3": ("ledger/scratch.py",),
+    "sqlite3": ("ledger/scratch.py", "ledger/collection_order.py"),
 }
 """The files of the floors that import a library; nothing else of the floors does."""
 

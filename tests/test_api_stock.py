@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from api import examples, main, stock
 from ledger import client, errors, registry_commands, stock_jobs
-from tests import api_world, stock_world, world
+from tests import api_world, batch_world, stock_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 from tests.stock_world import business, csv_text, row
@@ -296,3 +296,22 @@ def test_the_example_of_the_description_is_an_import_that_works(face: Face) -> N
     assert send(caller, ref, stock.EXAMPLE_FILE.encode()).status_code == 200
     assert done(caller, ref)["issued"] == 1
     assert main.VERSION
+
+
+def test_a_batch_waits_for_the_one_before_it_and_is_applied_then(caller: Caller) -> None:
+    late = [batch_world.updated(1, number="NO-1b"), batch_world.inserted(2)]
+    told = imported(caller, late, batch="D-2", source="archive")
+    assert (told["status"], told["issued"], told["waiting"]) == ("waiting", 1, 1)
+    assert (told["batch"], told["source"], told["missing_batches"]) == ("D-2", "archive", ["D-1"])
+    first = imported(caller, [batch_world.inserted(1)], batch="D-1", source="archive")
+    assert (first["status"], first["missing_batches"]) == ("done", [])
+    again = done(caller, told["import_ref"])
+    while again["status"] == "waiting":
+        again = done(caller, told["import_ref"])
+    assert (again["amended"], again["waiting"], again["rows"]) == (1, 0, 2)
+    assert again["missing_batches"] == []
+    words = [one["outcome"] for one in outcomes(caller, told["import_ref"])]
+    assert sorted(words) == ["amended", "issued", "waiting"]
+    other = imported(caller, [batch_world.inserted(3)], batch="D-1", source="archive")
+    assert (other["status"], other["problem"]["type"]) == ("failed", "batch-differs")
+    assert caller.post("/v1/imports", {**ACT, "batch": "a b"}).status_code == 422

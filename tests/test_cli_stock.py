@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 
 from ledger import embedded, stock_results
-from tests import console, stock_world, world
+from tests import batch_world, console, stock_world, world
 from tests.stock_world import csv_text, ndjson_text, row
 
 
@@ -118,6 +119,45 @@ def test_what_cannot_be_meant_is_wrong_usage(place: Place, arguments: tuple[str,
     console.call("import", *named, "--data", place.data, status=2)
 
 
+def test_a_batch_is_worked_off_and_what_waits_is_tried_again(place: Place) -> None:
+    late, early = place.folder / "late.csv", place.folder / "early.csv"
+    rows = [batch_world.inserted(60), batch_world.updated(61)]
+    late.write_text(csv_text(rows), "utf-8")
+    told = place.call(late, "--batch", "D-2", "--source", "archive", status=1)
+    assert (told["issued"], told["waiting"], told["missing_batches"]) == (1, 1, ["D-1"])
+    early.write_text(csv_text([batch_world.inserted(61)]), "utf-8")
+    assert place.call(early, "--batch", "D-1", "--source", "archive")["issued"] == 1
+    told = place.call(late, "--batch", "D-2", "--source", "archive")
+    assert (told["amended"], told["waiting"], told["missing_batches"]) == (1, 0, [])
+    size = place.size()
+    assert place.call(late, "--batch", "D-2", "--source", "archive") == told
+    assert place.size() == size
+
+
+@pytest.mark.faults
+def test_a_batch_goes_on_after_a_kill_and_ends_the_same(place: Place) -> None:
+    file, folder, count = place.folder / "night.csv", place.folder / "night", 300
+    rows = [row for number in range(count) for row in _life(number)]
+    file.write_text(csv_text(random.Random(7).sample(rows, len(rows))), "utf-8")
+    options = ("--batch", "N-1", "--source", "night")
+    for _ in range(4):
+        _killed(place, file, folder, *options)
+    arguments = ("--results", folder, "--client", place.client_id, "--data", place.data)
+    console.run("import", file, *options, *arguments)
+    told = stock_results.read_state(folder)
+    assert told is not None
+    assert (told.issued, told.amended, told.ended) == (count, count, count // 3)
+    lines = (folder / stock_results.RESULTS).read_text("utf-8").splitlines()
+    assert len({json.loads(line)["line"] for line in lines}) == len(lines) == len(rows)
+    console.call("check", "--data", place.data)
+
+
+def _life(number: int) -> list[dict[str, Any]]:
+    said = {"source_id": f"N{number}", "number": f"N{number}"}
+    rows = [batch_world.inserted(number, **said), batch_world.updated(number, **said)]
+    return rows + [batch_world.deleted(number, source_id=f"N{number}")] * (number % 3 == 0)
+
+
 @pytest.mark.faults
 def test_an_import_goes_on_after_a_kill_and_ends_the_same(place: Place) -> None:
     file, folder = place.folder / "big.csv", place.folder / "big"
@@ -148,10 +188,11 @@ def test_an_import_goes_on_after_a_kill_and_ends_the_same(place: Place) -> None:
     console.call("check", "--data", place.data)
 
 
-def _killed(place: Place, file: Path, folder: Path) -> None:
+def _killed(place: Place, file: Path, folder: Path, *options: str) -> None:
     """An import that is killed as soon as it has recorded something more."""
     before = place.size()
     arguments = ("import", file, "--results", folder, "--client", place.client_id, "--data", place.data)
+    arguments += options
     with subprocess.Popen(
         [console.PROGRAM, *arguments],
         env=console.environment(),
