@@ -26,6 +26,7 @@ MODULES = {
     "cli_seals": ("seals",),
     "cli_documents": ("documents",),
     "cli_stock": ("import",),
+    "cli_reconcile": ("reconcile",),
     "cli_types": ("types",),
     "cli_organizations": ("organizations",),
     "cli_identifiers": ("id",),

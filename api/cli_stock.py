@@ -81,23 +81,23 @@ def import_(
 
     Example: license-ledger import stock.csv --encoding gb18030 --client CLIENT_ID
     """
-    form = stock_file.Form(format=format_ or _format(file), encoding=encoding)
+    form = stock_file.Form(format=format_ or format_of(file), encoding=encoding)
     form.check()
     stock.check(origin, trust_level, 1)
     if case_number is not None and identifiers.contains_citizen_id(case_number):
         raise errors.CaseNumberUnfit(field="--case-number")
     folder = _results(file, results)
     with contextlib.ExitStack() as stack:
-        opened = stack.enter_context(_opened(file))
+        bytes_ = stack.enter_context(opened(file))
         ledger = stack.enter_context(cli_console.opened(data))
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
-        actor = replace(_actor(ledger, reader, client, organization), case_number=case_number)
+        actor = replace(actor_of(ledger, reader, client, organization), case_number=case_number)
         numbered = None if batch is None else collection.Batch(actor.organization, source, batch)
         work = _Work(ledger=ledger, reader=reader, actor=actor, batch=numbered, form=form)
         told = [str(client), str(organization), form.format, encoding, origin, str(trust_level)]
         defaults = stock_row.Defaults(origin=origin, trust_level=trust_level)
-        done = _done(work, defaults, opened, file=file, folder=folder, told=told)
+        done = _done(work, defaults, bytes_, file=file, folder=folder, told=told)
         _tell(done, folder, as_json, work=work)
     if done.rejected or done.waiting:
         raise typer.Exit(1)
@@ -212,7 +212,8 @@ def _tell(done: stock_results.State, folder: Path, as_json: bool, *, work: _Work
         cli_console.done(f"did not come: batches {', '.join(missing)}")
 
 
-def _format(file: str) -> str:
+def format_of(file: str) -> str:
+    """How a file is written, by its name."""
     return "ndjson" if file.endswith((".ndjson", ".jsonl")) else "csv"
 
 
@@ -223,16 +224,17 @@ def _results(file: str, results: Path | None) -> Path:
 
 
 @contextlib.contextmanager
-def _opened(file: str) -> Iterator[BinaryIO]:
+def opened(file: str) -> Iterator[BinaryIO]:
+    """A file, or standard input; raises Invalid."""
     if file == "-":
         yield sys.stdin.buffer
         return
     try:
-        opened = Path(file).open("rb")  # noqa: SIM115 - closed below
+        found = Path(file).open("rb")  # noqa: SIM115 - closed below
     except OSError as error:
         raise errors.Invalid(f"cannot be read: {error.strerror}", field="FILE") from error
-    with opened:
-        yield opened
+    with found:
+        yield found
 
 
 def _fingerprint(file: str, opened: BinaryIO, told: list[str]) -> tuple[str, int]:
@@ -245,7 +247,7 @@ def _fingerprint(file: str, opened: BinaryIO, told: list[str]) -> tuple[str, int
     return hashlib.sha256(cbor.encode([*told, str(size), head])).hexdigest(), size
 
 
-def _actor(
+def actor_of(
     ledger: opening.Ledger, reader: reading.Reader, client: str | None, organization: str | None
 ) -> command.Actor:
     """Who imports: the operator, or a client with its powers as they are now."""

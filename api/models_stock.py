@@ -27,6 +27,43 @@ class Import(models.Act):
     source: BatchName = Field("default", description="The system of the organization that numbered the batch")
 
 
+class Reconcile(models.Act):
+    """对账: a sheet of a source that is to come."""
+
+    format: Literal["csv", "ndjson"] = "csv"
+    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    source: BatchName = Field("default", description="The system of the organization that sent the rows")
+    day: models.Day | None = Field(
+        None, description="Of which what the ledger has is told; else of the sheet's days"
+    )
+
+
+class ReconciledDay(models_answers.Answer):
+    """Rows of one day and type."""
+
+    day: str
+    license_type: str
+    sent: int
+    held: int
+    same: int
+    differences: int
+
+
+class Reconciled(models_answers.Answer):
+    """How a sheet and the ledger agree."""
+
+    agreed: bool = Field(description="Nothing is missing, different or unreadable")
+    rows: int
+    same: int
+    missing_here: int
+    missing_there: int
+    different: int
+    rejected: int
+    outdated: int
+    unreadable: int
+    days: list[ReconciledDay]
+
+
 class ImportJob(models_answers.Answer):
     """How an import stands."""
 
@@ -51,6 +88,7 @@ class ImportJob(models_answers.Answer):
     waiting: int = Field(description="Rows whose license has not come yet")
     missing_batches: list[str] = Field(description="Numbers before this one's that did not come")
     problem: dict[str, Any] | None = Field(description="Why it failed")
+    reconciliation: Reconciled | None = Field(description="Of a sheet that was held against the ledger")
 
 
 class RowFault(models_answers.Answer):
@@ -71,6 +109,11 @@ class RowOutcome(models_answers.Answer):
     index: int | None = None
     findings: list[str] | None = None
     faults: list[RowFault] | None = None
+    license_type: str | None = Field(None, description="From here on of a sheet")
+    operation: Literal["I", "U", "D"] | None = None
+    operated_at: str | None = None
+    batch: str | None = None
+    remark: str | None = None
 
 
 class ImportResults(models_answers.Answer):

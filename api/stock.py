@@ -46,6 +46,15 @@ ImportBody = Annotated[
         }
     ),
 ]
+EXAMPLE_SHEET = {
+    "operator": {"account": "batch-1", "name": "李某"},
+    "format": "csv",
+    "source": "archive",
+    "day": "2026-11-25",
+}
+ReconcileBody = Annotated[
+    models_stock.Reconcile, Body(openapi_examples={"a_day": {"summary": "a day", "value": EXAMPLE_SHEET}})
+]
 _FILE = {
     "requestBody": {
         "required": True,
@@ -74,11 +83,40 @@ async def begin_import(request: Request, body: ImportBody, key: acts.Idempotency
 
     With `batch`, the rows insert, update and delete licenses of a source 增量归集.
     """
+    asked = await _asked(request, body, key, operation="begin import")
+    asked = replace(
+        asked,
+        origin=body.origin,
+        trust_level=body.trust_level,
+        batch=body.batch,
+        source=None if body.batch is None else body.source,
+    )
+    return await _begun(request, asked)
+
+
+@router.post(
+    "/v1/imports/reconciliations",
+    summary="Begin a reconciliation of a source 对账",
+    **routes.secured(
+        "license:issue", model=models_stock.ImportJob, refusals=(errors.CaseNumberUnfit, errors.Conflict)
+    ),
+)
+async def begin_reconciliation(
+    request: Request, body: ReconcileBody, key: acts.IdempotencyKey = None
+) -> Response:
+    """A job that waits for its sheet, which is held against what was collected; nothing is recorded."""
+    asked = await _asked(request, body, key, operation="begin reconciliation")
+    return await _begun(request, replace(asked, is_sheet=True, source=body.source, day=acts.day(body.day)))
+
+
+async def _asked(
+    request: Request, body: models_stock.Import | models_stock.Reconcile, key: str | None, *, operation: str
+) -> stock_jobs.Job:
+    """The job as it is asked for, of whatever kind."""
     served, asking = service.of(request), routes.asking(request)
-    repeat = await acts.repeat(request, asking, operation="begin import", key=key)
-    actor = acts.actor(asking, body)
-    operator = body.operator
-    asked = stock_jobs.Job(
+    repeat = await acts.repeat(request, asking, operation=operation, key=key)
+    actor, operator = acts.actor(asking, body), body.operator
+    return stock_jobs.Job(
         # Under the same key the same job; its name says nothing of the key.
         import_ref=ids.text(hashlib.sha256(cbor.encode(["import", repeat.key])).digest()[: ids.ID_BYTES]),
         client_id=ids.text(asking.client_id),
@@ -89,12 +127,15 @@ async def begin_import(request: Request, body: ImportBody, key: acts.Idempotency
         operator=[operator.account, operator.name, operator.organization],
         format=body.format,
         encoding=body.encoding,
-        origin=body.origin,
-        trust_level=body.trust_level,
+        origin="from-database",
+        trust_level=None,
         made_at=served.now_s(),
-        batch=body.batch,
-        source=None if body.batch is None else body.source,
     )
+
+
+async def _begun(request: Request, asked: stock_jobs.Job) -> Response:
+    """The job, made or known; raises IdempotencyKeyReused for another under the same key."""
+    served, asking = service.of(request), routes.asking(request)
 
     def make() -> answers.Json:
         served.require_current(asking)
@@ -260,4 +301,5 @@ def _shown(served: service.Service, job: stock_jobs.Job) -> dict[str, Any]:
         **{name: getattr(state, name) for name in stock_results.BATCH_OUTCOMES},
         "missing_batches": [] if batch is None else collection_run.missing(served.reader, batch),
         "problem": job.problem,
+        "reconciliation": served.imports.summary(job) if job.is_sheet else None,
     }

@@ -11,7 +11,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ledger import sql, stock_results
 
@@ -30,19 +30,36 @@ class Spot(NamedTuple):
     lines: int
 
 
-class Order:
-    """The order of one batch."""
+class _Scratch:
+    """A file that lives as long as one run."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, table: str) -> None:
         self._sql = sql.load("collection")
         stock_results.open_private(path, 0).close()
         self._conn = sqlite3.connect(path, isolation_level=None)
-        for name in ("unsynced", "unflushed", "create"):
+        for name in ("unsynced", "unflushed", table):
             self._conn.execute(self._sql[name])
 
     def close(self) -> None:
         """Let the file go."""
         self._conn.close()
+
+
+class Seen(_Scratch):
+    """The rows that a sheet named."""
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        """Some more."""
+        self._conn.execute("BEGIN")
+        self._conn.executemany(self._sql["see"], ((key,) for key in keys))
+        self._conn.execute("COMMIT")
+
+    def __contains__(self, key: bytes) -> bool:
+        return self._conn.execute(self._sql["is_seen"], (key,)).fetchone() is not None
+
+
+class Order(_Scratch):
+    """The order of one batch."""
 
     def fill(self, rows: Iterable[tuple[bytes, int, int, int, int, int]]) -> int:
         """How many rows: (key, moment, rank, line, offset, lines) of each; ordered from here on."""
@@ -67,9 +84,25 @@ class Order:
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Order]:
     """An order in a folder, gone after the block."""
+    with _opened(Order, folder, "create") as made:
+        yield made
+
+
+@contextlib.contextmanager
+def seeing(folder: Path) -> Iterator[Seen]:
+    """What a sheet names, in a folder, gone after the block."""
+    with _opened(Seen, folder, "create_seen") as made:
+        yield made
+
+
+S = TypeVar("S", bound=_Scratch)
+
+
+@contextlib.contextmanager
+def _opened(kind: type[S], folder: Path, table: str) -> Iterator[S]:
     path = folder / NAME
     path.unlink(missing_ok=True)
-    made = Order(path)
+    made = kind(path, table=table)
     try:
         yield made
     finally:

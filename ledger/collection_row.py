@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, NamedTuple
 
 from ledger import (
     attachment,
     collection,
     collection_commands,
+    collection_reading,
     days,
     disclosure,
     license_commands,
@@ -24,12 +25,14 @@ from ledger import (
     stock,
     stock_cells,
     stock_columns,
+    stock_commands,
     stock_file,
     stock_row,
 )
 from ledger.collection_commands import Delivered
 from ledger.command import Actor
 from ledger.errors import Fault
+from ledger.row import Key
 from ledger.state import LicenseRow
 from ledger.stock_results import Outcome
 from ledger.stock_row import Faults
@@ -94,6 +97,16 @@ def kept_digest(vault: Vault, digest: bytes) -> bytes:
     return vault.body_digest(["row", digest])
 
 
+@dataclass
+class _Known:
+    """What was read of the ledger for the next rows, all at once."""
+
+    targets: dict[stock_commands.Source, bytes] = field(default_factory=dict)
+    rows: dict[Key, LicenseRow] = field(default_factory=dict)
+    events: dict[int, bytes] = field(default_factory=dict)
+    filed: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
+
+
 class BatchJudge(stock_row.Judge):
     """Judges the rows of one batch."""
 
@@ -114,6 +127,7 @@ class BatchJudge(stock_row.Judge):
         super().__init__(vault, actor, row=reader.row, now=now, defaults=defaults)
         self.batch, self._reader = batch, reader
         self._opener = disclosure.Disclosure(reader, vault, versions_max=1)
+        self._known = _Known()
 
     def place(self, record: stock_file.Record) -> Place:
         """Where a row comes; one that says too little for it comes first, and is rejected."""
@@ -123,12 +137,41 @@ class BatchJudge(stock_row.Judge):
             return Place(record.line.to_bytes(16, "big"), 0, 0)
         kind = [str(said.get("license_type")), str(said.get("issuer") or self._actor.responsible), source_id]
         key = hashlib.sha256(json.dumps(kind).encode()).digest()[:16]
-        at = self._moment(said, Faults())
+        at = self.moment(said, Faults())
         return Place(key, at or 0, collection.OPERATIONS.index(operation))
 
     def kept(self, digest: bytes) -> bytes:
         """What the ledger keeps of a digest."""
         return kept_digest(self._vault, digest)
+
+    def prepare(self, records: Sequence[stock_file.Record]) -> None:
+        """Read what some rows ask of the ledger; without rows, forget what was read."""
+        known, sources, numbers = _Known(), set(), set()
+        for record in records:
+            said = self.said(record)
+            type_code, issuer = said.get("license_type"), said.get("issuer") or self._actor.responsible
+            texts = type_code, issuer, said.get("source_id"), said.get("number") or ""
+            if record.faults or not all(isinstance(text, str) for text in texts):
+                continue
+            if said.get("operation") == "I":
+                numbers.add((str(type_code), texts[3]))
+            else:
+                sources.add(self.source(said, str(type_code), str(issuer)))
+        if records:
+            known.targets = collection_reading.targets(self._reader, self._vault, sources)
+            refs = list(known.targets.values())
+            known.rows = collection_reading.rows(self._reader, LicenseRow, refs)
+            indexes = {row.version_index for row in known.rows.values()}
+            known.events = collection_reading.events(self._reader, indexes)
+            known.filed = collection_reading.filed(self._reader, self._vault, sorted(numbers))
+        self._known = known
+
+    def reject_key(self, said: Mapping[str, Any]) -> bytes:
+        """By what a rejected row is found again: an HMAC of its key and moment."""
+        names = ("license_type", "issuer", "source_id", "operation", "operated_at")
+        texts = [str(said.get(name) or "") for name in names]
+        texts[1] = texts[1] or self._actor.responsible
+        return self._vault.body_digest(["rejected", *texts])
 
     def deliver(self, record: stock_file.Record) -> Delivery:
         """The command behind a row, everything that is wrong with it, or that it waits."""
@@ -149,7 +192,7 @@ class BatchJudge(stock_row.Judge):
         for name in KEY_COLUMNS:
             if said.get(name) in (None, ""):
                 faults.add(name, "missing")
-        operation, operated_at = said.get("operation"), self._moment(said, faults)
+        operation, operated_at = said.get("operation"), self.moment(said, faults)
         if operation not in (None, "", *collection.OPERATIONS):
             faults.add("operation", "choice")
         if said.get("batch") not in (None, "", self.batch.number):
@@ -163,7 +206,8 @@ class BatchJudge(stock_row.Judge):
         digest = kept_digest(self._vault, row_digest(said))
         return Delivered(batch=self.batch, operation=operation, operated_at=operated_at, digest=digest)
 
-    def _moment(self, said: dict[str, Any], faults: Faults) -> int | None:
+    def moment(self, said: dict[str, Any], faults: Faults) -> int | None:
+        """When the source changed the row."""
         text = said.get("operated_at")
         if text in (None, ""):
             return None
@@ -216,7 +260,10 @@ class BatchJudge(stock_row.Judge):
 
     def _elsewhere(self, said: dict[str, Any], read: stock_row.Read) -> bytes | None:
         """A license in force of the same type, issuer, holder and number that came in another way."""
-        refs = self._reader.filed(read.content.number, [read.type_code]).refs
+        pair = read.type_code, read.content.number
+        refs: Sequence[bytes] | None = self._known.filed.get(pair)
+        if refs is None:
+            refs = self._reader.filed(read.content.number, [read.type_code]).refs
         if not refs:
             return None
         own = self._target(said, read.type_code, read.issuer)
@@ -231,7 +278,10 @@ class BatchJudge(stock_row.Judge):
 
     def _target(self, said: dict[str, Any], type_code: str, issuer: str) -> bytes | None:
         """The license that the row's key leads to."""
-        found = self._reader.find(stock.SOURCE_KIND, *self.source(said, type_code, issuer).content)
+        source = self.source(said, type_code, issuer)
+        if source in self._known.targets:
+            return self._known.targets[source]
+        found = self._reader.find(stock.SOURCE_KIND, *source.content)
         return None if found is None else found.target
 
     def _update(
@@ -242,7 +292,9 @@ class BatchJudge(stock_row.Judge):
         if faults.found or issuer is None:
             return faults.found
         target = self._target(said, type_code, issuer)
-        row = None if target is None else self._reader.row(LicenseRow, target)
+        row = None
+        if target is not None:
+            row = self._known.rows.get(target) or self._reader.row(LicenseRow, target)
         if row is None:
             return Outcome(line=record.line, outcome="waiting")
         verb = said.get("change") or (ENDINGS[0] if delivered.operation == "D" else None)
@@ -270,7 +322,7 @@ class BatchJudge(stock_row.Judge):
             return faults.found
         if any(map(attachment.is_name, row.field_names)):
             return [Fault("*", "has-attachments")]
-        version = self._opener.opened(row.version_index)
+        version = self._opener.opened(row.version_index, self._known.events.get(row.version_index))
         if version is None:
             return [Fault("*", "holder-erased")]
         kept = disclosure.serial(row, version)

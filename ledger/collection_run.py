@@ -24,6 +24,7 @@ from ledger import (
     stock_results,
     stock_row,
     stock_run,
+    store,
 )
 from ledger.command import Actor, Command
 from ledger.errors import Fault
@@ -31,6 +32,8 @@ from ledger.stock_results import Outcome
 from ledger.vault import Vault
 
 PARTITION = 0
+PAGE_ROWS = 128
+"""Rows for which the ledger is read at once."""
 _CHUNK = 1 << 20
 
 
@@ -47,6 +50,8 @@ class BatchRun(stock_run.Run):
         """Lines of rows that waited, while they are tried again."""
         self._flying: dict[tuple[Any, ...], int] = {}
         """Licenses that are being issued, to the line that does."""
+        self._rejects: dict[bytes, tuple[Any, ...]] = {}
+        self._wave = 0
 
     def run(self) -> stock_results.State:
         """As of an import; raises BatchDiffers when the source used the number for other rows."""
@@ -77,17 +82,36 @@ class BatchRun(stock_run.Run):
 
     def records(self) -> Iterator[stock_file.Record]:
         assert self._order is not None, "rows are worked off while their order is there"
-        wave = 0
-        for spot in self._order.spots(after=0 if self._again else self._results.state.rows):
+        for page in self._pages(self._order):
+            # What is told of a row is on disk before the next row of its license is begun, which is of
+            # another wave: a run that died finds the newest row alone in the ledger.
+            if page[0].wave != self._wave:
+                self.drain()
+                self.keep()
+                self._wave = page[0].wave
+            rows = [self._rows.record_at(offset=spot.offset, lines=spot.lines) for spot in page]
+            self._deliverer.prepare(rows)
+            yield from rows
+
+    def _pages(self, order: collection_order.Order) -> Iterator[list[collection_order.Spot]]:
+        """Rows that have no result, some of one wave at a time."""
+        page: list[collection_order.Spot] = []
+        for spot in order.spots(after=0 if self._again else self._results.state.rows):
             if self._again and spot.line not in self._again:
                 continue
-            if spot.wave != wave:
-                # What is told of a row here is on disk before the next row of its license is begun: a run
-                # that died finds the newest row alone in the ledger.
-                self.drain()
-                self._results.keep()
-                wave = spot.wave
-            yield self._rows.record_at(offset=spot.offset, lines=spot.lines)
+            if page and (spot.wave != page[0].wave or len(page) == PAGE_ROWS):
+                yield page
+                page = []
+            page.append(spot)
+        if page:
+            yield page
+
+    def keep(self, *, is_done: bool = False) -> None:
+        rejects, self._rejects = list(self._rejects.values()), {}
+        if rejects:
+            columns = [list(column) for column in zip(*rejects, strict=True)]
+            self._reader.run(sql.load("collection")["keep_rejects"], (*columns, PARTITION))
+        super().keep(is_done=is_done)
 
     def judged(self, record: stock_file.Record) -> stock_run.Asked | list[Fault] | Outcome:
         judged = self._deliverer.deliver(record)
@@ -97,6 +121,7 @@ class BatchRun(stock_run.Run):
         if self._flying.get(issued, record.line) != record.line:
             # Another row issues what may be the same license: whether it is, is seen when it is there.
             self.drain()
+            self._deliverer.prepare(())
             judged = self._deliverer.deliver(record)
         self._flying[issued] = record.line
         return judged
@@ -109,7 +134,15 @@ class BatchRun(stock_run.Run):
             if outcome.outcome == "waiting":
                 return
             state.waiting -= 1
+        if outcome.outcome == "rejected":
+            self._reject(outcome, pending.record)
         super().tell(outcome, pending)
+
+    def _reject(self, outcome: Outcome, record: stock_file.Record) -> None:
+        """Keep what a reconciliation tells of a rejected row."""
+        batch, key = self._deliverer.batch, self._deliverer.reject_key(self._deliverer.said(record))
+        source, remark = collection.source_of(batch.key), stock_results.remark(outcome.faults)
+        self._rejects[key] = key, source, batch.number, record.line, remark, store.wall_clock()
 
     def is_judged_again(self, error: errors.LedgerError) -> bool:
         is_moved = type(error) is errors.Conflict and error.field is None

@@ -127,9 +127,10 @@ class Disclosure:
                 self._versions.popitem(last=False)
         return version
 
-    def opened(self, index: int) -> Version | None:
-        """As `version`, without a receipt, and not remembered."""
-        (data,) = self._reader.events([index])
+    def opened(self, index: int, data: bytes | None = None) -> Version | None:
+        """As `version`, without a receipt, and not remembered; `data` where it is at hand."""
+        if data is None:
+            (data,) = self._reader.events([index])
         return self.open_version(index, data, event.parse(data))
 
     def open_version(self, index: int, data: bytes, about: event.Event) -> Version | None:

@@ -20,13 +20,23 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ledger import collection, collection_run, errors, stock_file, stock_results, stock_row, stock_run
+from ledger import (
+    collection,
+    collection_run,
+    collection_sheet,
+    errors,
+    stock_file,
+    stock_results,
+    stock_row,
+    stock_run,
+)
 from ledger.command import Actor, Operator
 from ledger.opening import Ledger
 from ledger.reading import Reader
 from signing import cbor, ids, keys
 
 JOB, FILE, PART, UPLOAD_LOCK = "job", "file", "file.part", "upload.lock"
+SUMMARY = "summary.json"
 WAITING_MAX = 10
 """Jobs of one client that are not over."""
 KEPT_DAYS = 30
@@ -66,6 +76,10 @@ class Job:
     batch: str | None = None
     """Number of a batch of `source`; None: a file of old licenses."""
     source: str | None = None
+    is_sheet: bool = False
+    """Whether the file is held against the ledger, and nothing recorded."""
+    day: int | None = None
+    """Of a sheet: the Beijing day of which the ledger's rows are told."""
 
     @property
     def numbered(self) -> collection.Batch | None:
@@ -250,11 +264,57 @@ class Jobs:
             )
             return True
 
+    def summary(self, job: Job) -> dict[str, Any] | None:
+        """How a sheet came out; None before it did."""
+        try:
+            said: dict[str, Any] = json.loads((self._folder / job.import_ref / SUMMARY).read_bytes())
+        except FileNotFoundError:
+            return None
+        return said
+
+    def _compare(self, job: Job) -> None:
+        """Hold a sheet against the ledger; from its beginning, each time."""
+        folder = self._folder / job.import_ref
+        judge = collection_sheet.SheetJudge(
+            self._ledger.vault,
+            job.actor,
+            batch=collection.Batch(job.organization, job.source or "", "sheet"),
+            reader=self._reader,
+            now=self._now,
+        )
+        results = stock_results.RESULTS
+        with (
+            stock_results.locked(folder / stock_results.LOCK, "another process works on this sheet"),
+            (folder / FILE).open("rb") as file,
+            stock_results.open_private(folder / results, os.O_WRONLY | os.O_TRUNC) as told,
+        ):
+            rows = stock_file.Reader(file, job.form)
+            if job.format == "csv":
+                judge.columns(rows.columns)
+            self._move(job, "running")
+            done = collection_sheet.Reconciliation(
+                rows=rows,
+                judge=judge,
+                vault=self._ledger.vault,
+                reader=self._reader,
+                folder=folder,
+                tell=lambda said: told.write(json.dumps(said, ensure_ascii=False).encode() + b"\n"),
+                day=job.day,
+                is_stopping=lambda: self._is_to_stop(job),
+            ).run()
+            state = stock_results.State(file=job.import_ref, results_bytes=told.tell(), is_done=True)
+        stock_results.write_private(folder / SUMMARY, json.dumps(done.figures()).encode())
+        stock_results.write_state(folder, state)
+        self._move(job, "done")
+
     def _run(self, job: Job) -> bool:
         """Whether the job is done with: else it is tried again, or another process has it."""
         folder = self._folder / job.import_ref
         try:
             with contextlib.ExitStack() as stack:
+                if job.is_sheet:
+                    self._compare(job)
+                    return True
                 file = stack.enter_context((folder / FILE).open("rb"))
                 rows = stock_file.Reader(file, job.form)
                 judge = self._judge(job)

@@ -118,9 +118,9 @@ class Run:
                 self._begin(record)
             self.drain()
         except BaseException:
-            self._results.keep()
+            self.keep()
             raise
-        self._results.keep(is_done=True)
+        self.keep(is_done=True)
         self._progress(state)
         return state
 
@@ -136,6 +136,10 @@ class Run:
     def judged(self, record: stock_file.Record) -> Asked | list[Fault] | Outcome:
         """The command behind a row, everything that is wrong with it, or what else is told of it."""
         return self._judge.judge(record)
+
+    def keep(self, *, is_done: bool = False) -> None:
+        """What was told is on disk."""
+        self._results.keep(is_done=is_done)
 
     def drain(self) -> None:
         """Every row handed in has its result."""
@@ -174,7 +178,7 @@ class Run:
         self.tell(outcome, pending)
         now, state = time.monotonic(), self._results.state
         if state.rows - self._kept_rows >= KEEP_ROWS or now > self._kept_at + KEEP_S:
-            self._results.keep()
+            self.keep()
             self._kept_rows, self._kept_at = state.rows, now
             self._progress(state)
 

@@ -315,3 +315,20 @@ def test_a_batch_waits_for_the_one_before_it_and_is_applied_then(caller: Caller)
     other = imported(caller, [batch_world.inserted(3)], batch="D-1", source="archive")
     assert (other["status"], other["problem"]["type"]) == ("failed", "batch-differs")
     assert caller.post("/v1/imports", {**ACT, "batch": "a b"}).status_code == 422
+
+
+def test_a_sheet_is_held_against_what_was_collected(caller: Caller) -> None:
+    rows = [batch_world.inserted(1), batch_world.inserted(2)]
+    imported(caller, rows, batch="D-1", source="archive")
+    begun_ = caller.done("/v1/imports/reconciliations", stock.EXAMPLE_SHEET)
+    assert begun_["reconciliation"] is None
+    ref = begun_["import_ref"]
+    sheet = [rows[0], batch_world.inserted(3)]
+    assert send(caller, ref, csv_text(sheet).encode()).status_code == 200
+    told = done(caller, ref)
+    assert told["status"] == "done", told["problem"]
+    figures = told["reconciliation"]
+    assert (figures["agreed"], figures["same"], figures["missing_here"], figures["missing_there"]) == (
+        *(False, 1, 1, 1),
+    )
+    assert [one["outcome"] for one in outcomes(caller, ref)] == ["missing-here", "missing-there"]

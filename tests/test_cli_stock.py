@@ -129,6 +129,13 @@ def test_a_batch_is_worked_off_and_what_waits_is_tried_again(place: Place) -> No
     assert place.call(early, "--batch", "D-1", "--source", "archive")["issued"] == 1
     told = place.call(late, "--batch", "D-2", "--source", "archive")
     assert (told["amended"], told["waiting"], told["missing_batches"]) == (1, 0, [])
+    agreed = ("--source", "archive", "--client", place.client_id, "--data", place.data)
+    assert console.call_json("reconcile", late, *agreed, status=1)["missing_there"] == 1
+    both = place.folder / "both.csv"
+    both.write_text(csv_text([*rows, batch_world.inserted(61)]), "utf-8")
+    told_in = place.folder / "differences.ndjson"
+    assert console.call_json("reconcile", both, *agreed, "--output", told_in)["same"] == 3
+    assert told_in.read_text("utf-8") == ""
     size = place.size()
     assert place.call(late, "--batch", "D-2", "--source", "archive") == told
     assert place.size() == size

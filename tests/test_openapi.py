@@ -67,6 +67,7 @@ ORDER = (
     *("open_case", "close_case", "find_case", "upload_cases", "read_findings"),
     *("entrust_issuing", "list_entrustments", "end_entrustment"),
     *("begin_import", "upload_import", "get_import", "import_results", "import_rejected", "cancel_import"),
+    "begin_reconciliation",
     *("list_license_types", "register_license_type", "revise_license_type", "map_license_type"),
     *("get_license_type", "retire_license_type"),
     *("tile", "bundle", "consistency", "inclusion", "newest_time_stamp", "time_stamp"),

@@ -1,0 +1,127 @@
+"""The command `reconcile`: the sheet of a source against the ledger 对账, with every difference in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api import cli_console, cli_stock
+from ledger import (
+    collection,
+    collection_sheet,
+    days,
+    errors,
+    reading,
+    stock_file,
+    stock_results,
+    store,
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("reconcile")(reconcile)
+
+
+def reconcile(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The sheet: CSV or NDJSON.")],
+    source: Annotated[
+        str, typer.Option(help="System of the organization that sent it.")
+    ] = collection.SOURCE_DEFAULT,
+    day: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="Tell what the ledger has of this day; else of the sheet's days."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Differences, .csv or .ndjson; default FILE.differences.csv."),
+    ] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="CLIENT_ID", help="For a client's organization, not the operator's.")
+    ] = None,
+    organization: Annotated[
+        str | None, typer.Option(help="Credit code that the client acts for; its own unless said.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="csv or ndjson; by the file's name unless said.")
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="utf-8 or gb18030.")] = "utf-8",
+    as_json: cli_console.Json = False,
+    data: cli_console.Data = None,
+) -> None:
+    """Hold a source's sheet against what was collected from it. Ends with 1 when they differ.
+
+    Example: license-ledger reconcile night.csv --source archive --day 2026-11-25 --client CLIENT_ID
+    """
+    form = stock_file.Form(format=format_ or cli_stock.format_of(str(file)), encoding=encoding)
+    form.check()
+    told_in = output or Path(f"{file}.differences.csv")
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(cli_stock.opened(str(file)))
+        ledger = stack.enter_context(cli_console.opened(data))
+        reader = reading.Reader(ledger.ways.service, ledger.vault)
+        stack.callback(reader.close)
+        actor = cli_stock.actor_of(ledger, reader, client, organization)
+        batch = collection.Batch(actor.organization, source, "sheet")
+        batch.check()
+        judge = collection_sheet.SheetJudge(
+            ledger.vault, actor, batch=batch, reader=reader, now=store.wall_clock
+        )
+        rows = stock_file.Reader(opened, form)
+        if form.format == "csv":
+            judge.columns(rows.columns)
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="license-ledger-sheet-"))
+        done = collection_sheet.Reconciliation(
+            rows=rows,
+            judge=judge,
+            vault=ledger.vault,
+            reader=reader,
+            folder=Path(folder),
+            tell=stack.enter_context(_telling(told_in)),
+            day=_day(day),
+        ).run()
+    _tell(done, told_in, as_json)
+    if not done.is_agreed:
+        raise typer.Exit(1)
+
+
+def _day(text: str | None) -> int | None:
+    try:
+        return None if text is None else days.parse(text)
+    except ValueError as error:
+        raise errors.Invalid("a day is written YYYY-MM-DD", field="--day") from error
+
+
+@contextlib.contextmanager
+def _telling(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Writes differences to a file of mode 0600."""
+    raw = stock_results.open_private(path, os.O_WRONLY | os.O_TRUNC)
+    with io.TextIOWrapper(raw, "utf-8", newline="") as file:
+        if path.suffix == ".ndjson":
+            yield lambda said: print(json.dumps(said, ensure_ascii=False), file=file)
+            return
+        writer = csv.DictWriter(file, collection_sheet.COLUMNS, restval="")
+        writer.writeheader()
+        yield writer.writerow
+
+
+def _tell(done: collection_sheet.Summary, path: Path, as_json: bool) -> None:
+    figures = done.figures()
+    if as_json:
+        cli_console.print_json({**figures, "differences": str(path)})
+        return
+    columns = ("day", "license_type", "sent", "held", "same", "differences")
+    rows = [tuple(one[name] for name in columns) for one in figures["days"]]
+    cli_console.OUT.print(cli_console.table(*columns, rows=rows))
+    told = ", ".join(f"{count} {name}" for name, count in done.told.items() if count)
+    cli_console.done(f"{done.rows} rows, {done.same} the same" + (f", {told}" if told else ""))
+    cli_console.done(f"differences in {path}")

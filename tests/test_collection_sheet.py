@@ -1,0 +1,118 @@
+"""A source's sheet is held against what was collected: everything that differs is told, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import collection, collection_row, collection_sheet, days, reading, stock_file, store
+from tests.batch_world import batch, deleted, inserted, updated
+from tests.stock_world import csv_text
+from tests.world import World
+
+Told = list[dict[str, Any]]
+DAY = days.parse("2026-11-25")
+
+
+def reconciled(
+    world: World, rows: list[dict[str, Any]], folder: Path, *, source: str = "archive", day: int | None = None
+) -> tuple[collection_sheet.Summary, Told]:
+    """How a sheet comes out, and the differences."""
+    told: Told = []
+    folder.mkdir(exist_ok=True)
+    read = stock_file.Reader(io.BytesIO(csv_text(rows).encode()), stock_file.Form(format="csv"))
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        judge = collection_sheet.SheetJudge(
+            world.ledger.vault,
+            world.issuer,
+            batch=collection.Batch(world.issuer.organization, source, "sheet"),
+            reader=reader,
+            now=store.wall_clock,
+        )
+        judge.columns(read.columns)
+        made = collection_sheet.Reconciliation(
+            rows=read,
+            judge=judge,
+            vault=world.ledger.vault,
+            reader=reader,
+            folder=folder,
+            tell=lambda said: told.append(dict(said)),
+            day=day,
+        )
+        return made.run(), told
+
+
+def keyed(row: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Key and moment of a row, with its digest unless said otherwise."""
+    names = (*collection_row.KEY_COLUMNS, "issuer")
+    digest = {"digest": collection_row.row_digest(row).hex()}
+    return {**{name: row[name] for name in names if name in row}, **digest, **more}
+
+
+def test_what_was_sent_and_applied_agrees(world: World, tmp_path: Path) -> None:
+    rows = [inserted(1), inserted(2), updated(2, number="NO-2b"), deleted(1), inserted(3)]
+    batch(world, rows, tmp_path / "one")
+    size = world.ledger.recorder.newest_index()
+    for sheet in (rows, [keyed(row) for row in rows], [keyed(row, digest=None) for row in rows]):
+        done, told = reconciled(world, sheet, tmp_path / "sheet")
+        assert (done.is_agreed, done.rows, done.same, told) == (True, 5, 5, [])
+        (group,) = done.groups.values()
+        assert (group.sent, group.held, group.same, group.differences) == (5, 5, 5, 0)
+    assert world.ledger.recorder.newest_index() == size, "to look records nothing"
+
+
+def test_every_difference_is_told_with_its_place(world: World, tmp_path: Path) -> None:
+    sent = [inserted(1), inserted(2), updated(2, number="NO-2b"), inserted(3), inserted(4, number="")]
+    batch(world, [*sent, updated(3, at="2026-11-25 18:00:00", number="NO-3b")], tmp_path / "one")
+    batch(world, [updated(3, number="NO-3a")], tmp_path / "two", number="B-2")
+    batch(world, [inserted(7)], tmp_path / "three", source="registry", number="B-1")
+    sheet = [
+        inserted(1),
+        inserted(2, number="other"),
+        updated(2, number="NO-2b"),
+        inserted(3),
+        inserted(4, number=""),
+        updated(3, number="NO-3a"),
+        inserted(5),
+        inserted(7),
+        inserted(8, at="never"),
+    ]
+    done, told = reconciled(world, sheet, tmp_path / "sheet", day=DAY)
+    assert [(one.get("line"), one["outcome"]) for one in told] == [
+        *((10, "unreadable"), (3, "different"), (6, "rejected"), (7, "outdated")),
+        *((8, "missing-here"), (9, "missing-here"), (None, "missing-there")),
+    ]
+    by = {one["outcome"]: one for one in told}
+    assert by["rejected"]["remark"] == "number: missing"
+    assert by["unreadable"]["remark"] == "operated_at: time"
+    assert (by["missing-there"]["operation"], by["missing-there"]["batch"]) == ("U", "B-1")
+    assert by["missing-there"]["operated_at"] == "2026-11-25T10:00:00Z"
+    assert (done.is_agreed, done.same, done.figures()["missing_here"]) == (False, 3, 2)
+    (group,) = done.groups.values()
+    assert (group.sent, group.held, group.same, group.differences) == (8, 5, 3, 6)
+    other, told = reconciled(world, [inserted(7)], tmp_path / "sheet", source="registry")
+    assert (other.is_agreed, told) == (True, [])
+
+
+def test_rows_of_another_day_are_not_missed_there(world: World, tmp_path: Path) -> None:
+    batch(world, [inserted(1), inserted(2, at="2026-11-24 23:59:59")], tmp_path / "one")
+    done, told = reconciled(world, [inserted(1)], tmp_path / "sheet")
+    assert (done.is_agreed, told) == (True, [])
+    done, told = reconciled(world, [inserted(1)], tmp_path / "sheet", day=DAY - 1)
+    assert [one["outcome"] for one in told] == ["missing-there"]
+
+
+def test_a_sheet_longer_than_a_page_is_gone_through_to_its_end(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collection_sheet, "CHUNK", 3)
+    rows = [inserted(number) for number in range(8)]
+    batch(world, rows, tmp_path / "one")
+    done, told = reconciled(world, rows, tmp_path / "sheet")
+    assert (done.same, told) == (8, [])
+    done, told = reconciled(world, rows[:1], tmp_path / "sheet")
+    assert len(told) == 7
