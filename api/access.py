@@ -1,8 +1,8 @@
 """Access tokens: short-lived signed statements of this ledger about a client (RFC 9068, RFC 6750).
 
 Gives `AccessTokens`, which issues and verifies them, and `bearer`, which finds one in a request. The
-one algorithm is Ed25519 under a key that serves nothing else. Whether the client was suspended since is
-not in a token: the ledger compares `generation` under its lock.
+one algorithm is Ed25519 under keys that serve nothing else; what a retired key signed is good to its end.
+Whether the client was suspended since is not in a token: the ledger compares `generation` under its lock.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from signing import ids, keys
 ALGORITHM, TYPE = "Ed25519", "at+jwt"
 LEEWAY_S = 5
 """How far another worker's clock may be ahead."""
+CLOCK_OFF_S = 6
+"""How far a worker's clock may be off the ledger's, whole seconds."""
 _TOKEN_CHARS_MAX = 4_096
 _CACHED_MAX = 4_096
 
@@ -52,10 +54,26 @@ class Access:
     """Seconds since 1970."""
     is_further: bool = False
     """Whether the organization is another than the client's own."""
+    key_id: str | None = None
+    """Of the key that signed the token."""
 
     def __post_init__(self) -> None:
         """The text is written once for all requests under a token."""
         object.__setattr__(self, "client", ids.text(self.client_id))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retired:
+    """A key that signs no more; its tokens are taken until they end."""
+
+    public: bytes
+    at: int
+    """Seconds since 1970, by the ledger's clock."""
+
+    def covers(self, *, issued_at: int, expires_at: int, life_s: int) -> bool:
+        """Whether a token with these times can be from before the key was retired."""
+        end = self.at + CLOCK_OFF_S
+        return issued_at <= end and expires_at <= end + life_s
 
 
 class AccessTokens:
@@ -70,15 +88,19 @@ class AccessTokens:
         audience: str,
         life_s: int = 300,
         accepted: Mapping[str, bytes] | None = None,
+        retired: Mapping[str, Retired] | None = None,
+        coming: Mapping[str, bytes] | None = None,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        """`accepted`: key id to public key of retired keys whose tokens have not ended yet."""
+        """Keys by their ids: `accepted` sign elsewhere, `retired` no more, `coming` from later on."""
         self._key = signing_key
         self._key_id = key_id
         self._issuer = issuer
         self._audience = audience
         self.life_s = life_s
         self._publics = {**(accepted or {}), key_id: signing_key.public}
+        self._retired = {kid: held for kid, held in (retired or {}).items() if kid not in self._publics}
+        self._coming = coming or {}
         self._randomness = randomness
         self._verified = _Verified(_CACHED_MAX)
 
@@ -119,41 +141,58 @@ class AccessTokens:
             known = self._verify(token, now)
             self._verified.put(digest, known)
         elif now >= known.expires_at:
-            raise _refusal("expired")
+            raise refusal("expired")
         return known
+
+    def accepts(self, key_id: str | None) -> bool:
+        """Whether tokens under a key can be good."""
+        return key_id is not None and (key_id in self._publics or key_id in self._retired)
+
+    def publics(self, *, now: int) -> dict[str, bytes]:
+        """Public keys by id that verify a token now or may soon: RFC 7517 §5."""
+        last = now - self.life_s - CLOCK_OFF_S
+        retired = {kid: held.public for kid, held in self._retired.items() if held.at >= last}
+        return {**self._publics, **self._coming, **retired}
 
     def _verify(self, token: str, now: int) -> Access:
         """RFC 9068 §4, in its order: type and algorithm, signature, issuer and audience, time."""
         try:
             parts = compact.read(token, size_max=_TOKEN_CHARS_MAX)
         except compact.CompactInvalid as error:
-            raise _refusal("malformed") from error
+            raise refusal("malformed") from error
         self._check_signature(parts)
         claims = parts.claims
         if (claims.get("iss"), claims.get("aud")) != (self._issuer, self._audience):
-            raise _refusal("foreign")
+            raise refusal("foreign")
         try:
-            access = _access(claims)
+            access = _access(claims, key_id=parts.header["kid"])
             issued_at = _whole(claims, "iat")
         except (KeyError, TypeError, ValueError) as error:
-            raise _refusal("malformed") from error
+            raise refusal("malformed") from error
         if now >= access.expires_at:
-            raise _refusal("expired")
+            raise refusal("expired")
         if issued_at > now + LEEWAY_S:
-            raise _refusal("not-yet")
+            raise refusal("not-yet")
+        retired = self._retired.get(str(access.key_id))
+        if retired is not None and not retired.covers(
+            issued_at=issued_at, expires_at=access.expires_at, life_s=self.life_s
+        ):
+            raise refusal("unknown-key")
         return access
 
     def _check_signature(self, parts: compact.Compact) -> None:
         header = parts.header
         if header.keys() != {"alg", "typ", "kid"} or (header["alg"], header["typ"]) != (ALGORITHM, TYPE):
-            raise _refusal("malformed")
-        public = self._publics.get(header["kid"]) if isinstance(header["kid"], str) else None
-        if public is None:
-            raise _refusal("unknown-key")
+            raise refusal("malformed")
+        key_id = header["kid"] if isinstance(header["kid"], str) else None
+        if not self.accepts(key_id):
+            raise refusal("unknown-key")
+        retired = self._retired.get(str(key_id))
+        public = self._publics[str(key_id)] if retired is None else retired.public
         try:
             keys.verify(public, signature=parts.signature, message=parts.signed)
         except keys.SignatureInvalid as error:
-            raise _refusal("signature") from error
+            raise refusal("signature") from error
 
 
 class _Verified:
@@ -182,11 +221,11 @@ def bearer(authorization: str | None) -> str:
     """The token in an Authorization header (RFC 6750 §2.1); raises errors.Unauthenticated."""
     scheme, _, token = (authorization or "").strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
-        raise _refusal("missing")
+        raise refusal("missing")
     return token.strip()
 
 
-def _access(claims: Mapping[str, Any]) -> Access:
+def _access(claims: Mapping[str, Any], *, key_id: str) -> Access:
     client, organization, scope = (_string(claims, name) for name in ("client_id", "organization", "scope"))
     if claims["sub"] != client:
         raise ValueError("sub and client_id differ")
@@ -197,6 +236,7 @@ def _access(claims: Mapping[str, Any]) -> Access:
         generation=_whole(claims, "generation"),
         expires_at=_whole(claims, "exp"),
         is_further=claims.get("further") is True,
+        key_id=key_id,
     )
 
 
@@ -212,5 +252,6 @@ def _whole(claims: Mapping[str, Any], name: str) -> int:
     return int(claims[name])
 
 
-def _refusal(reason: str) -> errors.Unauthenticated:
+def refusal(reason: str) -> errors.Unauthenticated:
+    """As every refusal of a token is told."""
     return errors.Unauthenticated(REASONS[reason], reason=reason)

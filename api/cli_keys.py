@@ -166,7 +166,7 @@ def finish_erasures(data: cli_console.Data = None) -> None:
 
 def _records(ledger: opening.Ledger) -> tuple[key_history.KeyRecord, ...]:
     with contextlib.closing(ledger.recorder.session()) as session:
-        return key_history.records(session, ledger.vault.ring)
+        return key_history.records(key_history.running(session), ledger.vault.ring)
 
 
 def _shown(known: key_history.KeyRecord) -> dict[str, Any]:
@@ -197,4 +197,4 @@ def _size(ledger: opening.Ledger, since: str | None) -> int | None:
     except ValueError as error:
         raise errors.Invalid("a size of the log, or a time with its offset", field="since") from error
     with contextlib.closing(ledger.recorder.session()) as session:
-        return key_history.size_at(session, at)
+        return key_history.size_at(key_history.running(session), at)

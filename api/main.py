@@ -35,6 +35,7 @@ from api import (
     health,
     holder,
     issuing,
+    key_history,
     lane,
     license,
     linking,
@@ -105,6 +106,7 @@ _ROUTERS = (
     stock.router,
     log.router,
     trust.router,
+    key_history.router,
     health.router,
 )
 

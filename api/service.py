@@ -137,7 +137,7 @@ class Service:
         """Access tokens under the ring's keys; made anew when the ring was read again."""
         ring = self.ledger.vault.ring
         if self._tokens is None or self._tokens[0] is not ring:
-            live = [held for held in ring.signing if held.purpose == "access" and not held.is_retired]
+            own = [held for held in ring.signing if held.purpose == "access"]
             public_url = self.ledger.config.public_url
             made = access.AccessTokens(
                 ring.signing_key("access"),
@@ -145,7 +145,8 @@ class Service:
                 issuer=public_url,
                 audience=public_url,
                 life_s=self.settings.token_life_s,
-                accepted={held.key_id.hex(): ring_public(held) for held in live},
+                retired={held.key_id.hex(): retired for held in own if (retired := ring_retired(held))},
+                coming={held.key_id.hex(): ring_public(held) for held in own if held.is_prepared},
             )
             self._tokens = ring, made
         return self._tokens[1]
@@ -230,7 +231,13 @@ class Service:
         return row is None or row.is_erased
 
     def require_current(self, asking: access.Access) -> None:
-        """Nothing when the client may still call; raises ClientSuspended. For reads; appends ask by rule."""
+        """Nothing when the client may still call; raises ClientSuspended. For reads; appends ask by rule.
+
+        Raises Unauthenticated when the key under which the access token is was compromised meanwhile.
+        """
+        self.moment()
+        if not self.tokens.accepts(asking.key_id):
+            raise access.refusal("unknown-key")
         row = self.reader.row(state.ClientRow, asking.client_id)
         if row is None or row.is_suspended or row.generation != asking.generation:
             raise errors.ClientSuspended
@@ -267,6 +274,13 @@ def _give_up(future: asyncio.Future[pen.Result]) -> None:
     """Whoever waits is told at the deadline that nobody knows yet."""
     if not future.done():
         future.set_exception(errors.OutcomeUnknown())
+
+
+def ring_retired(held: keyring.HeldKey) -> access.Retired | None:
+    """A retired access key whose tokens are taken until they end."""
+    if held.retired_at is None or held.compromised_since is not None:
+        return None
+    return access.Retired(public=ring_public(held), at=held.retired_at // 1_000_000)
 
 
 def ring_public(held: keyring.HeldKey) -> bytes:

@@ -64,6 +64,8 @@ class Actor:
     organization: str
     generation: int | None = None
     """Key generation of the client when its access token was made."""
+    access_key: str | None = None
+    """Id of the key that signed the access token, in hexadecimal."""
     operator: Operator | None = None
     case_number: str | None = None
     service_item: str | None = None
@@ -157,6 +159,12 @@ class View:
     def ring(self) -> keyring.KeyRing:
         """The key ring as the commands before this one leave it."""
         return self._batch.effects.ring or self.vault.ring
+
+    @property
+    def compromised(self) -> frozenset[str]:
+        """Ids of the ring's keys that were in other hands, in hexadecimal."""
+        changed = self._batch.effects.ring
+        return self.vault.compromised if changed is None else changed.compromised()
 
     def entry(self, lookup: Lookup) -> Entry | None:
         """What the lookup names, under any pepper; what the command itself made or dropped counts."""
@@ -369,9 +377,14 @@ def actor_stream(actor: Actor, view: View) -> bytes | None:
 
 
 def require_current_client(actor: Actor, view: View) -> None:
-    """Nothing when the actor's access token is from the client's present keys; raises ClientSuspended."""
+    """Nothing when the actor's access token is from the client's present keys; raises ClientSuspended.
+
+    A token under a key of the ledger that was in other hands says nothing: raises Unauthenticated.
+    """
     if actor.client_id is None:
         return
+    if actor.access_key in view.compromised:
+        raise errors.Unauthenticated(reason="unknown-key")
     row = view.state.get(ClientRow, actor.client_id)
     if row is None or row.is_suspended or row.generation != actor.generation:
         raise errors.ClientSuspended

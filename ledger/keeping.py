@@ -163,8 +163,8 @@ def trust_file(ledger: Ledger, *, made_at: datetime) -> trust.TrustFile:
     """What verifiers of this ledger trust: every origin with every log key, and the keys of QR tokens."""
     ring = ledger.vault.ring
     with contextlib.closing(ledger.recorder.session()) as session:
-        known = key_history.records(session, ring)
-        origins = key_history.origins(session, known)
+        known = key_history.records(key_history.running(session), ring)
+        origins = key_history.origins(key_history.running(session), known)
     described = trust.Ledger(
         ledger_id=ring.ledger_id,
         suite=ring.suite,

@@ -7,7 +7,7 @@ that is believed no more, before the log says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from signing import event, keyring, keys, note, trust
 
 PARTITION = 0
 ROWS_MAX = 10_000
+Run = Callable[[str, Sequence[Any]], list[Any]]
+"""run(statement, params): the rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,21 +39,21 @@ class KeyRecord:
     compromised_since: int | None
 
 
-def records(session: Session, ring: keyring.KeyRing) -> tuple[KeyRecord, ...]:
+def records(run: Run, ring: keyring.KeyRing) -> tuple[KeyRecord, ...]:
     """Every key, in the order in which they came."""
     held = {one.key_id: one for one in ring.signing}
-    told = sorted(_rows(session, KeyRow), key=lambda row: row.introduced_index)
+    told = sorted(_rows(run, KeyRow), key=lambda row: row.introduced_index)
     known = {row.key_id: row for row in told}
     untold = [_record(None, one) for key_id, one in held.items() if key_id not in known]
     return (*(_record(row, held.get(row.key_id)) for row in told), *untold)
 
 
-def origins(session: Session, known: Sequence[KeyRecord]) -> tuple[trust.Origin, ...]:
+def origins(run: Run, known: Sequence[KeyRecord]) -> tuple[trust.Origin, ...]:
     """Every origin of the ledger with its log keys, each with the last size that it can have signed there."""
-    rows = sorted(_rows(session, GenerationRow), key=lambda row: row.generation)
+    rows = sorted(_rows(run, GenerationRow), key=lambda row: row.generation)
     found = []
     for row, following in zip(rows, (*rows[1:], None), strict=True):
-        bound = None if following is None else _bound(session, row, following)
+        bound = None if following is None else _bound(run, row, following)
         log_keys = [_log_key(row, following, one, bound) for one in known if one.purpose == "log"]
         found.append(trust.Origin(origin=row.origin, generation=row.generation, keys=tuple(log_keys)))
     return tuple(found)
@@ -68,9 +70,14 @@ def token_key(known: KeyRecord) -> trust.TokenKey:
     )
 
 
-def size_at(session: Session, at: int) -> int:
+def running(session: Session) -> Run:
+    """Statements in the open transaction of a session."""
+    return lambda statement, params: session.run(statement, *params)
+
+
+def size_at(run: Run, at: int) -> int:
     """How many events the log had before `at`, in microseconds UTC."""
-    ((size,),) = session.run(sql.load("keeping")["size_before"], PARTITION, at)
+    ((size,),) = run(sql.load("keeping")["size_before"], (PARTITION, at))
     return int(size)
 
 
@@ -113,7 +120,7 @@ def _log_key(
     )
 
 
-def _bound(session: Session, row: GenerationRow, following: GenerationRow) -> int | None:
+def _bound(run: Run, row: GenerationRow, following: GenerationRow) -> int | None:
     """The size of the largest tree that was signed under an origin that a declared loss ended.
 
     None where that loss was itself lost, and the next to be declared was of another origin.
@@ -121,12 +128,12 @@ def _bound(session: Session, row: GenerationRow, following: GenerationRow) -> in
     if following.generation != row.generation + 1:
         return None
     position = following.from_size + 1
-    ((_, data),) = session.run(sql.load("append")["event_states"], PARTITION, position, position)
+    ((_, data),) = run(sql.load("append")["event_states"], (PARTITION, position, position))
     return int(event.parse(data).fact["anchored_size"])
 
 
-def _rows(session: Session, cls: type[R]) -> list[R]:
+def _rows(run: Run, cls: type[R]) -> list[R]:
     """The rows of a small table."""
     table = tables.table(cls)
-    found: list[Any] = [table.row(row) for row in session.run(table.scan_first, PARTITION, ROWS_MAX)]
+    found: list[Any] = [table.row(row) for row in run(table.scan_first, (PARTITION, ROWS_MAX))]
     return found

@@ -70,6 +70,7 @@ class Vault:
             # Before the ring: whoever sees its version signs with no key that it has retired.
             self.log_key = ring.signing_key("log")
             self.token_key = ring.signing_key("token")
+            self.compromised = ring.compromised()
             self.ring, self.keks = ring, keks
             self._data_keys.clear()
             self._lookups.clear()

@@ -80,6 +80,10 @@ class KeyRing:
         """The active key of `purpose`, ready to sign."""
         return keys.SigningKey(self.active(purpose).seed)
 
+    def compromised(self) -> frozenset[str]:
+        """The ids, in hexadecimal, of the keys that were in other hands."""
+        return frozenset(held.key_id.hex() for held in self.signing if held.compromised_since is not None)
+
     def introduce(self, purpose: str) -> KeyRing:
         """The ring with a new active key of `purpose`."""
         return replace(self, version=self.version + 1, signing=(*self.signing, new_key(self.suite, purpose)))

@@ -56,6 +56,7 @@ def test_a_token_says_what_was_issued() -> None:
         scopes=frozenset({"use", "audit"}),
         generation=3,
         expires_at=NOW + 300,
+        key_id="new",
     )
     token = issue(tokens)
     assert tokens.verify(token, now=NOW) == expected
@@ -75,15 +76,55 @@ def test_two_tokens_of_one_second_differ() -> None:
     assert issue(fixed) == issue(fixed)
 
 
-def test_a_token_of_a_retired_key_is_accepted_while_it_is_listed() -> None:
+def retired(at: int = NOW) -> access.Retired:
+    return access.Retired(public=OLD_KEY.public, at=at)
+
+
+def test_a_token_of_a_retired_key_is_taken_until_it_ends() -> None:
     token = issue(make_tokens(OLD_KEY, "old"))
-    assert make_tokens(accepted={"old": OLD_KEY.public}).verify(token, now=NOW)
+    after = make_tokens(retired={"old": retired()})
+    assert after.verify(token, now=NOW + 299).key_id == "old"
+    assert refused(token, now=NOW + 300, tokens=make_tokens(retired={"old": retired()})) == "expired"
     assert refused(token) == "unknown-key"
+
+
+@pytest.mark.parametrize(
+    ("issued", "life_s", "is_taken"),
+    [
+        (-300, 600, True),
+        (0, 300, True),
+        (6, 300, True),
+        (7, 60, False),
+        (0, 307, False),
+        (-1000, 9_000, False),
+    ],
+)
+def test_what_a_retired_key_signs_after_it_was_retired_is_refused(
+    issued: int, life_s: int, is_taken: bool
+) -> None:
+    """Also when whoever has the key gives the token an early start and a long life."""
+    token = issue(make_tokens(OLD_KEY, "old", life_s=life_s), now=NOW + issued)
+    after = make_tokens(retired={"old": retired()})
+    if is_taken:
+        assert after.verify(token, now=NOW + max(issued, 0))
+    else:
+        assert refused(token, now=NOW + max(issued, 0), tokens=after) == "unknown-key"
 
 
 def test_a_listed_key_never_replaces_the_present_one() -> None:
     token = issue(make_tokens(OLD_KEY, "new"))
-    assert refused(token, tokens=make_tokens(accepted={"new": OLD_KEY.public})) == "signature"
+    assert refused(token, tokens=make_tokens(retired={"new": retired()})) == "signature"
+
+
+def test_keys_are_published_before_they_sign_and_until_their_last_token_has_ended() -> None:
+    coming = keys.SigningKey(b"\x03" * 32).public
+    tokens = make_tokens(retired={"old": retired()}, coming={"next": coming})
+    assert tokens.publics(now=NOW) == {"new": KEY.public, "next": coming, "old": OLD_KEY.public}
+    assert "old" in tokens.publics(now=NOW + 306)
+    assert "old" not in tokens.publics(now=NOW + 307)
+    assert tokens.accepts("old")
+    assert not any(tokens.accepts(key_id) for key_id in ("next", "else", None))
+    assert refused(issue(make_tokens(OLD_KEY, "next")), tokens=tokens) == "unknown-key"
 
 
 @pytest.mark.parametrize("cached", [False, True])

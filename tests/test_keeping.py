@@ -338,7 +338,7 @@ def test_signing_keys_rotate_under_load_and_everything_before_verifies(
     require_valid(ledger, [*issued, *recorded])
     assert ledger.vault.ring.active("log").key_id == fresh[-1]
     with contextlib.closing(ledger.recorder.session()) as session:
-        held = {row.key_id: row for row in key_history._rows(session, KeyRow)}
+        held = {row.key_id: row for row in key_history._rows(key_history.running(session), KeyRow)}
     assert held[old].retired_index is not None
     assert held[fresh[0]].retired_index is not None
     assert held[fresh[1]].retired_index is None

@@ -56,7 +56,11 @@ def test_a_key_is_compromised_once_it_is_known_and_signs_no_more() -> None:
 
 def records(ledger: opening.Ledger, purpose: str) -> list[key_history.KeyRecord]:
     with contextlib.closing(ledger.recorder.session()) as session:
-        return [one for one in key_history.records(session, ledger.vault.ring) if one.purpose == purpose]
+        return [
+            one
+            for one in key_history.records(key_history.running(session), ledger.vault.ring)
+            if one.purpose == purpose
+        ]
 
 
 def compromise(world: World, key_id: bytes, *, since: int | None = None) -> list[event.Event]:

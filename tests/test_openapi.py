@@ -74,6 +74,7 @@ ORDER = (
     *("trust_file", "status_lists", "status_list"),
     *("annul", "recall", "revoke", "cancel", "receipt", "checkpoint", "look"),
     *("compare_paper", "alive", "ready", "token"),
+    *("list_keys", "jwks"),
 )
 """In which the steps make sense: what changes a license comes after what uses it."""
 PUBLIC = ("trust_file", "status_lists", "status_list")
