@@ -42,6 +42,7 @@ from signing import event, keyring, keys
 P = ParamSpec("P")
 T = TypeVar("T")
 Versions = together.Together[int, disclosure.Version | None]
+RING_LOOKS_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +112,7 @@ class Service:
     publisher: trust.Publisher = field(init=False)
     _tokens: tuple[object, access.AccessTokens] | None = field(init=False, default=None)
     _ring_looked_at: float = field(init=False, default=-1.0)
+    _looking: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """What follows from the parts."""
@@ -159,15 +161,24 @@ class Service:
         except errors.Unauthenticated as error:
             if error.extra.get("reason") != "unknown-key":
                 raise
-            # Another process may have introduced a key since this one read its ring; a stranger's
-            # made-up key id costs one look a second.
-            if time.monotonic() < self._ring_looked_at + 1.0:
-                raise
-            self._ring_looked_at = time.monotonic()
-            await self.read(self.moment)
+            # Another process may have introduced a key since this one read its ring.
+            await self._look_at_ring()
             asking = self.tokens.verify(token, now=self.now_s())
         request.state.client_id = asking.client
         return asking
+
+    async def _look_at_ring(self) -> None:
+        """The key ring is as new as the ledger's was when this was asked.
+
+        Strangers' made-up key ids cost one look a second, for which all who ask meanwhile wait.
+        """
+        asked_at = time.monotonic()
+        async with self._looking:
+            if self._ring_looked_at >= asked_at:
+                return
+            await asyncio.sleep(self._ring_looked_at + RING_LOOKS_EVERY_S - asked_at)
+            self._ring_looked_at = time.monotonic()
+            await self.read(self.moment)
 
     def now_s(self) -> int:
         """This machine's clock in seconds since 1970."""

@@ -90,6 +90,22 @@ def test_a_token_of_before_a_rotation_is_taken_everywhere_and_the_next_is_under_
         caller = second
 
 
+def test_a_token_under_a_key_that_is_news_is_taken_however_many_strangers_ask(
+    faces: tuple[Face, Face],
+) -> None:
+    here, there = faces
+    caller = ready(here)
+    stranger = access.AccessTokens(
+        keys.SigningKey(bytes(32)), key_id="00000000", issuer=caller.public_url, audience=caller.public_url
+    ).issue(client_id=bytes(16), organization=world.HALL, scopes=(), generation=0, now=int(time.time()))
+    for _ in range(2):
+        refused = there.http.get("/v1/receipts/0/1", headers={"Authorization": f"Bearer {stranger}"})
+        assert refused.json()["reason"] == "unknown-key"
+        rotate(here, "access")
+        caller.sign_in()
+        assert elsewhere(caller, there).get("/v1/receipts/0/1").status_code == 200
+
+
 def test_every_token_of_a_compromised_access_key_is_refused_at_once_by_every_service(
     faces: tuple[Face, Face],
 ) -> None:

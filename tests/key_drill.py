@@ -1,0 +1,173 @@
+"""A drill of keys: two services under load, every purpose rotated again and again, nobody turned away.
+
+`Drill` has callers that use, verify, read and sign in at two services of one ledger until it ends, and keeps
+everything that they were given: bundles, receipts, QR tokens, checkpoints. `Drill.judge` verifies all of it
+offline, with nothing but the trust file of the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from api import cli_verdicts
+from ledger import keeping, opening
+from signing import note, spelling, trust
+from tests import api_world
+from tests.api_world import Caller, Face, grant_body, issue_body, use_body
+
+LIVE_MAX_S = 60.0
+HOLDERS = 4
+
+
+@dataclass(kw_only=True)
+class Given:
+    """What callers were given; appended to from many threads."""
+
+    bundles: list[bytes] = field(default_factory=list)
+    receipts: list[tuple[bytes, str]] = field(default_factory=list)
+    tokens: list[str] = field(default_factory=list)
+    checkpoints: list[str] = field(default_factory=list)
+    access_keys: set[str] = field(default_factory=set)
+    """Keys under which an access token was taken."""
+
+    def counts(self) -> tuple[int, ...]:
+        return len(self.bundles), len(self.receipts), len(self.tokens), len(self.checkpoints)
+
+
+class Drill:
+    """Two services, callers at both, and an operator."""
+
+    def __init__(self, first: Face, second: Face) -> None:
+        self.faces = first, second
+        self.config = first.served.ledger.config
+        self.given = Given()
+        self.failures: list[str] = []
+        self._ended = threading.Event()
+        self._numbers = itertools.count(HOLDERS + 1)
+        self._caller = first.register()
+        for number in range(1, HOLDERS + 1):
+            self._issue(self._caller, number)
+        self._caller.done("/v1/authorizations", grant_body())
+
+    @contextlib.contextmanager
+    def load(self) -> Iterator[None]:
+        """Callers at both services, as long as the block lasts."""
+        acts = (self._use, self._issue_another, self._verify, self._read)
+        threads = [
+            threading.Thread(target=self._go_on, args=(act, self._at(face), face))
+            for face in self.faces
+            for act in acts
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            for thread in threads:
+                thread.join(LIVE_MAX_S)
+
+    def await_more(self) -> None:
+        """Until callers were given some more of everything; raises AssertionError when they are not."""
+        before = self.given.counts()
+        waited = threading.Event()
+        for _ in range(int(LIVE_MAX_S / 0.01)):
+            if self.failures or all(
+                now > then + 2 for now, then in zip(self.given.counts(), before, strict=True)
+            ):
+                break
+            waited.wait(0.01)
+        assert not self.failures, self.failures[:3]
+        assert all(now > then for now, then in zip(self.given.counts(), before, strict=True))
+
+    def rotate(self, purpose: str, *, prepared: bool = False) -> bytes:
+        """A rotation by the operator's own process; the services are told nothing."""
+        with opening.opened(replace(self.config), migrate=False) as ledger, ledger.appending() as appender:
+            if prepared:
+                keeping.prepare_signing_key(ledger, appender, purpose)
+            return keeping.rotate_signing_key(ledger, appender, purpose)
+
+    def trust_file(self) -> bytes:
+        """The trust file of now."""
+        with opening.opened(replace(self.config), migrate=False) as ledger:
+            return trust.write(keeping.trust_file(ledger, made_at=datetime.now(UTC)))
+
+    def judge(self, trusted: bytes) -> None:
+        """Everything that was given verifies offline with one trust file."""
+        assert not self.failures, self.failures[:3]
+        now = datetime.now(UTC)
+        for bundle in self.given.bundles:
+            assert cli_verdicts.judge(bundle, trusted=trusted, event=None, at=None, now=now).word == "proven"
+        for event, receipt in self.given.receipts:
+            said = cli_verdicts.judge(receipt.encode(), trusted=trusted, event=event, at=None, now=now)
+            assert said.word == "proven", said
+        for token in self.given.tokens:
+            assert cli_verdicts.judge(token.encode(), trusted=trusted, event=None, at=None, now=now).is_good
+        (known,) = trust.parse(trusted).ledgers
+        last_sizes = {held.key: held.last_size for held in known.origins[0].keys}
+        for text in self.given.checkpoints:
+            body, signer = note.verify(text, trusted=trust.verifier_keys(known))
+            last_size = last_sizes[signer]
+            assert last_size is None or note.parse_checkpoint(body).size <= last_size
+
+    def signers(self) -> set[bytes]:
+        """The ids of the keys that signed the checkpoints that were given."""
+        return {line.key_hash for text in self.given.checkpoints for line in note.taken_apart(text)[1]}
+
+    def _at(self, face: Face) -> Caller:
+        return replace(self._caller, http=face.http).sign_in()
+
+    def _go_on(self, act: Callable[[Caller, Face], None], caller: Caller, face: Face) -> None:
+        try:
+            for number in itertools.count():
+                if self._ended.is_set():
+                    return
+                if number % 8 == 7:
+                    caller.sign_in()
+                act(caller, face)
+        except BaseException as error:  # noqa: BLE001
+            self.failures.append(f"{type(error).__name__}: {error}")
+
+    def _use(self, caller: Caller, face: Face) -> None:
+        answer = caller.done("/v1/uses", use_body(1))
+        assert answer["uses"][0]["decision"] == "granted"
+        self.given.bundles.append(json.dumps(answer, ensure_ascii=False).encode())
+
+    def _issue_another(self, caller: Caller, face: Face) -> None:
+        self._issue(caller, next(self._numbers))
+
+    def _issue(self, caller: Caller, number: int) -> None:
+        answer = caller.done("/v1/licenses", issue_body(number))
+        self.given.tokens.append(answer["qr"])
+        self.given.receipts.append((spelling.from_base64(answer["event"]), answer["receipt"]))
+
+    def _verify(self, caller: Caller, face: Face) -> None:
+        token = self.given.tokens[-1]
+        answer = caller.done(
+            "/v1/verifications", {**api_world.example("VerifyBody", "by_token"), "token": token}
+        )
+        assert answer["result"] == "effective", answer
+        self.given.receipts.append((spelling.from_base64(answer["event"]), answer["receipt"]))
+
+    def _read(self, caller: Caller, face: Face) -> None:
+        answer = face.http.get("/log/0/checkpoint")
+        assert answer.status_code == 200, answer.text
+        self.given.checkpoints.append(answer.text)
+        event, old = self.given.receipts[0]
+        fresh = caller.get(f"/v1/receipts/0/{old.splitlines()[1].removeprefix('index ')}")
+        assert fresh.status_code == 200, fresh.text
+        self.given.receipts.append((event, fresh.text))
+
+
+@contextlib.contextmanager
+def drilled(cluster: Any) -> Iterator[Drill]:
+    """Two services on one fresh ledger."""
+    with api_world.fresh(cluster) as first, api_world.running(first.served.ledger.config) as second:
+        yield Drill(first, second)
