@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from api import cli_console
-from ledger import command, days, errors, keeping, key_history, opening
-from signing import keyring
+from ledger import bundle, command, days, errors, keeping, key_history, opening, reading
+from signing import keyring, receipt
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("prepare")(prepare)
     group.command("rotate")(rotate)
     group.command("compromise")(compromise)
+    group.command("refresh")(refresh)
     group.command("rotate-pepper")(rotate_pepper)
     group.command("renew-bucket")(renew_bucket)
     group.command("finish-erasures")(finish_erasures)
@@ -32,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 Purpose = Annotated[str, typer.Argument(help=f"One of {', '.join(keyring.PURPOSES)}.")]
 _NEXT = {
     "log": "Hand out a new trust file. Whoever keeps receipts under the old key gets fresh ones: "
-    "GET /v1/receipts/0/INDEX",
+    "`keys refresh`, or GET /v1/receipts/0/INDEX",
     "token": "Hand out a new trust file. Offline counters answer `check online` for its tokens from then on; "
     "print new QR codes.",
     "access": "Every access token under the old key is refused; clients sign in again by themselves.",
@@ -130,6 +131,55 @@ def compromise(
     cli_console.done(f"{said.purpose}: key {key_id} is compromised since size {said.compromised_since}")
     cli_console.done(f"{said.purpose}: key {signs.hex()} signs; recorded at index {result.indexes[-1]}")
     cli_console.done(_NEXT[said.purpose])
+
+
+def refresh(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Proof bundle or receipt.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")],
+    event: Annotated[Path | None, typer.Option(metavar="FILE", help="Stored bytes, for a receipt.")] = None,
+    data: cli_console.Data = None,
+) -> None:
+    """Write a proof again with receipts of now, under the key that signs now.
+
+    Its events must be in this ledger as they stand in the file; what a forger invented gets no receipt.
+
+    Example: license-ledger keys refresh use.bundle.json --out fresh.bundle.json
+    """
+    kept, own = _read(file), None if event is None else _read(event)
+    with (
+        cli_console.opened(data) as ledger,
+        contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
+    ):
+        made = refreshed(kept, own, reader)
+    out.write_bytes(made)
+    cli_console.done(f"Fresh receipts in {out}")
+
+
+def refreshed(kept: bytes, event: bytes | None, reader: reading.Reader) -> bytes:
+    """The bundle or receipt, proven anew; raises Invalid or EventNotFound."""
+    if not kept.startswith(receipt.HEADER.encode()):
+        try:
+            return bundle.with_receipts(
+                kept, stored=lambda index: reader.events([index])[0], fresh=reader.receipt
+            )
+        except bundle.BundleInvalid as error:
+            raise errors.Invalid(str(error), field="FILE") from error
+    try:
+        index = receipt.parse(kept.decode()).index
+    except (receipt.ReceiptInvalid, UnicodeDecodeError) as error:
+        raise errors.Invalid(str(error), field="FILE") from error
+    if event is None:
+        raise errors.Invalid("a receipt is proven anew with the event's stored bytes", field="--event")
+    if reader.events([index]) != [event]:
+        raise errors.Invalid("the event is not what the ledger has at its index", field="--event")
+    return reader.receipt(index).encode()
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise errors.Invalid(f"cannot be read: {error.strerror}", field=file.name) from error
 
 
 def rotate_pepper(data: cli_console.Data = None) -> None:

@@ -8,7 +8,7 @@ It opens no database, no network and no home; keys come from the trust file alon
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -82,6 +82,35 @@ def judge(data: bytes, *, trusted: trust.TrustFile) -> tuple[ProvenUse, ...]:
     proven = tuple(_judge_use(item, trusted, f"uses[{number}]") for number, item in enumerate(uses))
     _require(answer["index"] == proven[-1].index and type(answer["index"]) is int, "index")
     return proven
+
+
+def with_receipts(data: bytes, *, stored: Callable[[int], bytes], fresh: Callable[[int], str]) -> bytes:
+    """The bundle with fresh receipts of the same events; raises BundleInvalid when an event is not stored.
+
+    `stored` gives the bytes at an index, `fresh` a receipt.
+    """
+    answer = _members(_json(data), {"index", "uses"}, "the bundle")
+    for number, item in enumerate(_list(answer["uses"], "uses")):
+        path = f"uses[{number}].proof"
+        proof = item.get("proof") if isinstance(item, dict) else None
+        if not isinstance(proof, dict) or proof.keys() not in (_PROOF_GRANTED, _PROOF_REFUSED):
+            _refuse(path, "has not the members of a proof")
+        for prefix in ("", "license_") if "license_event" in proof else ("",):
+            index = _index(proof[f"{prefix}receipt"], f"{path}.{prefix}receipt")
+            if stored(index) != _bytes(proof[f"{prefix}event"], f"{path}.{prefix}event"):
+                _refuse(f"{path}.{prefix}event", "is not what the ledger has at its index")
+            proof[f"{prefix}receipt"] = fresh(index)
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _index(text: Any, path: str) -> int:
+    """The index that a receipt names."""
+    if not isinstance(text, str):
+        _refuse(path, "is not text")
+    try:
+        return receipt.parse(text).index
+    except receipt.ReceiptInvalid as error:
+        raise BundleInvalid(f"{path}: {error}") from error
 
 
 def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:

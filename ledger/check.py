@@ -43,6 +43,8 @@ class Identity:
     """HOST/PATH, as the ring has it."""
     log_keys: tuple[bytes, ...] = ()
     """Public keys that sign or signed checkpoints."""
+    doubted_keys: tuple[bytes, ...] = ()
+    """Those of them that were in other hands."""
     suite: suites.Suite = suites.INTL
 
 
@@ -53,6 +55,9 @@ def identity_of(ring: keyring.KeyRing) -> Identity:
         ledger_id=ring.ledger_id,
         origin=ring.origin,
         log_keys=tuple(keys.SigningKey(key.seed).public for key in held),
+        doubted_keys=tuple(
+            keys.SigningKey(key.seed).public for key in held if key.compromised_since is not None
+        ),
         suite=ring.suite,
     )
 
@@ -192,10 +197,13 @@ class _Check:
         suite = self._identity.suite
         trusted = [note.VerifierKey(name=first, public=key, suite=suite) for key in self._identity.log_keys]
         try:
-            text, _ = note.verify(since, trusted=trusted)
+            text, signer = note.verify(since, trusted=trusted)
             kept = note.parse_checkpoint(text)
         except note.NoteInvalid as error:
             self._findings.add("since", f"the given checkpoint cannot be used: {error}")
             return []
         name = "the given checkpoint"
+        if signer.public in self._identity.doubted_keys:
+            # Whoever kept it knows since when; the ledger's own history is evidence for it, not against.
+            name += ", whose key was compromised, so that it may be forged"
         return [Watch(kind="since", name=name, origin=kept.origin, size=kept.size, root=kept.root)]
