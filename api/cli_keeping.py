@@ -54,14 +54,28 @@ def recover(
     declare_loss: Annotated[
         bool, typer.Option("--declare-loss", help="Declare what is missing lost; open a successor origin.")
     ] = False,
+    seen: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A signed checkpoint, a receipt or a backup's manifest.json that somebody kept; the anchor "
+            "has it from then on.",
+        ),
+    ] = None,
     as_json: cli_console.Json = False,
     data: cli_console.Data = None,
 ) -> None:
     """Say whether the database has what the anchor has seen; with --declare-loss go on without it.
 
-    Example: license-ledger recover
+    Exit 1 if it lacks something. Where the newest anchor was lost too, give the newest checkpoint that a
+    client, a witness or a mirror has as --seen. What to do in which order: docs/operate/backup-drill.md.
+
+    Example: license-ledger recover --seen newest.checkpoint
     """
+    kept = None if seen is None else _read(seen)
     with cli_console.opened(data) as ledger:
+        if kept is not None:
+            recovery.see(ledger, kept)
         report = recovery.recover(ledger, declare_loss=declare_loss)
     if as_json:
         cli_console.print_json({name: value for name, value in vars(report).items() if name != "declared"})
@@ -69,6 +83,13 @@ def recover(
         _print_loss(report)
     if not report.is_contained and not declare_loss:
         raise typer.Exit(1)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.Invalid("the file cannot be read as text", field=file.name) from error
 
 
 def _print_loss(report: recovery.LossReport) -> None:

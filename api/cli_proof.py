@@ -28,7 +28,8 @@ def check(
         bool, typer.Option("--facts", help="Bytes, columns, tree, checkpoints; no rules.")
     ] = False,
     since: Annotated[
-        Path | None, typer.Option(help="A signed checkpoint or receipt that the history must contain.")
+        Path | None,
+        typer.Option(help="A signed checkpoint, receipt or backup manifest that the history must contain."),
     ] = None,
     as_json: cli_console.Json = False,
     data: cli_console.Data = None,

@@ -6,13 +6,14 @@ the other lanes have is looked at before and again after: of two histories at mo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from ledger import errors, log
 from ledger.anchor import Anchor, Lane, Mark
 from ledger.store import Head, Identity, Session
 from ledger.vault import Vault
-from signing import note
+from signing import note, receipt
 
 RootAt = Callable[[int], bytes | None]
 """root_at(size): the root that our history has at a size, as committed."""
@@ -70,6 +71,18 @@ class Anchoring:
             is_newest = is_newest and found.size < mark.size
         self._ours = {(0, "")} | {(found.size, found.root) for found in marks}
         return is_newest
+
+
+def kept_checkpoint(text: str) -> str:
+    """The signed checkpoint in what was kept: itself, a receipt, a backup's manifest; raises NoteInvalid."""
+    try:
+        if text.startswith(receipt.HEADER):
+            return receipt.parse(text).checkpoint
+        return str(json.loads(text)["checkpoint"]) if text.lstrip().startswith("{") else text
+    except receipt.ReceiptInvalid as error:
+        raise note.NoteInvalid(f"the receipt: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise note.NoteInvalid("not the manifest of a backup") from error
 
 
 def signed(vault: Vault, head: Head) -> str:

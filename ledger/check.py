@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ledger import (
+    anchoring,
     check_attachments,
     check_directory,
     check_facts,
@@ -29,7 +30,7 @@ from ledger.check_facts import Walk, Watch
 from ledger.check_report import Enough, Finding, Findings, Report
 from ledger.check_source import Source, Unreadable
 from ledger.vault import Vault
-from signing import keyring, keys, note, receipt, suites
+from signing import keyring, keys, note, suites
 
 __all__ = ["Finding", "Identity", "Report", "check", "identity_of"]
 
@@ -185,9 +186,9 @@ class _Check:
         if since is None:
             return []
         try:
-            since = receipt.parse(since).checkpoint if since.startswith(receipt.HEADER) else since
-        except receipt.ReceiptInvalid as error:
-            self._findings.add("since", f"the given receipt cannot be used: {error}")
+            since = anchoring.kept_checkpoint(since)
+        except note.NoteInvalid as error:
+            self._findings.add("since", f"the given checkpoint cannot be used: {error}")
             return []
         first = since.partition("\n")[0]
         own = re.escape(log.origin_line(self._identity.origin, partition=0, generation=0))

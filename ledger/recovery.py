@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from ledger import errors, keeping, key_commands, log, registry_commands, rekeying, sql
+from ledger import anchoring, errors, keeping, key_commands, log, registry_commands, rekeying, sql
 from ledger.anchor import Mark
 from ledger.command import Command, Reads, RowKey, View, Wants
 from ledger.fact import Draft
@@ -20,6 +20,7 @@ from ledger.pen import Pen, Recorded
 from ledger.state import GenerationRow, KeyRow, StreamRow
 from ledger.store import Head, Identity, Look
 from ledger.vault import Vault
+from signing import keys, note
 
 PARTITION = 0
 ADVICE_ANCHOR = (
@@ -72,6 +73,44 @@ def recover(ledger: Ledger, *, declare_loss: bool = False) -> LossReport:
     recorded = declared.recorded + _erase_again(ledger)
     successor = str(recorded[0].event.fact["origin"])
     return LossReport(**vars(report) | {"successor": successor, "declared": recorded})
+
+
+def see(ledger: Ledger, text: str) -> bool:
+    """Whether a checkpoint, or a receipt or manifest with one, is newer than the anchor, which then has it.
+
+    So that a ledger whose newest anchor was lost with its machine learns what it signed. Raises Invalid
+    unless a log key of the ledger that is believed signed it, HistoryBehindAnchor when the anchor has
+    another tree of that size.
+    """
+    vault = ledger.vault
+    seen, anchored = _seen(vault, text), _anchored(ledger)
+    if seen.order == anchored.order and seen.root != anchored.root:
+        raise errors.HistoryBehindAnchor("the anchor has another tree of that size")
+    if seen.order <= anchored.order:
+        return False
+    with contextlib.closing(anchoring.Anchoring(vault.anchor)) as moved:
+        # From here nothing is appended to a history that lacks it.
+        moved.write(seen)
+    return True
+
+
+def _seen(vault: Vault, text: str) -> Mark:
+    """The anchor's mark of a signed checkpoint."""
+    try:
+        signed = anchoring.kept_checkpoint(text)
+        origin = signed.partition("\n")[0]
+        generation_of(origin, first=log.origin_line(vault.ring.origin, partition=PARTITION, generation=0))
+        trusted = [
+            note.VerifierKey(name=origin, public=keys.SigningKey(held.seed).public, suite=vault.suite)
+            for held in vault.ring.signing
+            if held.purpose == "log" and held.compromised_since is None
+        ]
+        head = note.parse_checkpoint(note.verify(signed, trusted=trusted)[0])
+    except note.NoteInvalid as error:
+        raise errors.Invalid(f"no checkpoint of this ledger: {error}", field="seen") from error
+    except errors.HistoryBehindAnchor as error:
+        raise errors.Invalid("the checkpoint is of another origin", field="seen") from error
+    return Mark(origin=head.origin, size=head.size, root=head.root.hex(), system="", timeline="")
 
 
 def generation_of(origin: str, *, first: str) -> int:
