@@ -179,6 +179,8 @@ class Service:
             await asyncio.sleep(self._ring_looked_at + RING_LOOKS_EVERY_S - asked_at)
             self._ring_looked_at = time.monotonic()
             await self.read(self.moment)
+            # A process that crashed amid a rotation leaves a ring that others use and nobody has named.
+            await self.read(self.ledger.vault.refresh)
 
     def now_s(self) -> int:
         """This machine's clock in seconds since 1970."""

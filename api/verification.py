@@ -39,7 +39,7 @@ async def verify(request: Request, body: examples.VerifyBody, key: acts.Idempote
     asked = verification_commands.VerifyLicense(
         actor=acts.actor(asking, body),
         repeat=await acts.repeat(request, asking, operation="verify", key=key),
-        **_named(served, body),
+        **await served.read(_named, served, body),
     )
     (item,) = await served.record(asked)
     told = answers.verified(item)
@@ -62,12 +62,29 @@ def _named(served: service.Service, body: models.Verify) -> dict[str, Any]:
         said = token.parse(body.token, trusted=disclosure.token_keys(vault), suite=vault.suite)
     except token.TokenInvalid:
         return {"license_ref": secrets.token_bytes(ids.ID_BYTES)}
+    signs = vault.ring.active(token.PURPOSE).key_id
+    if token.key_id(body.token, suite=vault.suite) != signs and not _is_printed(served, said):
+        return {"license_ref": secrets.token_bytes(ids.ID_BYTES)}
     return {
         "license_ref": said.license_ref,
         "version": said.version,
         "piece": said.piece,
         "piece_key": places.Piece(said.piece, said.status_list, said.status_index).key,
     }
+
+
+def _is_printed(served: service.Service, said: token.Token) -> bool:
+    """Whether a token is what the ledger itself prints for its piece, as far as it could pass for valid.
+
+    Asked of tokens under keys that sign no more: whoever has such a key can sign a token, but cannot make the
+    ledger have recorded what it says.
+    """
+    row = served.reader.row(state.LicenseRow, said.license_ref)
+    version = None if row is None else served.disclosure.version(row.version_index)
+    if version is None or version.fact.version != said.version:
+        return True  # unknown, erased or superseded, and answered so
+    piece = places.Piece(said.piece, said.status_list, said.status_index)
+    return disclosure.qr_content(version, served.ledger.vault, piece=piece) == said
 
 
 def replaced_on(

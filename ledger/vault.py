@@ -75,6 +75,11 @@ class Vault:
             self._data_keys.clear()
             self._lookups.clear()
 
+    def refresh(self) -> None:
+        """Read the files again when they hold a newer ring, also one that the database does not name yet."""
+        if keyring.load_ring(self._keys / "ring", secret=self._secret).version > self.ring.version:
+            self.reload()
+
     def require_version(self, version: int) -> bool:
         """Whether the ring had to be read again to have `version`; raises Unavailable when it has not.
 

@@ -20,6 +20,7 @@ from signing import cbor, keys, seal, suites
 BUCKETS = 1024
 """Key-encryption keys; a stream's bucket is the first two bytes of its id modulo this."""
 _MAGIC, _FORMAT = "license-ledger keys", 1
+_READS_MAX = 100
 
 Purpose = Literal["log", "token", "access"]
 PURPOSES: tuple[Purpose, ...] = ("log", "token", "access")
@@ -320,16 +321,21 @@ def _load(kind: str, path: Path, secret: bytes) -> Any:
 def read_private(path: Path) -> bytes:
     """The content of a file that only its owner may read; raises KeyRingError."""
     try:
-        # Without waiting, as a pipe in the file's place would have us wait for ever.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise KeyRingError(f"{path.name} is not a file")
-            if stat.S_IMODE(mode) & 0o077:
-                raise KeyRingError(f"{path.name} is open to others: its mode must be 0600")
-            return file.read()
+        for _ in range(_READS_MAX):
+            # Without waiting, as a pipe in the file's place would have us wait for ever.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+                found = os.fstat(file.fileno())
+                if not stat.S_ISREG(found.st_mode):
+                    raise KeyRingError(f"{path.name} is not a file")
+                if stat.S_IMODE(found.st_mode) & 0o077:
+                    raise KeyRingError(f"{path.name} is open to others: its mode must be 0600")
+                data = file.read()
+                # What was replaced meanwhile is overwritten, and may have been while we read it.
+                if os.path.samestat(found, path.stat()):
+                    return data
     except OSError as error:
         raise KeyRingError(f"{path.name} cannot be read") from error
+    raise KeyRingError(f"{path.name} is replaced again and again")
 
 
 def _file_key(secret: bytes, kind: str, salt: bytes) -> bytes:

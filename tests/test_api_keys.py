@@ -5,23 +5,25 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from joserfc import jwk, jws
 
-from api import access
-from ledger import config, errors, keeping, opening, use_commands
+from api import access, service
+from ledger import config, disclosure, errors, keeping, key_commands, opening, use_commands
 from ledger.pen import Result
-from signing import ids, keys, note, spelling
+from signing import ids, keyring, keys, note, spelling, token
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem, use_body
 from tests.conftest import Cluster
 
 
 @pytest.fixture
-def faces(cluster: Cluster) -> Iterator[tuple[Face, Face]]:
-    """Two services on one ledger, each in its own vault."""
+def faces(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Face, Face]]:
+    """Two services on one ledger, each in its own vault, that look again for keys soon."""
+    monkeypatch.setattr(service, "RING_LOOKS_EVERY_S", 0.1)
     with api_world.fresh(cluster) as first, api_world.running(first.served.ledger.config) as second:
         yield first, second
 
@@ -106,6 +108,19 @@ def test_a_token_under_a_key_that_is_news_is_taken_however_many_strangers_ask(
         assert elsewhere(caller, there).get("/v1/receipts/0/1").status_code == 200
 
 
+def test_a_key_that_a_crash_left_in_the_ring_alone_is_taken_by_every_service(
+    faces: tuple[Face, Face],
+) -> None:
+    here, there = faces
+    caller = ready(here)
+    vault = here.served.ledger.vault
+    fresh = keyring.new_key(vault.suite, "access")
+    vault.save_ring(key_commands.with_key(vault.ring, fresh, at=there.served.moment()))
+    caller.sign_in()
+    assert key_of(caller) == fresh.key_id.hex()
+    assert elsewhere(caller, there).get("/v1/receipts/0/1").status_code == 200
+
+
 def test_every_token_of_a_compromised_access_key_is_refused_at_once_by_every_service(
     faces: tuple[Face, Face],
 ) -> None:
@@ -188,6 +203,32 @@ def test_a_service_that_only_reads_signs_nothing_with_a_key_that_another_retired
             signs = ledger.vault.ring.active("log").key_id.hex()
         for text in (there.http.get("/log/0/checkpoint").text, caller.get("/v1/receipts/0/1").text):
             assert signer(text, there, signs).size == here.events()
+
+
+def test_a_token_under_a_key_that_signs_no_more_is_believed_where_the_ledger_prints_the_same(
+    faces: tuple[Face, Face],
+) -> None:
+    here, _ = faces
+    caller = here.register()
+    genuine = caller.done("/v1/licenses", issue_body(7))["qr"]
+    stolen = here.served.ledger.vault.token_key
+    suite = here.served.ledger.vault.suite
+    said = token.parse(genuine, trusted=disclosure.token_keys(here.served.ledger.vault), suite=suite)
+    forged = [
+        token.url(token.sign(replace(said, **changes), key=stolen, suite=suite), host="ledger.example")
+        for changes in ({"paper_digest": bytes(12)}, {"valid_to": 99_999}, {"paper_salt": bytes(8)})
+    ]
+
+    def results(face: Face) -> list[str]:
+        one, asked = elsewhere(caller, face), api_world.example("VerifyBody", "by_token")
+        return [
+            one.done("/v1/verifications", {**asked, "token": text})["result"] for text in (genuine, *forged)
+        ]
+
+    for change in (rotate, compromise):
+        change(here, "token")
+        for face in faces:
+            assert results(face) == ["effective", "unknown", "unknown", "unknown"]
 
 
 def test_the_history_of_every_key_is_public(faces: tuple[Face, Face]) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
+import random
+import threading
+from typing import Any
+
 import pytest
 
+from ledger import config, errors, keeping, opening
 from signing import keyring, trust
+from tests import campaign
 from tests.conftest import Cluster
 from tests.key_drill import Drill, drilled
 
@@ -24,6 +32,46 @@ def go_through(drill: Drill, *, rounds: int) -> None:
     assert len(known.token_keys) == len(known.origins[0].keys) == 1 + rounds
     assert drill.signers() == {held.key.hash for held in known.origins[0].keys}
     assert trust.parse(before).ledgers[0].origins[0].keys[0].key == known.origins[0].keys[0].key
+
+
+def rotate_for_ever(configured: config.Config, seed: int, started: Any) -> None:
+    """An operator's process that changes keys until it is killed."""
+    rng = random.Random(seed)
+    with opening.opened(configured, migrate=False) as ledger, ledger.appending() as appender:
+        started.set()
+        while True:
+            purpose = rng.choice(keyring.PURPOSES)
+            if rng.random() < 0.5:
+                with contextlib.suppress(errors.Conflict):
+                    keeping.prepare_signing_key(ledger, appender, purpose)
+            keeping.rotate_signing_key(ledger, appender, purpose)
+            threading.Event().wait(0.05)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(240)
+def test_operators_who_are_killed_amid_rotations_turn_nobody_away(cluster: Cluster) -> None:
+    rng = random.Random(campaign.seed())
+    context = multiprocessing.get_context("spawn")
+    with drilled(cluster) as drill:
+        with drill.load():
+            for _ in range(6):
+                started = context.Event()
+                keeper = context.Process(
+                    target=rotate_for_ever, args=(drill.config, rng.getrandbits(32), started), daemon=True
+                )
+                keeper.start()
+                assert started.wait(60)
+                drill.await_more()
+                threading.Event().wait(rng.random() / 2)
+                keeper.kill()
+                keeper.join()
+                drill.await_more()
+            for purpose in keyring.PURPOSES:
+                drill.rotate(purpose)
+            drill.await_more()
+        drill.judge(drill.trust_file())
+        campaign.say(f"given {drill.given.counts()}; {len(drill.signers())} keys signed checkpoints")
 
 
 @pytest.mark.timeout(120)

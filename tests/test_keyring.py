@@ -237,3 +237,20 @@ def test_a_wrap_is_bound_to_its_stream_number_and_bucket(change: dict[str, objec
         KEKS.unwrap(moved, ledger_id=LEDGER_ID)
     with pytest.raises(keys.SealBroken):
         KEKS.unwrap(wrap, ledger_id=bytes(16))
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is replaced is overwritten: whoever has it open sees nothing of it."""
+    keyring.save_ring(RING, path, secret=SECRET)
+    newer = [RING.introduce("log"), RING.introduce("log")]
+    newest, real = newer[0], stat.S_ISREG
+
+    def meanwhile(found: int) -> bool:
+        if newer:
+            keyring.save_ring(newer.pop(), path, secret=SECRET)
+        return real(found)
+
+    monkeypatch.setattr(keyring.stat, "S_ISREG", meanwhile)
+    assert keyring.load_ring(path, secret=SECRET) == newest
