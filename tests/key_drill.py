@@ -40,6 +40,13 @@ class Given:
         return len(self.bundles), len(self.receipts), len(self.tokens), len(self.checkpoints)
 
 
+def trust_bytes(ledger: opening.Ledger) -> bytes:
+    """A trust file of now, without status lists."""
+    made = replace(keeping.trust_file(ledger, made_at=datetime.now(UTC)), fresh_s=86_400)
+    newest = max(made.ledgers[0].origins, key=lambda origin: origin.generation)
+    return trust.write(made, signers=[(newest.origin, ledger.vault.log_key)])
+
+
 class Drill:
     """Two services, callers at both, and an operator."""
 
@@ -100,7 +107,7 @@ class Drill:
     def trust_file(self) -> bytes:
         """The trust file of now."""
         with opening.opened(replace(self.config), migrate=False) as ledger:
-            return trust.write(keeping.trust_file(ledger, made_at=datetime.now(UTC)))
+            return trust_bytes(ledger)
 
     def judge(self, trusted: bytes) -> None:
         """Everything that was given verifies offline with one trust file."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,9 @@ from ledger.reading import Reader
 from ledger.state import KeyRow
 from signing import event, keyring, keys, note, receipt, suites, trust
 from tests import history
+from tests.key_drill import trust_bytes
 from tests.world import World
 
-MADE_AT = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
 KEY = b"key!"
 
 
@@ -72,7 +71,7 @@ def compromise(world: World, key_id: bytes, *, since: int | None = None) -> list
 
 def trusted(ledger: opening.Ledger) -> trust.Ledger:
     """What a verifier reads now."""
-    (known,) = keeping.trust_file(ledger, made_at=MADE_AT).ledgers
+    (known,) = trust.parse(trust_bytes(ledger)).ledgers
     return known
 
 
