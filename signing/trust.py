@@ -11,7 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from signing import cbor, ids, keys, note, receipt, spelling, status_list, suites, trust_json, trust_members
+from signing import (
+    cbor,
+    cosignature,
+    ids,
+    keys,
+    note,
+    receipt,
+    spelling,
+    status_list,
+    suites,
+    trust_json,
+    trust_members,
+)
 from signing.trust_json import TrustInvalid
 from signing.trust_parts import (
     Documents,
@@ -67,14 +79,17 @@ def doubted_token_keys(ledger: Ledger) -> Mapping[bytes, bytes]:
 def prove(ledger: Ledger, text: str, *, event: bytes) -> receipt.Proven:
     """What a receipt proves of the stored bytes `event`; raises ReceiptInvalid, KeyCompromised.
 
-    1. The receipt holds under a key that is believed.
+    1. The receipt holds under a key that is believed; or, for a tree no larger than the mark, under a
+       compromised one, and a quorum of the trusted witnesses cosigned it.
     2. The tree is not larger than the largest that this key can have signed.
     """
     try:
         proven = receipt.verify(text, event=event, trusted=verifier_keys(ledger), suite=ledger.suite)  # 1
     except receipt.ReceiptInvalid as error:
-        _tell_compromised(ledger, text, event)
-        raise error
+        doubted = _under_compromised(ledger, text, event)
+        if doubted is None:
+            raise error
+        proven = doubted
     last_size = next(held.last_size for held in _log_keys(ledger) if held.key == proven.signer)
     if last_size is not None and proven.checkpoint.size > last_size:  # 2
         raise receipt.ReceiptInvalid(
@@ -83,17 +98,35 @@ def prove(ledger: Ledger, text: str, *, event: bytes) -> receipt.Proven:
     return proven
 
 
-def _tell_compromised(ledger: Ledger, text: str, event: bytes) -> None:
-    """Nothing when the receipt does not hold under compromised keys either; raises KeyCompromised."""
-    doubted = [held.key for held in _log_keys(ledger) if held.status == "compromised"]
+def _under_compromised(ledger: Ledger, text: str, event: bytes) -> receipt.Proven | None:
+    """What witnesses vouch for of a receipt under a compromised key; raises KeyCompromised when they do not.
+
+    None when it does not hold under such a key either. A witness cosigns one tree of a size, in their order:
+    whoever got the key later cannot have had another one cosigned of a size that was past.
+    """
+    doubted = [held for held in _log_keys(ledger) if held.status == "compromised"]
+    since = {held.key: held.compromised_since or 0 for held in doubted}
     try:
-        proven = receipt.verify(text, event=event, trusted=doubted, suite=ledger.suite)
+        proven = receipt.verify(text, event=event, trusted=since, suite=ledger.suite)
     except receipt.ReceiptInvalid:
-        return
+        return None
+    if proven.checkpoint.size <= since[proven.signer] and _is_cosigned(ledger, text):
+        return proven
     raise KeyCompromised(
         f"its key {proven.signer.hash.hex()} was compromised: it needs a witness, or a fresh receipt of the "
         "ledger under a later key"
     )
+
+
+def _is_cosigned(ledger: Ledger, text: str) -> bool:
+    """Whether a quorum of the trusted witnesses, one at least, cosigned a receipt's checkpoint."""
+    try:
+        witnesses = tuple(cosignature.CosignerKey.parse(key) for key in ledger.witnesses)
+        policy = cosignature.Policy(witnesses=witnesses, quorum=max(1, ledger.quorum))
+        cosignature.require(receipt.parse(text).checkpoint, policy=policy)
+    except note.NoteInvalid:
+        return False
+    return True
 
 
 def _log_keys(ledger: Ledger) -> tuple[LogKey, ...]:

@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from api import cli_verdicts
-from ledger import keeping, opening
-from signing import note, spelling, trust
+from ledger import bundle, keeping, opening
+from signing import note, spelling, token, trust
 from tests import api_world
 from tests.api_world import Caller, Face, grant_body, issue_body, use_body
 
@@ -112,15 +111,14 @@ class Drill:
     def judge(self, trusted: bytes) -> None:
         """Everything that was given verifies offline with one trust file."""
         assert not self.failures, self.failures[:3]
-        now = datetime.now(UTC)
-        for bundle in self.given.bundles:
-            assert cli_verdicts.judge(bundle, trusted=trusted, event=None, at=None, now=now).word == "proven"
+        file = trust.parse(trusted)
+        (known,) = file.ledgers
+        for answer in self.given.bundles:
+            assert bundle.judge(answer, trusted=file)[0].decision == "granted"
         for event, receipt in self.given.receipts:
-            said = cli_verdicts.judge(receipt.encode(), trusted=trusted, event=event, at=None, now=now)
-            assert said.word == "proven", said
-        for token in self.given.tokens:
-            assert cli_verdicts.judge(token.encode(), trusted=trusted, event=None, at=None, now=now).is_good
-        (known,) = trust.parse(trusted).ledgers
+            trust.prove(known, receipt, event=event)
+        for text in self.given.tokens:
+            token.parse(text, trusted=trust.token_keys(known), suite=known.suite)
         last_sizes = {held.key: held.last_size for held in known.origins[0].keys}
         for text in self.given.checkpoints:
             body, signer = note.verify(text, trusted=trust.verifier_keys(known))

@@ -55,7 +55,7 @@ def test_operators_who_are_killed_amid_rotations_turn_nobody_away(cluster: Clust
     context = multiprocessing.get_context("spawn")
     with drilled(cluster) as drill:
         with drill.load():
-            for _ in range(6):
+            for _ in range(4):
                 started = context.Event()
                 keeper = context.Process(
                     target=rotate_for_ever, args=(drill.config, rng.getrandbits(32), started), daemon=True

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing import keys, merkle, note, receipt, status_list, suites, trust
+from signing import cosignature, keys, merkle, note, receipt, status_list, suites, trust
 from tests import test_trust
 from tests.test_trust import BASE, COMPROMISED, RETIRED, origin, token_key
 
@@ -125,6 +125,30 @@ def test_a_compromised_key_proves_nothing_alone_whatever_size_it_names() -> None
     with pytest.raises(receipt.ReceiptInvalid) as refused:
         trust.prove(LEDGER, receipt_of(7, size=2), event=LEAVES[1])
     assert not isinstance(refused.value, trust.KeyCompromised), "it does not hold under that key either"
+
+
+def test_a_witness_vouches_for_what_a_key_signed_before_it_was_compromised() -> None:
+    seeds = [bytes([50 + number]) * 32 for number in range(2)]
+    names = ["witness.example/a", "witness.example/b"]
+    held = [
+        cosignature.CosignerKey(name=name, public=keys.SigningKey(seed).public)
+        for name, seed in zip(names, seeds, strict=True)
+    ]
+    known = replace(LEDGER, witnesses=tuple(key.text for key in held), quorum=2)
+
+    def cosigned(*, size: int, by: int) -> str:
+        text = receipt_of(7, size=size)
+        body = note.taken_apart(receipt.parse(text).checkpoint)[0]
+        pairs = list(zip(names, seeds, strict=True))[:by]
+        lines = [cosignature.sign(body, name=name, key=keys.SigningKey(seed), at_s=1) for name, seed in pairs]
+        return cosignature.added(text, lines)
+
+    assert trust.prove(known, cosigned(size=1, by=2), event=LEAVES[0]).checkpoint.size == 1
+    one = replace(known, quorum=0)
+    assert trust.prove(one, cosigned(size=1, by=1), event=LEAVES[0]).checkpoint.size == 1
+    for ledger, size, by in ((known, 1, 1), (one, 1, 0), (known, 2, 2), (LEDGER, 1, 2)):
+        with pytest.raises(trust.KeyCompromised):
+            trust.prove(ledger, cosigned(size=size, by=by), event=LEAVES[0])
 
 
 # --- a later file is vouched for by the one at hand ---
