@@ -77,7 +77,7 @@ ORDER = (
     *("list_keys", "jwks"),
 )
 """In which the steps make sense: what changes a license comes after what uses it."""
-PUBLIC = ("trust_file", "status_lists", "status_list")
+PUBLIC = ("trust_file", "status_lists", "status_list", "list_keys")
 """Below /v1, for everybody."""
 MAKING = (
     "issue",
