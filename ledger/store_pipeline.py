@@ -9,6 +9,7 @@ back through psycopg's loaders. A wait has a deadline and ends the connection wh
 from __future__ import annotations
 
 import functools
+import json
 import re
 import select
 import struct
@@ -19,6 +20,7 @@ from typing import Any
 import psycopg
 from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus
+from psycopg.types import json as json_types
 
 Encoder = Callable[[Any], bytes]
 _PARAMETER = re.compile(r"%b::(\w+(?:\[\])?)")
@@ -26,6 +28,12 @@ _ARRAY = struct.Struct(">iiIii")
 """Dimensions, whether there are nulls, type of the elements, their number, lowest index."""
 _NULL = b"\xff\xff\xff\xff"
 _ROWS = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+
+
+@functools.lru_cache(maxsize=8_192)
+def _read_json(text: str | bytes) -> Any:
+    """A value of a row; the same few stand in most rows, and nobody changes them."""
+    return json.loads(text)
 
 
 class TooLate(psycopg.OperationalError):
@@ -50,6 +58,7 @@ class Pipeline:
 
     def __init__(self, conn: psycopg.Connection[Any]) -> None:
         self._pgconn = conn.pgconn
+        json_types.set_json_loads(_read_json, conn)
         self._rows = Transformer(conn)
         self._poll = select.poll()
         self._poll.register(self._pgconn.socket)
