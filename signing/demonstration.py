@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +21,7 @@ from signing import certificate as certificates
 TEXT = "仅供演示，不具法律效力。For demonstration only, without legal effect."
 _WORD = "演示 DEMONSTRATION"
 _SECOND = timedelta(seconds=1)
+_NONE: Mapping[int, datetime] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,18 @@ class Authority:
             chain=(self.certificate,),
         )
 
-    def revocation_list(self, revoked: Mapping[int, datetime], *, at: datetime, days: int = 30) -> bytes:
-        """The authority's list of revoked serial numbers with their times (RFC 5280 §5), DER."""
+    def revocation_list(
+        self,
+        revoked: Mapping[int, datetime],
+        *,
+        superseded: Mapping[int, datetime] = _NONE,
+        at: datetime,
+        days: int = 30,
+    ) -> bytes:
+        """The authority's list of revoked serial numbers with their times (RFC 5280 §5), DER.
+
+        Those that are superseded have only made way for others: what they signed before stands.
+        """
         own = _key(self.private)
         builder = (
             x509.CertificateRevocationListBuilder()
@@ -67,9 +79,11 @@ class Authority:
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(own.public_key()), critical=False
             )
         )
-        for serial, moment in revoked.items():
-            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment).build()
-            builder = builder.add_revoked_certificate(entry)
+        for serial, moment in {**superseded, **revoked}.items():
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment)
+            if serial not in revoked:
+                entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False)
+            builder = builder.add_revoked_certificate(entry.build())
         return builder.sign(own, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 

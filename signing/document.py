@@ -24,10 +24,10 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfError
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
-from pyhanko.sign.general import SigningError
+from pyhanko.sign.general import CMSExtractionError, SigningError, extract_certificate_info
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigMDPSetup, SigObjSetup
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
-from pyhanko.sign.signers.pdf_signer import PdfTimeStamper
+from pyhanko.sign.signers.pdf_signer import PdfTimeStamper, TimestampDSSContentSettings
 from pyhanko.sign.timestamps import TimeStamper as PyHankoTimeStamper
 from pyhanko.sign.timestamps import TimestampRequestError
 from pyhanko.sign.timestamps.common_utils import handle_tsp_response
@@ -150,13 +150,23 @@ async def _archived(pdf: bytes, authority: _Authority, context: ValidationContex
     if len(signatures) != 1:
         raise DocumentInvalid("a document has one signature before it is archived")
     known = io.BytesIO()
-    await async_add_validation_info(signatures[0], context, output=known)  # 1, 2
+    await async_add_validation_info(
+        signatures[0], context, output=known, add_vri_entry=False, embed_roots=False
+    )  # 1, 2
     writer = IncrementalPdfFileWriter(known)
     stamped = len(reader.embedded_timestamp_signatures)
     field = TIME_STAMP_FIELD + (str(stamped) if stamped else "")
     out = io.BytesIO()
+    # What is known of the authority's own certificates goes in before it stamps: nothing follows a stamp.
+    before = TimestampDSSContentSettings(include_vri=False, update_before_ts=True)
     await PdfTimeStamper(authority, field_name=field).async_timestamp_pdf(  # 3
-        writer, _DIGEST, validation_context=context, bytes_reserved=TIME_STAMP_BYTES, output=out
+        writer,
+        _DIGEST,
+        validation_context=context,
+        bytes_reserved=TIME_STAMP_BYTES,
+        output=out,
+        dss_settings=before,
+        embed_roots=False,
     )
     return out.getvalue()
 
@@ -297,8 +307,7 @@ def _time_stamp(digest: bytes, ask: TimeStamper) -> cms.ContentInfo:
     response = _response(ask(request.dump()))
     try:
         token = handle_tsp_response(response, nonce)  # type: ignore[arg-type]
-        stamped = token["content"]["encap_content_info"]["content"].parsed["message_imprint"]
-        is_ours = stamped["hashed_message"].native == digest
+        is_ours = _is_over(token, digest)
     except (TimestampRequestError, AttributeError, ValueError, TypeError, KeyError) as error:
         raise TimeStampFailed("the time-stamp authority refused, or its answer is not one to us") from error
     if not is_ours:
@@ -306,10 +315,37 @@ def _time_stamp(digest: bytes, ask: TimeStamper) -> cms.ContentInfo:
     return token
 
 
+def _is_over(token: cms.ContentInfo, digest: bytes) -> bool:
+    stamped = token["content"]["encap_content_info"]["content"].parsed["message_imprint"]
+    return bool(stamped["hashed_message"].native == digest)
+
+
+def _pruned(token: cms.ContentInfo) -> cms.ContentInfo:
+    """The token with those of its certificates that its signer's path needs, and no root.
+
+    No signature covers what else an authority may enclose, so a change of it would go unnoticed.
+    """
+    found = extract_certificate_info(token["content"])
+    needed, last = [found.signer_cert], found.signer_cert
+    left = list(found.other_certs)
+    while above := next((link for link in left if link.subject == last.issuer), None):
+        left.remove(above)
+        if above.subject == above.issuer:
+            break
+        needed.append(above)
+        last = above
+    token["content"]["certificates"] = [
+        cms.CertificateChoices(name="certificate", value=link) for link in needed
+    ]
+    return cms.ContentInfo.load(token.dump())
+
+
 def _response(data: bytes) -> tsp.TimeStampResp:
     try:
         response = tsp.TimeStampResp.load(data, strict=True)
         _ = response.native
-    except (ValueError, TypeError, KeyError) as error:
+        if response["status"]["status"].native == "granted":
+            response["time_stamp_token"] = _pruned(response["time_stamp_token"])
+    except (ValueError, TypeError, KeyError, AttributeError, CMSExtractionError) as error:
         raise TimeStampFailed("the time-stamp authority's answer is not a response") from error
     return response

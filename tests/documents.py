@@ -95,6 +95,11 @@ def signed() -> bytes:
     return document.sign(rendered(), seal=seal(), at=AT)
 
 
+def flipped(pdf: bytes, at: int) -> bytes:
+    """The bytes with one changed."""
+    return pdf[:at] + bytes([pdf[at] ^ 1]) + pdf[at + 1 :]
+
+
 def asked(judge: str, *arguments: str | Path, status: int = 0) -> str:
     """What a program of others says, on both of its outputs."""
     command = [judges.need(judge), *map(str, arguments)]

@@ -1,0 +1,149 @@
+"""What is known of a certificate's revocation: lists (RFC 5280 §5) and OCSP responses (RFC 6960).
+
+They are given, never fetched. A list or response counts only when the certificate's issuer signed it, or, for
+a response, a responder whom the issuer appointed for that. A door to `cryptography.x509`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+LIST_BYTES_MAX = 8 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What lists and responses say of one certificate."""
+
+    through: datetime
+    """The newest of them was made then; nothing is known of what came after."""
+    revoked_at: datetime | None = None
+    is_harmless: bool = False
+    """Revoked only because another took its place or its holder is no more, not for doubt of the key."""
+
+    def forbids(self, signed_at: datetime, *, is_proven: bool) -> bool:
+        """Whether a signature of that time counts no more.
+
+        A time that the signer alone claims says nothing once the key may be in other hands.
+        """
+        if self.revoked_at is None:
+            return False
+        return signed_at >= self.revoked_at or not (is_proven or self.is_harmless)
+
+
+_HARMLESS = {
+    x509.ReasonFlags.superseded,
+    x509.ReasonFlags.cessation_of_operation,
+    x509.ReasonFlags.affiliation_changed,
+}
+
+
+def known(
+    certificate: bytes, *, issuer: bytes, lists: Iterable[bytes] = (), responses: Iterable[bytes] = ()
+) -> Known | None:
+    """What is known of a certificate; None when nothing given is about it, or none of it is genuine."""
+    own, above = x509.load_der_x509_certificate(certificate), x509.load_der_x509_certificate(issuer)
+    found = [*_of_lists(own, above, lists), *_of_responses(own, above, responses)]
+    if not found:
+        return None
+    through = max(one.through for one in found)
+    revoked = [one for one in found if one.revoked_at is not None]
+    if not revoked:
+        return Known(through=through)
+    return Known(
+        through=through,
+        revoked_at=min(one.revoked_at for one in revoked if one.revoked_at is not None),
+        is_harmless=all(one.is_harmless for one in revoked),
+    )
+
+
+def _of_lists(own: x509.Certificate, issuer: x509.Certificate, lists: Iterable[bytes]) -> Iterator[Known]:
+    for data in lists:
+        try:
+            listed = x509.load_der_x509_crl(data)
+            is_genuine = listed.issuer == own.issuer and listed.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+            entry = listed.get_revoked_certificate_by_serial_number(own.serial_number)
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            continue  # not a list: it says nothing
+        if is_genuine:
+            revoked = None if entry is None else entry.revocation_date_utc
+            is_harmless = entry is not None and _reason(entry) in _HARMLESS
+            yield Known(through=listed.last_update_utc, revoked_at=revoked, is_harmless=is_harmless)
+
+
+def _reason(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
+    try:
+        return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _of_responses(
+    own: x509.Certificate, issuer: x509.Certificate, responses: Iterable[bytes]
+) -> Iterator[Known]:
+    for data in responses:
+        try:
+            answered = ocsp.load_der_ocsp_response(data)
+            if answered.response_status != ocsp.OCSPResponseStatus.SUCCESSFUL:
+                continue
+            if not _is_about(answered, own, issuer) or not _is_signed(answered, issuer):
+                continue
+            revoked, reason = answered.revocation_time_utc, answered.revocation_reason
+            is_told = answered.certificate_status != ocsp.OCSPCertStatus.UNKNOWN
+            through = answered.this_update_utc
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            continue  # not a response: it says nothing
+        if is_told:
+            yield Known(through=through, revoked_at=revoked, is_harmless=reason in _HARMLESS)
+
+
+def _is_about(answered: ocsp.OCSPResponse, own: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether serial number and issuer are the certificate's (RFC 6960 §4.1.1)."""
+    if answered.serial_number != own.serial_number:
+        return False
+    builder = ocsp.OCSPRequestBuilder().add_certificate(own, issuer, answered.hash_algorithm)
+    asked = builder.build()
+    return (asked.issuer_key_hash, asked.issuer_name_hash) == (
+        answered.issuer_key_hash,
+        answered.issuer_name_hash,
+    )
+
+
+def _is_signed(answered: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
+    """By the issuer, or by one whose certificate the issuer made for answering (RFC 6960 §4.2.2.2)."""
+    return any(
+        _verifies(key, answered)
+        for key in (issuer, *(link for link in answered.certificates if _is_responder(link, issuer)))
+    )
+
+
+def _is_responder(link: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        link.verify_directly_issued_by(issuer)
+        purposes = link.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes
+
+
+def _verifies(signer: x509.Certificate, answered: ocsp.OCSPResponse) -> bool:
+    key, algorithm = signer.public_key(), answered.signature_hash_algorithm or hashes.SHA256()
+    try:
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(answered.signature, answered.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(answered.signature, answered.tbs_response_bytes, ec.ECDSA(algorithm))
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
