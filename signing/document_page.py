@@ -144,7 +144,8 @@ def _compiler() -> typst.Compiler:
 
 @functools.cache
 def _layout_digest() -> bytes:
-    return hashlib.sha256(_LAYOUT.read_bytes() + Path(__file__).read_bytes()).digest()
+    parts = [Path(__file__), _LAYOUT, *sorted(_LAYOUT.parent.glob("document_*.svg"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in parts)).digest()
 
 
 # --- from a page to the values of the layout ---

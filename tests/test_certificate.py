@@ -144,7 +144,14 @@ def test_the_demonstration_authority_says_loudly_what_it_is(tmp_path: Path) -> N
     (tmp_path / "root.pem").write_bytes(certificate.to_pem(authority.certificate))
     (tmp_path / "own.pem").write_bytes(certificate.to_pem(seal.certificate))
     documents.asked(
-        "openssl", "verify", "-x509_strict", "-CAfile", tmp_path / "root.pem", tmp_path / "own.pem"
+        "openssl",
+        "verify",
+        "-x509_strict",
+        "-attime",
+        str(int(AT.timestamp())),
+        "-CAfile",
+        tmp_path / "root.pem",
+        tmp_path / "own.pem",
     )
     told = documents.asked(
         "openssl", "x509", "-in", tmp_path / "own.pem", "-noout", "-text", "-nameopt", "utf8"
