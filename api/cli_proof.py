@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +16,10 @@ import typer
 
 from api import cli_console, cli_verdicts
 from ledger import check as checking
-from ledger import errors
+from ledger import errors, offline
+from signing import trust as trusts
+
+_PAPER_BYTES_MAX = 4_096
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,21 +63,34 @@ def check(
 
 
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Proof bundle, receipt or QR text.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="PDF, QR picture or text, receipt, bundle …; - for stdin."),
+    ],
     trust: Annotated[Path, typer.Option(metavar="FILE", help="Trust file; the only source of keys.")],
     event: Annotated[Path | None, typer.Option(metavar="FILE", help="Stored bytes, for a receipt.")] = None,
     at: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Judge a QR's dates as of YYYY-MM-DD.")
+        str | None, typer.Option(metavar="TIME", help="As of a day YYYY-MM-DD, or a time with its offset.")
     ] = None,
+    paper: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What is printed: number in the first line, name in the second."),
+    ] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask for the number and name that are printed.")] = False,
     as_json: cli_console.Json = False,
 ) -> None:
-    """Verify a file offline: no database, no network. Exit 1 if it does not hold.
+    """Verify a file offline: no database, no network. Exit 1 if it does not hold, 2 if it cannot be judged.
 
-    Example: license-ledger verify use.bundle.json --trust trust.json
+    Example: license-ledger verify license.pdf --trust trust.json
     """
     now = datetime.now(UTC)
     verdict = cli_verdicts.judge(
-        _read(file), trusted=_read(trust), event=_read(event) if event is not None else None, at=at, now=now
+        _read(file),
+        trusted=_read(trust, bytes_max=trusts.SIGNED_BYTES_MAX),
+        event=None if event is None else _read(event),
+        at=at,
+        now=now,
+        paper=_paper(paper, ask=ask),
     )
     if as_json:
         cli_console.print_json(verdict.as_dict())
@@ -85,15 +103,30 @@ def verify(
         raise typer.Exit(1)
 
 
-def _read(file: Path) -> bytes:
+def _read(file: Path, *, bytes_max: int = cli_verdicts.FILE_BYTES_MAX) -> bytes:
     try:
-        with file.open("rb") as opened:
-            data = opened.read(cli_verdicts.FILE_BYTES_MAX + 1)
+        with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as opened:
+            data = opened.read(bytes_max + 1)
     except OSError as error:
         raise errors.Invalid(f"cannot be read: {error.strerror}", field=file.name) from error
-    if len(data) > cli_verdicts.FILE_BYTES_MAX:
-        raise errors.Invalid(f"larger than {cli_verdicts.FILE_BYTES_MAX} bytes", field=file.name)
+    if len(data) > bytes_max:
+        raise errors.Invalid(f"larger than {bytes_max} bytes", field=file.name)
     return data
+
+
+def _paper(file: Path | None, *, ask: bool) -> offline.Paper | None:
+    """Number and name as printed: from a file or a prompt, never from arguments, which other users see."""
+    if file is not None:
+        try:
+            number, name = _read(file, bytes_max=_PAPER_BYTES_MAX).decode().splitlines()
+        except ValueError as error:
+            raise errors.Invalid("two lines: the number, the name", field="--paper") from error
+        return offline.Paper(number=number, name=name)
+    if not ask:
+        return None
+    return offline.Paper(
+        number=typer.prompt("Number 证照编号", err=True), name=typer.prompt("Name 姓名/名称", err=True)
+    )
 
 
 def _as_dict(report: checking.Report) -> dict[str, Any]:

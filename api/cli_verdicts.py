@@ -1,50 +1,74 @@
-"""Judging files offline: proof bundle, receipt with event, QR text; one `Verdict` for all.
+"""Judging files offline: what kind a file is, and proof bundles and receipts.
 
-Which kind a file is follows from its first bytes. Nothing is believed but what the trust file's keys
-signed.
+Which kind a file is follows from its first bytes; codes, pictures, lists and trust files are judged in
+`verdicts_offline`. Nothing is believed but what the trust file's keys signed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+import re
+from datetime import UTC, datetime, timedelta
 
-from ledger import bundle, days, errors
+from api import verdicts_offline
+from api.verdicts import DEMONSTRATION, Verdict, refused
+from ledger import bundle, days, errors, offline
 from signing import event as events
-from signing import ids, receipt, token, trust
+from signing import qr_image, receipt, trust
+
+__all__ = ["FILE_BYTES_MAX", "Verdict", "judge", "time_asked"]
 
 FILE_BYTES_MAX = 16 * 1024 * 1024
+_TRUST_FILE = re.compile(rb'\s*\{\s*"(?:format|ledgers)"')
+_LIST_TAG = b"\xd2"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What was judged."""
-
-    is_good: bool
-    word: str
-    """`proven`, `refused`, `valid token, paper not compared`, …."""
-    lines: tuple[str, ...] = ()
-    details: dict[str, Any] = field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The verdict for programs."""
-        return {"good": self.is_good, "verdict": self.word, "lines": list(self.lines), **self.details}
-
-
-def judge(data: bytes, *, trusted: bytes, event: bytes | None, at: str | None, now: datetime) -> Verdict:
+def judge(
+    data: bytes,
+    *,
+    trusted: bytes,
+    event: bytes | None = None,
+    at: str | None = None,
+    now: datetime,
+    paper: offline.Paper | None = None,
+) -> Verdict:
     """The verdict on a file; raises Invalid when the trust file itself cannot be used."""
     try:
-        keys = trust.parse(trusted)
-    except trust.TrustInvalid as error:
+        file = trust.parse(trusted)
+        verifier = offline.Verifier(file, now=now)
+    except (trust.TrustInvalid, offline.TrustUnfit) as error:
         raise errors.Invalid(f"the trust file: {error}", field="trust") from error
+    asked = time_asked(at, now=now)
+    if _TRUST_FILE.match(data):
+        return verdicts_offline.of_trust_file(data, file, now=now)
     if data.lstrip()[:1] == b"{":
-        return _bundle(data, keys)
+        return _bundle(data, file)
     if data.startswith(receipt.HEADER.encode()):
         if event is None:
             raise errors.Invalid("a receipt is verified with the event's stored bytes", field="--event")
-        return _receipt(data, event, keys)
-    return _token(data, keys, days.parse(at) if at is not None else _today(now))
+        return _receipt(data, event, file)
+    if data.startswith(_LIST_TAG):
+        return verdicts_offline.of_list(data, verifier, at=asked)
+    if qr_image.is_picture(data):
+        return verdicts_offline.of_picture(data, verifier, at=asked, paper=paper)
+    return verdicts_offline.of_text(data, verifier, at=asked, paper=paper)
+
+
+def time_asked(text: str | None, *, now: datetime) -> datetime:
+    """The time that `--at` names; of a day its end, or now when it is today; raises Invalid."""
+    if text is None:
+        return now
+    try:
+        if "T" in text:
+            return _instant(days.parse_instant(text))
+        day = days.parse(text)
+    except (ValueError, OverflowError) as error:
+        raise errors.Invalid("a day YYYY-MM-DD, or a time like 2026-02-01T00:00:00Z", field="--at") from error
+    is_today = day == days.of_instant(int(now.timestamp() * 1_000_000))
+    return now if is_today else _instant(days.start(day + 1) - 1)
+
+
+def _instant(at: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
 
 
 def _bundle(data: bytes, keys: trust.TrustFile) -> Verdict:
@@ -62,7 +86,7 @@ def _bundle(data: bytes, keys: trust.TrustFile) -> Verdict:
         lines.append(f"requester {one.requester}, license {one.license_ref or 'not named'}")
         lines += [f"{name} = {value}" for name, value in sorted(one.values.items())]
         if one.is_demonstration:
-            lines.append("This is a DEMONSTRATION ledger: nothing here has force in law.")
+            lines.append(DEMONSTRATION)
     uses = [
         {
             "index": one.index,
@@ -85,18 +109,18 @@ def _receipt(data: bytes, event: bytes, keys: trust.TrustFile) -> Verdict:
         about = events.parse_strictly(event)
         ledger = next((one for one in keys.ledgers if one.ledger_id == about.ledger_id), None)
         if ledger is None:
-            return Verdict(is_good=False, word="refused", lines=("the event is of a ledger not trusted",))
+            return refused("the event is of a ledger not trusted")
         proven = trust.prove(ledger, data.decode(), event=event)
     except trust.KeyCompromised as doubt:
         return Verdict(is_good=False, word="needs a fresh receipt", lines=(str(doubt),))
     except (events.EventInvalid, receipt.ReceiptInvalid, UnicodeDecodeError) as error:
-        return Verdict(is_good=False, word="refused", lines=(str(error),))
+        return refused(str(error))
     lines = [
         f"{about.topic} at index {proven.index} of {proven.checkpoint.origin}",
         f"recorded {days.instant_text(about.recorded_at)}, in a tree of {proven.checkpoint.size} events",
     ]
     if ledger.is_demonstration:
-        lines.append("This is a DEMONSTRATION ledger: nothing here has force in law.")
+        lines.append(DEMONSTRATION)
     details = {
         "index": proven.index,
         "origin": proven.checkpoint.origin,
@@ -105,66 +129,3 @@ def _receipt(data: bytes, event: bytes, keys: trust.TrustFile) -> Verdict:
         "is_demonstration": ledger.is_demonstration,
     }
     return Verdict(is_good=True, word="proven", lines=tuple(lines), details=details)
-
-
-def _token(data: bytes, keys: trust.TrustFile, today: int) -> Verdict:
-    """A QR token: what its signature says; status and paper are for others to compare."""
-    refusal = "no ledger is trusted"
-    for ledger in keys.ledgers:
-        try:
-            said = token.parse(data.decode(), trusted=trust.token_keys(ledger), suite=ledger.suite)
-        except (token.TokenInvalid, UnicodeDecodeError) as error:
-            refusal = str(error)
-            if _is_doubted(data, ledger):
-                return _CHECK_ONLINE
-            continue
-        return _token_verdict(said, ledger, today)
-    return Verdict(
-        is_good=False, word="refused", lines=(refusal if keys.ledgers else "no ledger is trusted",)
-    )
-
-
-def _is_doubted(data: bytes, ledger: trust.Ledger) -> bool:
-    """Whether a compromised key of the ledger signed the token: so could whoever has the key."""
-    try:
-        token.parse(data.decode(), trusted=trust.doubted_token_keys(ledger), suite=ledger.suite)
-    except (token.TokenInvalid, UnicodeDecodeError):
-        return False
-    return True
-
-
-_CHECK_ONLINE = Verdict(
-    is_good=False,
-    word="check online",
-    lines=("its key was compromised: only the ledger can say whether this piece is its own",),
-)
-
-
-def _token_verdict(said: token.Token, ledger: trust.Ledger, today: int) -> Verdict:
-    word = "valid token, paper not compared"
-    if today < said.valid_from:
-        word = "valid token, license not yet effective"
-    elif said.valid_to is not None and today > said.valid_to:
-        word = "valid token, license expired"
-    is_good = today >= said.valid_from and (said.valid_to is None or today <= said.valid_to)
-    until = "long-term" if said.valid_to is None else f"to {days.text(said.valid_to)}"
-    lines = [
-        f"license {ids.text(said.license_ref)}, version {said.version}, piece {said.piece}",
-        f"valid from {days.text(said.valid_from)} {until}, made {days.text(said.issued_on)}",
-        "status is not known offline: ask the ledger",
-    ]
-    if ledger.is_demonstration:
-        lines.append("This is a DEMONSTRATION ledger: nothing here has force in law.")
-    details = {
-        "license_ref": ids.text(said.license_ref),
-        "version": said.version,
-        "piece": said.piece,
-        "valid_from": days.text(said.valid_from),
-        "valid_to": None if said.valid_to is None else days.text(said.valid_to),
-        "is_demonstration": ledger.is_demonstration,
-    }
-    return Verdict(is_good=is_good, word=word, lines=tuple(lines), details=details)
-
-
-def _today(now: datetime) -> int:
-    return days.of_instant(int(now.timestamp() * 1_000_000))

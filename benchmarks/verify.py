@@ -1,7 +1,8 @@
 """Verifying: over HTTP by reference, POST /v1/verifications, against the HTTP floor; and offline on one core.
 
 Online each check is recorded and answered with a receipt. Offline, kept use answers are judged as
-`license-ledger verify` does: two receipts, the signature of each checkpoint, and every disclosed value.
+`license-ledger verify` does: two receipts, the signature of each checkpoint, and every disclosed value; and
+QR tokens against the bare signature check (`benchmarks/offline.py`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from benchmarks import closed_loop, ground, result, versus_floor, workload
+from benchmarks import offline as codes
 from ledger import bundle, keeping
 from signing import trust
 
 _BUNDLES = {True: 200, False: 2_000}
+_CODES = {True: 300, False: 3_000}
 
 
 def main() -> int:
@@ -39,7 +42,8 @@ def main() -> int:
         kept.extend(versus_floor.answers(url, uses, versus_floor.tokens_of(url, made.halls)))
 
     figures = versus_floor.measure([chosen], requests, arguments, before=keep)
-    result.tell("verify", figures | offline(kept, trusted[0]), arguments)
+    figures |= offline(kept, trusted[0]) | codes.measure(_CODES[arguments.quick])
+    result.tell("verify", figures, arguments)
     return 0
 
 

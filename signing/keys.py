@@ -51,9 +51,15 @@ def generate_signing_key() -> bytes:
 def verify(public: bytes, *, signature: bytes, message: bytes) -> None:
     """Nothing when `public` signed `message`; raises SignatureInvalid otherwise (RFC 8032 §5.1.7)."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _public_key(public).verify(signature, message)
     except (InvalidSignature, ValueError) as error:
         raise SignatureInvalid("the signature does not match") from error
+
+
+@functools.lru_cache(maxsize=64)
+def _public_key(public: bytes) -> Ed25519PublicKey:
+    """The key, parsed once while it is asked again and again; raises ValueError."""
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def seal(key: bytes, *, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:

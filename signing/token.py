@@ -7,6 +7,7 @@ base32 behind an upper-case URL so that it stays in one alphanumeric QR segment.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,7 +48,9 @@ class Token:
     paper_salt: bytes
 
 
+_NAMES = tuple(Token.__dataclass_fields__)
 _DATES = ("valid_from", "valid_to", "issued_on")
+_CONTEXT = b"\x84" + cbor.name("Signature1")
 _NUMBER_END = 1 << 31
 _SIZES = {"license_ref": ids.ID_BYTES, "paper_digest": PAPER_DIGEST_BYTES, "paper_salt": PAPER_SALT_BYTES}
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -80,27 +83,33 @@ def url(signed: bytes, *, host: str) -> str:
 
 def key_id(text: str, *, suite: suites.Suite = suites.INTL) -> bytes:
     """The id of the key that is said to have signed a token; raises TokenInvalid when it is none."""
-    protected, _, _ = _cose(_bytes(text), suite)
-    return bytes(protected[4])
+    return _cose(_bytes(text), suite)[1]
 
 
 def parse(text: str, *, trusted: Mapping[bytes, bytes], suite: suites.Suite = suites.INTL) -> Token:
-    """The token in a URL or bare base32 text, any case; raises TokenInvalid.
+    """The token in a URL or bare base32 text, any case; raises TokenInvalid."""
+    return read(text, trusted=trusted, suite=suite)[1]
+
+
+def read(
+    text: str, *, trusted: Mapping[bytes, bytes], suite: suites.Suite = suites.INTL
+) -> tuple[bytes, Token]:
+    """As `parse`, with the id of the key that signed; raises TokenInvalid.
 
     `trusted` maps key ids to public keys.
     1. The text is base32 of a COSE_Sign1 with the suite's algorithm and a known key.
     2. The key signed it.
     3. The payload has the shape of a known format.
     """
-    protected, payload, signature = _cose(_bytes(text), suite)  # 1
-    public = trusted.get(protected[4])
+    protected, key_id_, payload, signature = _cose(_bytes(text), suite)  # 1
+    public = trusted.get(key_id_)
     if public is None:
         raise TokenInvalid("signed by a key that is not trusted here")
     try:
-        keys.verify(public, signature=signature, message=_to_be_signed(cbor.encode(protected), payload))  # 2
+        keys.verify(public, signature=signature, message=_to_be_signed(protected, payload))  # 2
     except keys.SignatureInvalid as error:
         raise TokenInvalid("the signature does not match") from error
-    return _token(payload)  # 3
+    return key_id_, _token(payload)  # 3
 
 
 def _bytes(text: str) -> bytes:
@@ -114,7 +123,14 @@ def _bytes(text: str) -> bytes:
         raise TokenInvalid(str(error)) from error
 
 
-def _cose(data: bytes, suite: suites.Suite) -> tuple[dict[int, Any], bytes, bytes]:
+def _cose(data: bytes, suite: suites.Suite) -> tuple[bytes, bytes, bytes, bytes]:
+    """Protected header, key id, payload and signature.
+
+    A token has one spelling: bytes that lie as all tokens do are taken apart without a decoder.
+    """
+    match = _layout(suite.cose_algorithm).fullmatch(data)
+    if match is not None and match[3][0] == len(match[4]):
+        return match[1], match[2], match[4], match[5]
     try:
         parts = cbor.decode_strictly(data)
         encoded, unprotected, payload, signature = parts
@@ -133,7 +149,14 @@ def _cose(data: bytes, suite: suites.Suite) -> tuple[dict[int, Any], bytes, byte
     )
     if not shape_known:
         raise TokenInvalid("not the COSE_Sign1 of a token")
-    return protected, payload, signature
+    return encoded, protected[4], payload, signature
+
+
+@functools.cache
+def _layout(algorithm: int) -> re.Pattern[bytes]:
+    """How tokens lie that have a key id of 4 bytes, a payload of 24 to 255 and a signature of 64."""
+    header = re.escape(b"\xa2\x01" + cbor.encode(algorithm) + b"\x04\x44")
+    return re.compile(rb"\x84\x49(" + header + rb"(.{4}))\xa0\x58([\x18-\xff])(.*)\x58\x40(.{64})", re.DOTALL)
 
 
 def _token(payload: bytes) -> Token:
@@ -141,12 +164,11 @@ def _token(payload: bytes) -> Token:
         items = cbor.decode_strictly(payload)
     except ValueError as error:
         raise TokenInvalid("the payload is not deterministic CBOR") from error
-    names = tuple(Token.__dataclass_fields__)
-    if not isinstance(items, list) or len(items) != 1 + len(names):
+    if not isinstance(items, list) or len(items) != 1 + len(_NAMES):
         raise TokenInvalid("not the array of a token")
     if type(items[0]) is not int or items[0] != FORMAT:
         raise TokenInvalid("an unknown token format")
-    values = dict(zip(names, items[1:], strict=True))
+    values = dict(zip(_NAMES, items[1:], strict=True))
     if not all(_is_item(name, value) for name, value in values.items()):
         raise TokenInvalid("an item has the wrong type or size")
     return Token(**values)
@@ -163,4 +185,4 @@ def _is_item(name: str, value: Any) -> bool:
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
     """Sig_structure of RFC 9052 §4.4."""
-    return cbor.encode(["Signature1", protected, b"", payload])
+    return _CONTEXT + cbor.blob(protected) + b"\x40" + cbor.blob(payload)
