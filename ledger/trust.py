@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ledger import days, errors, keeping, log, sql, status_list
+from ledger import days, errors, issuer_seal_register, keeping, log, sql, status_list
 from ledger.opening import Ledger
 from ledger.reading import Reader
 from ledger.store import Lost
@@ -92,7 +92,7 @@ def _signed(ledger: Ledger, arrays: Mapping[int, bytes], *, at: int, fresh_s: in
 def _file(
     ledger: Ledger, checkpoint: str, signed_lists: Mapping[int, bytes], *, at: int, fresh_s: int
 ) -> trust.TrustFile:
-    base = keeping.trust_file(ledger, made_at=datetime.fromtimestamp(at // 1_000_000, UTC))
+    base = keeping.trust_file(ledger, made_at=_second(at))
     (described,) = base.ledgers
     origin = checkpoint.partition("\n")[0]
     described = replace(
@@ -100,9 +100,32 @@ def _file(
         origins=tuple(
             replace(one, checkpoint=checkpoint if one.origin == origin else None) for one in described.origins
         ),
+        documents=_documents(ledger, at=at),
         status_lists=signed_lists,
     )
     return replace(base, ledgers=(described,), fresh_s=fresh_s)
+
+
+def _documents(ledger: Ledger, *, at: int) -> trust.Documents:
+    known = issuer_seal_register.document_trust(ledger, at=at)
+    return trust.Documents(
+        roots=known.roots,
+        time_stamp_roots=known.time_stamp_roots,
+        certificates=tuple(
+            trust.IssuerCertificate(
+                issuer=row.organization,
+                certificate=row.certificate,
+                revoked_at=None if row.revoked_at is None else _second(row.revoked_at),
+            )
+            for row in known.seals
+        ),
+        revocation_lists=known.revocation_lists,
+    )
+
+
+def _second(at: int) -> datetime:
+    """The whole second in which an instant falls."""
+    return datetime.fromtimestamp(at // 1_000_000, UTC)
 
 
 def _written(ledger: Ledger, file: trust.TrustFile) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api import limits
-from ledger import errors, keeping
+from ledger import errors, issuer_seal_register, keeping
 from ledger import trust as trusts
 from signing import status_list, token, trust
 from tests import api_world, test_status_list, world
@@ -122,6 +122,23 @@ def test_after_a_rotation_the_new_keys_sign(face: Face, issuer: Caller) -> None:
     made = issuer.done("/v1/licenses", issue_body(5))
     assert place(face, made["qr"]).status_list == 0
     assert {key.key_id for key in before.ledgers[0].token_keys} < {key.key_id for key in after.token_keys}
+
+
+def test_seals_of_issuers_and_what_became_of_them_are_in_the_file(face: Face) -> None:
+    served = face.served
+    seal = issuer_seal_register.demonstrate(
+        served.ledger, served.appender, organization=world.ISSUER, name="合成机关", at=served.moment()
+    )
+    documents = trusted(face).ledgers[0].documents
+    assert [(one.issuer, one.certificate, one.revoked_at) for one in documents.certificates] == [
+        (world.ISSUER, seal.certificate, None)
+    ]
+    assert len(documents.roots) == len(documents.revocation_lists) == 1
+    issuer_seal_register.revoke(served.ledger, served.appender, seal.fingerprint, reason="superseded")
+    file = trusted(face)
+    (one,) = file.ledgers[0].documents.certificates
+    assert one.revoked_at is not None
+    assert one.revoked_at <= file.made_at
 
 
 def test_one_address_may_fetch_so_many(face: Face) -> None:
