@@ -91,6 +91,13 @@ class ImportJob(models_answers.Answer):
     reconciliation: Reconciled | None = Field(description="Of a sheet that was held against the ledger")
 
 
+class Imports(models_answers.Answer):
+    """A page of a client's imports, the newest first."""
+
+    imports: list[ImportJob]
+    cursor: models.Cursor | None
+
+
 class RowFault(models_answers.Answer):
     """One thing wrong with a row."""
 

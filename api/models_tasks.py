@@ -71,3 +71,24 @@ class Reminders(models_answers.Answer):
     last: str
     reminders: list[ReminderShown]
     cursor: str | None
+
+
+class QualityFinding(models_answers.Answer):
+    """What is doubtful about a license; it stands nevertheless."""
+
+    license_ref: str
+    license_type: str
+    status: str = Field(description="By record or by date, as of now")
+    finding: str = Field(description="What it is, as `docs/import.md` lists them")
+    other_license_ref: str | None = Field(
+        description="Of a clash: the license that has the same printed number"
+    )
+    raised_index: int = Field(description="Leaf index of the event that says so")
+
+
+class QualityFindings(models_answers.Answer):
+    """A page of the list."""
+
+    through: int = Field(description="The index that the list has come through")
+    findings: list[QualityFinding]
+    cursor: str | None

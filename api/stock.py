@@ -69,6 +69,7 @@ _FILE = {
 _READING = (errors.ScopeMissing, errors.ClientSuspended, errors.NotFound)
 Cursor = Annotated[models.Cursor | None, Query(description="As the page before gave it")]
 Limit = Annotated[int, Query(ge=1, le=models.BATCH_MAX)]
+JobLimit = Annotated[int, Query(ge=1, le=100)]
 
 
 @router.post(
@@ -153,6 +154,31 @@ async def _begun(request: Request, asked: stock_jobs.Job) -> Response:
         return _shown(served, made)
 
     return routes.answer(await served.read(make))
+
+
+@router.get(
+    "/v1/imports",
+    summary="The imports of this client",
+    **routes.secured(
+        "license:issue", model=models_stock.Imports, refusals=(*_READING, errors.Invalid), appends=False
+    ),
+)
+async def list_imports(request: Request, limit: JobLimit = 20, cursor: Cursor = None) -> Response:
+    """Its own for the organization acted for, the newest first, as long as their results are kept."""
+    served, asking = service.of(request), routes.asking(request)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        found = served.imports.own(
+            client_id=asking.client_id, organization=asking.organization, after=cursor, limit=limit + 1
+        )
+        shown = found[:limit]
+        return {
+            "imports": [_shown(served, job) for job in shown],
+            "cursor": shown[-1].import_ref if len(found) > limit else None,
+        }
+
+    return routes.answer(await served.read(look))
 
 
 @router.put(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, answers, models_tasks, routes, service
-from ledger import days, license, power, state, version
+from ledger import days, license, power, quality, state, version
 from projections import tasks
 from signing import ids
 
 router = routes.router()
 Limit = Annotated[int, Query(ge=1, le=1000)]
+Finding = Annotated[Literal[quality.FINDINGS] | None, Query(description="Only of this kind")]  # type: ignore[valid-type]
 Kind = Annotated[tasks.Reminded, Query(description="The last valid day, or the last for an endorsement 年检")]
 Ahead = Annotated[
     int | None,
@@ -86,6 +87,40 @@ async def _page(
 
 
 @router.get(
+    "/v1/tasks/quality",
+    summary="Licenses about which something is doubtful 质量问题",
+    **routes.listed("license:issue", model=models_tasks.QualityFindings),
+)
+async def quality_findings(
+    request: Request,
+    finding: Finding = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    at_least: acts.AtLeast = None,
+) -> Response:
+    """What imports found about licenses of the caller's organization and those it succeeded, in their order:
+    identifiers, numbers, fields, dates, names; until a next version settles it, or the license ends."""
+    served, asking = service.of(request), routes.asking(request)
+    wanted = acts.at_least(at_least)
+
+    def look() -> answers.Json:
+        served.require_current(asking)
+        served.views.wait_for(wanted, name="tasks")
+        at = served.moment()
+        page = served.views.tasks.findings(
+            asking.organization,
+            finding=finding,
+            reach=_reach(served, asking, at),
+            limit=limit,
+            cursor=cursor,
+        )
+        shown = [_finding(served, row, at) for row in page.rows]
+        return {"through": page.through, "findings": shown, "cursor": page.cursor}
+
+    return routes.answer(await served.read(look))
+
+
+@router.get(
     "/v1/tasks/reminders",
     summary="Licenses that expire or must be endorsed soon 到期提醒",
     **routes.listed("license:issue", model=models_tasks.Reminders),
@@ -133,13 +168,22 @@ def _reach(served: service.Service, asking: access.Access, at: int) -> power.Rea
     return power.reach(row, day=days.of_instant(at))
 
 
-def _license(served: service.Service, row: tasks.LicenseRow, at: int) -> answers.Json:
+def _license(served: service.Service, row: tasks.LicenseRow | tasks.FindingRow, at: int) -> answers.Json:
     held = served.reader.row(state.LicenseRow, row.license_ref)
     assert held is not None, "a license of the list is there"
     return {
         "license_ref": ids.text(row.license_ref),
-        "license_type": row.type_code,
+        "license_type": held.type_code,
         "status": license.status(held, at),
+    }
+
+
+def _finding(served: service.Service, row: tasks.FindingRow, at: int) -> answers.Json:
+    return {
+        **_license(served, row, at),
+        "finding": row.finding,
+        "other_license_ref": None if row.other_ref is None else ids.text(row.other_ref),
+        "raised_index": row.raised_index,
     }
 
 

@@ -115,10 +115,15 @@ def date(said: str) -> str:
 
 def is_doubtful(normal: str) -> bool:
     """Whether a machine may have lost a character: rare ones, private ones, and what stands for them."""
+    return has_lost(normal) or any(
+        _is_han(character) and not _is_in_gb2312(character) for character in normal
+    )
+
+
+def has_lost(normal: str) -> bool:
+    """Whether a normal form has private characters, or signs that stand for one."""
     return any(
-        character in _PLACEHOLDERS
-        or unicodedata.category(character) in ("Co", "Cn", "Cs")
-        or (_is_han(character) and not _is_in_gb2312(character))
+        character in _PLACEHOLDERS or unicodedata.category(character) in ("Co", "Cn", "Cs")
         for character in normal
     )
 

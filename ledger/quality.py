@@ -17,11 +17,15 @@ from signing import event
 
 NUMBER_CLASH = "number-clash"
 """疑似重号."""
+CHARACTERS_LOST = "characters-lost"
+"""生僻字: the name of the holder or of a party has a private character, or a sign that stands for one."""
+RETIRED = "license-type-retired"
 FINDINGS = (
+    CHARACTERS_LOST,
     "fields-unfit",
     "license-id-bad",
     "license-id-legacy-variant",
-    "license-type-retired",
+    RETIRED,
     NUMBER_CLASH,
     "validity-unfit",
 )
@@ -53,3 +57,13 @@ class QualityFindingRaised(Fact):
             raise errors.Invalid("a clash of numbers names the other license", field="other_ref")
         if self.other_ref is not None and state.get(LicenseRow, self.other_ref) is None:
             raise errors.LicenseNotFound
+
+
+def settled_by(made: license.NextVersion, *, keeps_dates: bool) -> tuple[str, ...]:
+    """The findings about versions before that a next version leaves none of: it asks what an issue does."""
+    found = ["fields-unfit", "license-id-bad", "license-id-legacy-variant", NUMBER_CLASH]
+    if not isinstance(made, license.LicenseRenewed | license.LicenseReplaced):
+        found.append(CHARACTERS_LOST)  # those print the names again as they stood
+    if not keeps_dates:
+        found.append("validity-unfit")
+    return tuple(found)

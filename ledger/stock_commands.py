@@ -10,7 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ledger import catalog_rules, command, days, errors, license, license_id, number, quality, serial, stock
+from ledger import (
+    catalog_rules,
+    command,
+    comparison,
+    days,
+    errors,
+    license,
+    license_id,
+    number,
+    quality,
+    serial,
+    stock,
+)
 from ledger.command import Reads, View, Wants
 from ledger.fact import Draft
 from ledger.license_commands import IssueLicense
@@ -180,11 +192,14 @@ def doubts(type_row: TypeRow | None, rules: TypeRulesRow | None, asked: ImportLi
         judged = catalog_rules.judge(rules, content.values)
     if judged.faults:
         found.append("fields-unfit")
+    names = (content.holder_name, *(one.name for one in asked.parties))
+    if any(comparison.has_lost(comparison.name(one)) for one in names):
+        found.append(quality.CHARACTERS_LOST)
     verdict = license_id.Verdict.OK if asked.identifier is None else asked.identifier.judged.verdict
     if verdict is not license_id.Verdict.OK:
         found.append(f"license-id-{verdict}")
     if type_row is not None and type_row.is_retired:
-        found.append("license-type-retired")
+        found.append(quality.RETIRED)
     if rules is not None and rules.validity_check == "refuse":
         unfit = catalog_rules.validity_findings(
             rules, valid_from=content.valid_from, valid_to=content.valid_to

@@ -165,6 +165,19 @@ class Jobs:
             raise errors.NotFound("no such import")
         return job
 
+    def own(self, *, client_id: bytes, organization: str, after: str | None, limit: int) -> list[Job]:
+        """A client's own jobs, the newest first, from the one after `after` on; raises Invalid."""
+        whose = ids.text(client_id), organization
+        jobs = [job for job in self._all() if (job.client_id, job.organization) == whose]
+        jobs.sort(key=lambda job: (-job.made_at, job.import_ref))
+        first = 0
+        if after is not None:
+            places = {job.import_ref: place for place, job in enumerate(jobs)}
+            if after not in places:
+                raise errors.Invalid("not a cursor of this list", field="query.cursor")
+            first = places[after] + 1
+        return jobs[first : first + limit]
+
     @contextlib.contextmanager
     def upload(self, job: Job) -> Iterator[BinaryIO]:
         """Where the job's file is written; when the block ends well, the job waits to be run.

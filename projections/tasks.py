@@ -22,6 +22,7 @@ from ledger import (
     license,
     naming,
     power,
+    quality,
     reminder,
     representation,
     state,
@@ -60,6 +61,7 @@ class LicenseRow(state.Row):
     """So the last day on which the next endorsement is in time; None: none is due."""
     area: str
     """The division in which it lies."""
+    valid_from: int
 
     @property
     def expires_on(self) -> int | None:
@@ -92,6 +94,20 @@ class HolderRow(state.Row):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FindingRow(state.Row):
+    """What was found doubtful about a license when it was taken in, and whether that is settled."""
+
+    table = "task_findings"
+    raised_index: int
+    license_ref: bytes
+    issuer: str
+    finding: str
+    other_ref: bytes | None
+    """The license that has the same printed number."""
+    is_settled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class WindowRow(state.Row):
     """A type that says, or once said, how long before their end its licenses are renewed."""
 
@@ -105,12 +121,13 @@ class Tasks:
 
     name: ClassVar[str] = "tasks"
     version: ClassVar[int] = db.VERSIONS["tasks"]
-    tables: ClassVar[tuple[str, ...]] = ("task_licenses", "task_holders", "task_types")
+    tables: ClassVar[tuple[str, ...]] = ("task_licenses", "task_holders", "task_types", "task_findings")
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Change the rows that the facts name: runs of license facts between facts about holders."""
         defined = {row.type_code: row for item in happened if (row := _window(item.fact)) is not None}
         work.save(list(defined.values()))
+        work.save([found for item in happened if (found := _found(item)) is not None])
         run: list[Happened] = []
         for item in happened:
             if isinstance(item.fact, _OF_LICENSES):
@@ -142,6 +159,7 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
     rows = work.rows(LicenseRow, {_ref(item.fact) for item in run})
     homes = {item.about.stream_id for item in run if isinstance(item.fact, license.VersionFact)}
     holders = work.rows(HolderRow, homes)
+    settled: list[tuple[bytes, int, str]] = []
     for item in run:
         made, about = item.fact, item.about
         if isinstance(made, license.StatusChange):
@@ -170,7 +188,12 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
         due: dict[str, Any] = {
             "expires_key": due_key(made.valid_to, issued_index),
             "area": power.area_of(made.area_code, issuer),
+            "valid_from": made.valid_from,
         }
+        if known is not None and isinstance(made, license.NextVersion):
+            keeps_dates = (known.valid_from, known.expires_on) == (made.valid_from, made.valid_to)
+            found = quality.settled_by(made, keeps_dates=keeps_dates)
+            settled += [(made.license_ref, item.index, finding) for finding in found]
         if known is None or made.endorsement_due is not None:
             due["endorse_key"] = due_key(made.endorsement_due, issued_index)
         columns |= due
@@ -195,6 +218,7 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
             **columns,
         )
     work.save(list(rows.values()))
+    _settle(work, settled)
 
 
 def _apply_to_holder(work: db.Work, item: Happened) -> None:
@@ -220,6 +244,29 @@ def _apply_to_holder(work: db.Work, item: Happened) -> None:
     work.save([row])
     told = (row.ended_index, row.ended_at, row.end_kind)
     work.run(sql.load("tasks")["end"], (*told, work.partition, stream_id))
+
+
+def _found(item: Happened) -> FindingRow | None:
+    """The finding that a fact raises."""
+    made, issuer = item.fact, item.about.issuer
+    if not isinstance(made, quality.QualityFindingRaised):
+        return None
+    assert issuer is not None, "the rule saw an issuer"
+    return FindingRow(
+        raised_index=item.index,
+        license_ref=made.license_ref,
+        issuer=issuer,
+        finding=made.finding,
+        other_ref=made.other_ref,
+        is_settled=False,
+    )
+
+
+def _settle(work: db.Work, settled: Sequence[tuple[bytes, int, str]]) -> None:
+    """What next versions (license, leaf index, finding) leave none of."""
+    if settled:
+        columns = [list(column) for column in zip(*settled, strict=True)]
+        work.run(sql.load("tasks")["settle"], (*columns, work.partition))
 
 
 def _window(made: fact.Fact) -> WindowRow | None:
@@ -293,6 +340,27 @@ class Lists:
             of=["tasks", "reminders", kind, issuer, last is None],
             first=paging.Bounds(since=begins << _ISSUED_BITS, until=((ends + 1) << _ISSUED_BITS) - 1),
             is_by_index=False,
+            limit=limit,
+            cursor=cursor,
+        )
+
+    def findings(
+        self,
+        issuer: str,
+        *,
+        finding: str | None = None,
+        reach: power.Reach = _ALONE,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> paging.Page[FindingRow]:
+        """What is doubtful still about licenses of an issuer, of one kind or of all, as it was raised."""
+        listed = listing.listing("tasks", "findings", FindingRow, index="raised_index")
+        return listing.page(
+            self._database,
+            self._cursors,
+            listed,
+            {**_answered_for(issuer, reach), "finding": finding},
+            of=["tasks", "findings", issuer, finding],
             limit=limit,
             cursor=cursor,
         )

@@ -17,6 +17,7 @@ CREATE TABLE task_licenses (
     expires_key bigint,
     endorse_key bigint,
     area text NOT NULL,
+    valid_from bigint NOT NULL,
     PRIMARY KEY (partition, license_ref)
 ) WITH (fillfactor = 90);
 CREATE INDEX task_licenses_by_holder ON task_licenses (partition, stream_id);
@@ -41,7 +42,19 @@ CREATE TABLE task_types (
     type_code text NOT NULL,
     window_days bigint,
     PRIMARY KEY (partition, type_code)
-)
+);
+CREATE TABLE task_findings (
+    partition integer NOT NULL,
+    raised_index bigint NOT NULL,
+    license_ref bytea NOT NULL,
+    issuer text NOT NULL,
+    finding text NOT NULL,
+    other_ref bytea,
+    is_settled boolean NOT NULL,
+    PRIMARY KEY (partition, raised_index)
+) WITH (fillfactor = 90);
+CREATE INDEX task_findings_by_license ON task_findings (partition, license_ref);
+CREATE INDEX task_findings_open ON task_findings (partition, issuer, raised_index) WHERE NOT is_settled
 
 -- end --
 -- The holder of these licenses ended, or has not after all.
@@ -106,3 +119,36 @@ ORDER BY one.{key} LIMIT %(limit)b
 -- longest_window --
 -- How long before their end the licenses of any type are renewed at most.
 SELECT max(window_days) FROM task_types WHERE partition = %b
+
+-- settle --
+-- Next versions of some licenses leave none of these findings about the versions before.
+UPDATE task_findings f SET is_settled = true
+FROM unnest(%b::bytea[], %b::bigint[], %b::text[]) AS u (license_ref, index, finding)
+WHERE f.partition = %b::integer AND f.license_ref = u.license_ref AND f.raised_index < u.index
+  AND f.finding = u.finding AND NOT f.is_settled
+
+-- findings --
+-- What is doubtful still about licenses that an issuer answers for, its own and of whom it succeeded, and that have not ended.
+SELECT one.* FROM unnest(%(issuers)b::text[]) AS named (organization)
+CROSS JOIN LATERAL (
+    SELECT f.* FROM task_findings f
+    WHERE f.partition = %(partition)b AND f.issuer = named.organization AND NOT f.is_settled
+      AND (%(finding)b::text IS NULL OR f.finding = %(finding)b)
+      AND f.raised_index BETWEEN %(since)b AND least(%(until)b, p.through)
+      AND (f.other_ref IS NULL OR EXISTS (
+          SELECT FROM task_licenses o
+          WHERE o.partition = %(partition)b AND o.license_ref = f.other_ref AND NOT o.is_over))
+      AND EXISTS (
+          SELECT FROM task_licenses
+          WHERE partition = %(partition)b AND license_ref = f.license_ref AND NOT is_over
+          AND (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
+              SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
+                  AS taken (organization, type_code, area)
+              WHERE taken.organization = task_licenses.issuer
+                AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
+          AND NOT EXISTS (
+              SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
+              WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area)))
+    ORDER BY f.raised_index LIMIT %(limit)b
+) AS one
+ORDER BY one.raised_index LIMIT %(limit)b
