@@ -57,13 +57,16 @@ class Refusals:
             self._by_registration("contest", {}),
             self._ambiguous(),
             self._owned_together(),
+            self._represented(),
         ]
         ended, *others = asks
         answers = [answer for ask in others for answer in ask()]
         time.sleep(max(0.0, (ends_at - datetime.now(UTC)).total_seconds() + 0.1))
         return [use for answer in [*answers, *ended()] for use in answer["uses"]]
 
-    def _consent(self, person: demo_people.Person, type_code: str, scope: dict[str, Any]) -> None:
+    def _consent(
+        self, person: demo_people.Person, type_code: str, scope: dict[str, Any], **members: Any
+    ) -> None:
         body = {
             **demo.act("li02", "李窗口"),
             "mode": "holder",
@@ -71,6 +74,7 @@ class Refusals:
             "holder": {"code_type": person.code_type, "code": person.code},
             "evidence": _EVIDENCE,
             "scope": {"license_types": [type_code], **scope},
+            **members,
         }
         self._world.issuer.post("/v1/authorizations", body)
         self._world.authorizations += 1
@@ -130,12 +134,35 @@ class Refusals:
         self._consent(owner, type_code, {})
         return lambda: [self._use({"license_ref": issued["license_ref"]})]
 
+    def _represented(self) -> Ask:
+        """A license of an enterprise, whose representative consented for it and was replaced."""
+        body = next(person for person in self._world.holders if person.code_type == "001")
+        former, present = next(self._residents), next(self._residents)
+        type_code = list(catalog.national_catalog(demo.OPERATOR))[demo.LEGAL_TYPES[0]].type_code
+
+        def said_by(person: demo_people.Person) -> dict[str, Any]:
+            return {"parties": [{"role": "legal-representative", **_named(person), "fields": {}}]}
+
+        issued = self._issue(body, type_code, {"name": body.name}, **said_by(former))
+        ref = issued["license_ref"]
+        speaker = {"code_type": former.code_type, "code": former.code, "license_ref": ref}
+        self._consent(body, type_code, {}, representative=speaker)
+        changed = self._said(body, {"name": body.name}, **said_by(present))
+        self._world.issuer.post(f"/v1/licenses/{ref}/amend", {**changed, **_CHANGE})
+        return lambda: [self._use({"license_ref": ref})]
+
     def _issue(
         self, person: demo_people.Person, type_code: str, fields: dict[str, str], **more: Any
     ) -> dict[str, Any]:
-        body = {
+        body = {**self._said(person, fields, **more), "license_type": type_code}
+        answer: dict[str, Any] = self._world.issuer.post("/v1/licenses", body)
+        self._world.licenses.append({"person": person, "type": type_code, **answer})
+        return answer
+
+    def _said(self, person: demo_people.Person, fields: dict[str, str], **more: Any) -> dict[str, Any]:
+        """What a version says."""
+        return {
             **demo.act(),
-            "license_type": type_code,
             "holder": _named(person),
             "number": f"闽{next(self._numbers):08}",
             "fields": fields,
@@ -144,9 +171,6 @@ class Refusals:
             "issued_on": "2020-01-01",
             **more,
         }
-        answer: dict[str, Any] = self._world.issuer.post("/v1/licenses", body)
-        self._world.licenses.append({"person": person, "type": type_code, **answer})
-        return answer
 
     def _held(self, person: demo_people.Person) -> dict[str, Any]:
         """A license that is good for years."""
