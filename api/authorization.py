@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples, models, models_authorization, routes, service
+from api import access, acts, answers, examples, models, models_authorization, routes, service, tasks
 from ledger import authorization as authorizations
 from ledger import authorization_commands, days, errors, identifiers, state
 from projections import authorization as lists
@@ -108,7 +108,8 @@ def _may_know(served: service.Service, organization: str, row: state.Authorizati
 async def search_authorizations(
     request: Request, body: examples.SearchAuthorizationsBody, at_least: acts.AtLeast = None
 ) -> Response:
-    """Those that the client's organization may use or granted; with the scope `audit:read`, all."""
+    """Those that the client's organization may use or granted, or whose grantor it succeeded; with the scope
+    `audit:read`, all."""
     served, asking = service.of(request), routes.asking(request)
     if (body.holder is None) == (body.requester is None):
         raise errors.Invalid("name a holder or a requester", field="body")
@@ -119,15 +120,16 @@ async def search_authorizations(
     def look() -> answers.Json:
         served.require_current(asking)
         served.views.wait_for(wanted, name="holder")
+        at = served.moment()
         found = None if code is None else served.reader.find("holder", code.code_type, code.code)
         about = lists.About(
             # Of an unknown holder the list is as empty as of one who consented to nobody.
             streams=() if found is None else tuple(served.streams(found.stream_id)),
             requester=requester,
             seen_by=None if "audit:read" in asking.scopes else asking.organization,
+            reach=tasks.reach(served, asking, at),
         )
         page = served.views.authorizations.page(about, limit=body.limit, cursor=body.cursor)
-        at = served.moment()
         shown = [_listed(row, at) for row in page.rows if not served.is_erased(row.stream_id)]
         return {"authorizations": shown, "through": page.through, "cursor": page.cursor}
 

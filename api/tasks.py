@@ -79,7 +79,7 @@ async def _page(
         served.views.wait_for(wanted, name="tasks")
         at = served.moment()
         pages = {"endings": served.views.tasks.endings, "stale_names": served.views.tasks.stale_names}
-        page = pages[name](asking.organization, reach=_reach(served, asking, at), limit=limit, cursor=cursor)
+        page = pages[name](asking.organization, reach=reach(served, asking, at), limit=limit, cursor=cursor)
         rows = [shown(served, row, at) for row in page.rows]
         return {"through": page.through, name: rows, "cursor": page.cursor}
 
@@ -110,7 +110,7 @@ async def quality_findings(
         page = served.views.tasks.findings(
             asking.organization,
             finding=finding,
-            reach=_reach(served, asking, at),
+            reach=reach(served, asking, at),
             limit=limit,
             cursor=cursor,
         )
@@ -150,7 +150,7 @@ async def reminders(
             kind,
             first=begins,
             last=last,
-            reach=_reach(served, asking, at),
+            reach=reach(served, asking, at),
             limit=limit,
             cursor=cursor,
         )
@@ -162,7 +162,7 @@ async def reminders(
     return routes.answer(await served.read(look))
 
 
-def _reach(served: service.Service, asking: access.Access, at: int) -> power.Reach:
+def reach(served: service.Service, asking: access.Access, at: int) -> power.Reach:
     """Whose licenses the caller's organization answers for beside its own, and for which no more."""
     row = served.reader.row(state.OrganizationRow, asking.organization)
     return power.reach(row, day=days.of_instant(at))

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger import power
 from projections import db, listing, paging
 from projections.holder import AuthorizationRow
+
+_ALONE = power.Reach()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +23,9 @@ class About:
     """The streams of a holder's file, in which they stand."""
     requester: str | None = None
     seen_by: str | None = None
-    """Only those that this organization may use or granted; None: all."""
+    """Only those that this organization may use or granted, or whose grantor it succeeded; None: all."""
+    reach: power.Reach = _ALONE
+    """What it has taken over, and handed on."""
 
 
 class Lists:
@@ -39,6 +44,27 @@ class Lists:
         listed = listing.listing(
             "holder", name, AuthorizationRow, index="granted_index", file="authorization"
         )
-        asked = {"value": value, "seen_by": about.seen_by}
+        asked = {"value": value, "seen_by": about.seen_by, **_succeeded(about.reach)}
         of = ["authorizations", name, value, about.seen_by]
         return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
+
+
+def _succeeded(reach: power.Reach) -> dict[str, list[str]]:
+    """Of whom, and for which types (or `*`), an organization may change what was granted; and no more.
+
+    A grant lies in no division: what passed in some divisions alone is left out.
+    """
+    taken, gone = (
+        [
+            (one.organization, code)
+            for one in many
+            if not one.areas
+            for code in one.type_codes or (power.EVERY,)
+        ]
+        for many in (reach.taken_over, reach.handed_over)
+    )
+    return {
+        "of_whom": [organization for organization, _ in taken],
+        "taken_types": [type_code for _, type_code in taken],
+        "gone_types": [type_code for _, type_code in gone],
+    }

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ledger import days, identifiers, registry_commands
+from api import demo_people
+from ledger import days, identifiers, organization_commands, registry_commands
 from tests import api_world, world
 from tests.api_world import Caller, Face, by_code, grant_body, issue_body, problem, use_body
 from tests.conftest import Cluster
@@ -263,6 +264,44 @@ def test_authorizations_are_listed_by_requester_and_by_holder(face: Face, issuer
         ]
         assert seen[0] == seen[1]
     assert listed(requester, last, holder=api_world.person(31)) == []
+
+
+def test_a_successor_finds_what_its_predecessor_granted_for_the_types_that_passed(face: Face) -> None:
+    former, heir, office = (demo_people.organization(number) for number in (1, 2, 3))
+    grantor = face.register(former, "authorization:grant")
+    successor, last = face.register(heir, "authorization:grant"), face.register(world.AUDITOR, "license:use")
+    cards, papers = world.CITIZEN_CARD, world.BUSINESS_LICENSE
+    made = [
+        grantor.done("/v1/authorizations", grant_body(to=office, license_types=types))
+        for types in ([cards], sorted([cards, papers]), [papers])
+    ]
+    refs = [one["authorization_ref"] for one in made]
+
+    def seen(who: Caller) -> list[str]:
+        index = face.events() - 1
+        return [one["authorization_ref"] for one in listed(who, index, requester=office)]
+
+    def hand_over(predecessor: str, successor_: str, *type_codes: str, areas: tuple[str, ...] = ()) -> None:
+        asked = organization_commands.SucceedOrganization(
+            actor=face.served.ledger.console,
+            predecessor=predecessor,
+            successor=successor_,
+            authorizations="keep",
+            type_codes=type_codes,
+            areas=areas,
+            since=0,
+        )
+        face.console(asked)
+
+    hand_over(former, heir, papers, areas=("350000",))
+    assert (seen(grantor), seen(successor)) == (refs, [])
+    hand_over(former, heir, cards)
+    assert (seen(grantor), seen(successor)) == (refs, refs[:1])
+    path = f"/v1/authorizations/{refs[0]}"
+    assert successor.get(path).json()["grantor"] == former
+    successor.done(f"{path}/withdraw", ACT)
+    hand_over(heir, world.AUDITOR, cards)
+    assert (seen(successor), seen(last)) == ([], refs[:1])
 
 
 def test_an_erased_holders_authorizations_are_in_no_list(face: Face, issuer: Caller) -> None:
