@@ -161,64 +161,69 @@ def _apply_to_licenses(work: db.Work, run: Sequence[Happened]) -> None:
     holders = work.rows(HolderRow, homes)
     settled: list[tuple[bytes, int, str]] = []
     for item in run:
-        made, about = item.fact, item.about
+        made = item.fact
+        ref = _ref(made)
         if isinstance(made, license.StatusChange):
-            is_over = made.after not in license.LIVE
-            rows[made.license_ref] = replace(rows[made.license_ref], is_over=is_over)
-            continue
-        if isinstance(made, endorsement.LicenseEndorsed):
+            rows[ref] = replace(rows[ref], is_over=made.after not in license.LIVE)
+        elif isinstance(made, endorsement.LicenseEndorsed):
             if made.result != "failed":
-                row = rows[made.license_ref]
-                rows[made.license_ref] = replace(row, endorse_key=due_key(made.next_due, row.issued_index))
-            continue
-        ended = holders.get(about.stream_id)
-        columns: dict[str, Any] = {
+                rows[ref] = replace(rows[ref], endorse_key=due_key(made.next_due, rows[ref].issued_index))
+        else:
+            known = rows.get(ref)
+            settled += _settled(item, known)
+            rows[ref] = _version_row(item, known, holders.get(item.about.stream_id))
+    work.save(list(rows.values()))
+    if settled:
+        columns = [list(column) for column in zip(*settled, strict=True)]
+        work.run(sql.load("tasks")["settle"], (*columns, work.partition))
+
+
+def _version_row(item: Happened, known: LicenseRow | None, ended: HolderRow | None) -> LicenseRow:
+    """A license as a version of it leaves it; `ended` is its holder, who has ended now or once."""
+    made, about = item.fact, item.about
+    assert isinstance(made, license.VersionFact), "the other of the kinds"
+    issued_index = item.index if known is None else known.issued_index
+    issuer = about.issuer if known is None else known.issuer
+    assert issuer is not None, "the rule saw an issuer"
+    columns: dict[str, Any] = {
+        "expires_key": due_key(made.valid_to, issued_index),
+        "area": power.area_of(made.area_code, issuer),
+        "valid_from": made.valid_from,
+    }
+    if known is None or made.endorsement_due is not None:
+        columns["endorse_key"] = due_key(made.endorsement_due, issued_index)
+    if isinstance(made, license.LicenseRenewed | license.LicenseReplaced):
+        assert known is not None, "it follows another"
+        return replace(known, **columns)  # the name is printed again as it stood
+    columns |= {"stale_index": None, "represented_index": None}
+    columns["prints_representative"] = _prints_representative(made.field_names)
+    if known is None or isinstance(made, correction.LicenseHolderCorrected):
+        columns |= {
             "stream_id": about.stream_id,
             "ended_index": None if ended is None else ended.ended_index,
             "ended_at": None if ended is None else ended.ended_at,
             "end_kind": None if ended is None else ended.end_kind,
-            "stale_index": None,
-            "represented_index": None,
         }
-        assert isinstance(made, license.VersionFact), "the other of the kinds"
-        known = rows.get(made.license_ref)
-        issued_index = item.index if known is None else known.issued_index
-        issuer = about.issuer if known is None else known.issuer
-        assert issuer is not None, "the rule saw an issuer"
-        due: dict[str, Any] = {
-            "expires_key": due_key(made.valid_to, issued_index),
-            "area": power.area_of(made.area_code, issuer),
-            "valid_from": made.valid_from,
-        }
-        if known is not None and isinstance(made, license.NextVersion):
-            keeps_dates = (known.valid_from, known.expires_on) == (made.valid_from, made.valid_to)
-            found = quality.settled_by(made, keeps_dates=keeps_dates)
-            settled += [(made.license_ref, item.index, finding) for finding in found]
-        if known is None or made.endorsement_due is not None:
-            due["endorse_key"] = due_key(made.endorsement_due, issued_index)
-        columns |= due
-        if isinstance(made, license.LicenseRenewed | license.LicenseReplaced):
-            # The name is printed again as it stood.
-            rows[made.license_ref] = replace(rows[made.license_ref], **due)
-            continue
-        columns["prints_representative"] = _prints_representative(made.field_names)
-        if isinstance(made, license.NextVersion):
-            if not isinstance(made, correction.LicenseHolderCorrected):
-                for name in ("stream_id", "ended_index", "ended_at", "end_kind"):
-                    del columns[name]
-            rows[made.license_ref] = replace(rows[made.license_ref], **columns)
-            continue
-        assert isinstance(made, license.LicenseIssued), "the last of the kinds"
-        rows[made.license_ref] = LicenseRow(
-            license_ref=made.license_ref,
-            issuer=issuer,
-            type_code=made.type_code,
-            issued_index=item.index,
-            is_over=False,
-            **columns,
-        )
-    work.save(list(rows.values()))
-    _settle(work, settled)
+    if known is not None:
+        return replace(known, **columns)
+    return LicenseRow(
+        license_ref=made.license_ref,
+        issuer=issuer,
+        type_code=made.type_code,
+        issued_index=item.index,
+        is_over=False,
+        **columns,
+    )
+
+
+def _settled(item: Happened, known: LicenseRow | None) -> list[tuple[bytes, int, str]]:
+    """(license, leaf index, finding): what a next version leaves none of."""
+    made = item.fact
+    if known is None or not isinstance(made, license.NextVersion):
+        return []
+    keeps_dates = (known.valid_from, known.expires_on) == (made.valid_from, made.valid_to)
+    found = quality.settled_by(made, keeps_dates=keeps_dates)
+    return [(made.license_ref, item.index, finding) for finding in found]
 
 
 def _apply_to_holder(work: db.Work, item: Happened) -> None:
@@ -260,13 +265,6 @@ def _found(item: Happened) -> FindingRow | None:
         other_ref=made.other_ref,
         is_settled=False,
     )
-
-
-def _settle(work: db.Work, settled: Sequence[tuple[bytes, int, str]]) -> None:
-    """What next versions (license, leaf index, finding) leave none of."""
-    if settled:
-        columns = [list(column) for column in zip(*settled, strict=True)]
-        work.run(sql.load("tasks")["settle"], (*columns, work.partition))
 
 
 def _window(made: fact.Fact) -> WindowRow | None:
