@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 COLUMNS = (
     *("source_id", "license_type", "license_id", "number"),
     *("holder_code_type", "holder_code", "holder_name", "holder_role", "parties"),
@@ -38,3 +40,8 @@ ALIASES = {
 FIELD_PREFIX = "fields."
 """Before the name of a field that has a column of its own."""
 LENGTHS_MAX = {"source_id": 128, "license_id": 200, "number": 128, "holder_name": 2_000, "issuer_name": 512}
+
+
+def is_name(name: str) -> bool:
+    """Whether a name can be read, or has characters that an older system kept to itself."""
+    return all(character.isprintable() or unicodedata.category(character) == "Co" for character in name)

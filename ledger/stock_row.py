@@ -8,7 +8,6 @@ identifier rewritten; a fault names column and rule, never a value.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -326,7 +325,7 @@ class Judge:
     ) -> license_commands.Party | None:
         """One party; a fault names the column that it stands in."""
         is_holder = column == "holder"
-        if not name or len(name) > NAME_LENGTH_MAX or not _is_name(name):
+        if not name or len(name) > NAME_LENGTH_MAX or not stock_columns.is_name(name):
             faults.add("holder_name" if is_holder else column, "name")
         if role not in catalog_rules.ROLES:
             faults.add("holder_role" if is_holder else column, "role")
@@ -446,8 +445,3 @@ def _is_known(name: str, type_row: state.TypeRow | None) -> bool:
 def _code(holder: license_commands.Party) -> HolderCode:
     assert holder.holder is not None, "a holder of a row has a code"
     return holder.holder
-
-
-def _is_name(name: str) -> bool:
-    """Whether a name can be read, or has characters that an older system kept to itself."""
-    return all(character.isprintable() or unicodedata.category(character) == "Co" for character in name)
