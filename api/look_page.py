@@ -223,12 +223,20 @@ def _license(seen: Seen, language: Language) -> markup.Markup:
         _row(label("type"), names.of(language), below=names.of(_other(language)), below_in=_other(language)),
         None if seen.holder is None else _row(label("holder"), seen.holder),
         *(_row(_label(one, language), one.text) for one in seen.fields),
-        _row(label("issuer"), seen.row.issuer),
+        _issuer(seen, language),
         _row(label("issued_on"), _date(said.issued_on)),
         _row(label("term"), markup.joined(_date(said.valid_from), f" {label('to')} ", end)),
         _row(label("piece"), f"{piece} · {label('version')} {said.version}", below=key, below_in=language),
     ]
     return el("section", el("h2", label("license")), el("dl", *rows))
+
+
+def _issuer(seen: Seen, language: Language) -> markup.Markup:
+    """The issuer by its certified name, where it has one here, and its credit code."""
+    code = look_words.LABELS["code"].of(language)
+    if seen.issuer_name is None:
+        return _row(look_words.LABELS["issuer"].of(language), seen.row.issuer, below=code)
+    return _row(look_words.LABELS["issuer"].of(language), seen.issuer_name, below=f"{code} {seen.row.issuer}")
 
 
 def _row(

@@ -7,6 +7,7 @@ a `reason`, or Unavailable where nothing fresh can be read; neither records anyt
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from api import answers, service, verification
 from ledger import attachment, catalog, days, disclosure, errors, identifiers, license, masking, pen, place
 from ledger import state as states
 from ledger import verification as verifications
-from signing import token
+from signing import certificate, token
 
 NOT_A_TOKEN, KEY_UNKNOWN = "not-a-token", "key-unknown"
 SIGNATURE_INVALID, LICENSE_UNKNOWN = "signature-invalid", "license-unknown"
@@ -49,6 +50,8 @@ class Seen:
     row: states.LicenseRow
     at: int
     result: str
+    issuer_name: str | None
+    """As the certificate of the issuer's seal has it; None: the issuer has none here."""
     type_zh: str
     type_en: str
     key_status: KeyStatus
@@ -123,6 +126,7 @@ def seen(served: service.Service, said: token.Token, *, key_id: bytes) -> Seen:
         row=row,
         at=at,
         result=result,
+        issuer_name=_issuer_name(served, row.issuer),
         type_zh=names[0][0],
         type_en=names[0][1],
         key_status=key_status,
@@ -137,6 +141,7 @@ def told(seen: Seen) -> answers.Json:
     return {
         **answers.looked_at(seen.said, result=seen.result, row=seen.row, at=seen.at),
         "replaced_on": seen.replaced_on,
+        "issuer_name": seen.issuer_name,
         "type_name_zh": seen.type_zh,
         "type_name_en": seen.type_en,
         "status_since": seen.since,
@@ -181,6 +186,19 @@ def _names(
         return (row.name_zh, row.name_en), {}
     defined = entry.defined()
     return catalog.name_on(defined, day), dict(defined.fields)
+
+
+def _issuer_name(served: service.Service, organization: str) -> str | None:
+    """What the issuer is called by the authority that certified its newest seal."""
+    for row in served.reader.seals(organization):
+        if row.revoked_at is None:
+            return _certified(row.certificate)
+    return None
+
+
+@functools.lru_cache(maxsize=1_024)
+def _certified(data: bytes) -> str:
+    return certificate.describe(data).name
 
 
 def _key_status(key: states.KeyRow | None) -> KeyStatus:

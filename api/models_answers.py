@@ -269,6 +269,7 @@ class LookedAt(Answer):
     paper_salt: str
     at: str
     replaced_on: str | None = Field(description="Of a superseded paper: the day from which the next holds")
+    issuer_name: str | None = Field(description="As the certificate of its seal says; null: it has none")
     type_name_zh: str = Field(description="The type's registered name on the day of issue")
     type_name_en: str
     status_since: str | None = Field(description="The day from which a recorded status holds, as 吊销")

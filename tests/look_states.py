@@ -65,6 +65,7 @@ def seen(result: str = "effective", **members: Any) -> look_state.Seen:
         "row": row(status=status),
         "at": AT,
         "result": result,
+        "issuer_name": None if result == "revoked" else "榕城示例市场监督管理局",
         "type_zh": "营业执照",
         "type_en": "Business License",
         "key_status": "active",

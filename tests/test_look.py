@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from api import limits, look_state
-from ledger import errors, identifiers, keeping, registry_commands
+from ledger import errors, identifiers, issuer_seal_register, keeping, reading, registry_commands
 from signing import keys, spelling, suites, token
 from tests import api_world, test_public, world
 from tests.api_world import Caller, Face, issue_body, problem
@@ -213,6 +213,35 @@ def test_without_fresh_state_nobody_is_told_that_a_license_is_valid(
     assert (page.status_code, headline(page)) == (503, "Cannot tell now")
     assert int(page.headers["retry-after"]) > 0
     assert "Valid" not in page.text.replace("Cannot tell now", "")
+
+
+def test_while_the_database_is_gone_nobody_can_tell(face: Face, issuer: Caller) -> None:
+    path = path_of(issuer.done("/v1/licenses", issue_body(11))["qr"])
+    gone = reading.Reader(face.served.ledger.ways.service, face.served.ledger.vault)
+    gone.close()
+    reader, face.served.reader = face.served.reader, gone
+    try:
+        assert problem(face.http.get(path))[:2] == (503, "unavailable")
+        page = page_of(face, path)
+        assert (page.status_code, headline(page)) == (503, "Cannot tell now")
+        assert face.http.get(altered(path)).json()["reason"] == "signature-invalid"
+    finally:
+        face.served.reader = reader
+    assert face.http.get(path).json()["verdict"] == "valid"
+
+
+def test_an_issuer_is_called_as_its_seal_certifies(face: Face) -> None:
+    issuer = face.register(world.OPERATOR, "license:issue")
+    path = path_of(issuer.done("/v1/licenses", issue_body(12))["qr"])
+    assert face.http.get(path).json()["issuer_name"] is None
+    served, name = face.served, "示例市<市场>监督管理局"
+    row = issuer_seal_register.demonstrate(
+        served.ledger, served.appender, organization=world.OPERATOR, name=name, at=served.clock()
+    )
+    assert face.http.get(path).json()["issuer_name"] == name
+    assert "示例市&lt;市场&gt;监督管理局" in page_of(face, path).text
+    issuer_seal_register.revoke(served.ledger, served.appender, row.fingerprint, reason="withdrawn")
+    assert face.http.get(path).json()["issuer_name"] is None
 
 
 def test_number_and_name_are_compared_with_the_code_and_kept_nowhere(face: Face, issuer: Caller) -> None:
