@@ -39,7 +39,8 @@ def trust_file(
 
 def published(ledger: opening.Ledger) -> trust.Published:
     """Trust file and status lists of an open ledger, as they are now."""
-    reader = reading.Reader(ledger.ways.service, ledger.vault)
+    is_witnessed = bool(ledger.config.outsiders.witnesses)
+    reader = reading.Reader(ledger.ways.service, ledger.vault, is_witnessed=is_witnessed)
     try:
         return trust.made(ledger, reader, fresh_s=ledger.config.trust_fresh_s)
     finally:

@@ -77,6 +77,9 @@ def verify(
         typer.Option(metavar="FILE", help="What is printed: number in the first line, name in the second."),
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the number and name that are printed.")] = False,
+    witnessed: Annotated[
+        bool, typer.Option("--witnessed", help="Of a receipt, ask for the trust file's witnesses too.")
+    ] = False,
     as_json: cli_console.Json = False,
 ) -> None:
     """Verify a file offline: no database, no network. Exit 1 if it does not hold, 2 if it cannot be judged.
@@ -91,6 +94,7 @@ def verify(
         at=at,
         now=now,
         paper=_paper(paper, ask=ask),
+        is_witnessed=witnessed,
     )
     if as_json:
         cli_console.print_json(verdict.as_dict())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from api import verdicts_offline
+from api import verdicts_log, verdicts_offline
 from api.verdicts import DEMONSTRATION, Verdict, refused
 from ledger import bundle, days, errors, offline
 from signing import event as events
@@ -30,8 +30,12 @@ def judge(
     at: str | None = None,
     now: datetime,
     paper: offline.Paper | None = None,
+    is_witnessed: bool = False,
 ) -> Verdict:
-    """The verdict on a file; raises Invalid when the trust file itself cannot be used."""
+    """The verdict on a file; raises Invalid when the trust file itself cannot be used.
+
+    `is_witnessed`: a receipt too needs the trust file's witnesses.
+    """
     try:
         file = trust.parse(trusted)
         verifier = offline.Verifier(file, now=now)
@@ -45,11 +49,15 @@ def judge(
     if data.startswith(receipt.HEADER.encode()):
         if event is None:
             raise errors.Invalid("a receipt is verified with the event's stored bytes", field="--event")
-        return _receipt(data, event, file)
+        return _receipt(data, event, file, is_witnessed=is_witnessed)
+    if verdicts_log.is_stamped(data):
+        return verdicts_log.of_stamped(data, file)
     if data.startswith(_LIST_TAG):
         return verdicts_offline.of_list(data, verifier, at=asked)
     if qr_image.is_picture(data):
         return verdicts_offline.of_picture(data, verifier, at=asked, paper=paper)
+    if verdicts_log.is_checkpoint(data):
+        return verdicts_log.of_checkpoint(data, file)
     return verdicts_offline.of_text(data, verifier, at=asked, paper=paper)
 
 
@@ -104,7 +112,7 @@ def _bundle(data: bytes, keys: trust.TrustFile) -> Verdict:
     return Verdict(is_good=True, word="proven", lines=tuple(lines), details={"uses": uses})
 
 
-def _receipt(data: bytes, event: bytes, keys: trust.TrustFile) -> Verdict:
+def _receipt(data: bytes, event: bytes, keys: trust.TrustFile, *, is_witnessed: bool) -> Verdict:
     try:
         about = events.parse_strictly(event)
         ledger = next((one for one in keys.ledgers if one.ledger_id == about.ledger_id), None)
@@ -128,4 +136,6 @@ def _receipt(data: bytes, event: bytes, keys: trust.TrustFile) -> Verdict:
         "topic": about.topic,
         "is_demonstration": ledger.is_demonstration,
     }
-    return Verdict(is_good=True, word="proven", lines=tuple(lines), details=details)
+    verdict = Verdict(is_good=True, word="proven", lines=tuple(lines), details=details)
+    checkpoint = receipt.parse(data.decode()).checkpoint
+    return verdicts_log.with_witnesses(verdict, ledger, checkpoint, is_asked=is_witnessed)

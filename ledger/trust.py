@@ -67,7 +67,8 @@ def made(
         found = status_list.Lists(reader.run)
         arrays = {number: found.compressed(number, at=at) for number in found.numbers()}
     signed_lists = _signed(ledger, arrays, at=at, fresh_s=fresh_s)
-    file = _file(ledger, checkpoint, signed_lists, at=at, fresh_s=fresh_s)
+    told = reader.cosigned() or checkpoint
+    file = _file(ledger, told, signed_lists, at=at, fresh_s=fresh_s)
     return Published(at=at, trust=_written(ledger, file), lists=signed_lists, arrays=arrays, state=state)
 
 
@@ -100,6 +101,8 @@ def _file(
         origins=tuple(
             replace(one, checkpoint=checkpoint if one.origin == origin else None) for one in described.origins
         ),
+        witnesses=tuple(key.text for key in ledger.config.outsiders.keys),
+        quorum=ledger.config.outsiders.quorum,
         documents=_documents(ledger, at=at),
         status_lists=signed_lists,
     )

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from api import examples
-from ledger import attesting, check, opening, outsiders, reading
-from signing import cosignature, keys, merkle, note, receipt, timestamp, witness, witnessing
+from ledger import attesting, outsiders, reading
+from signing import (
+    cosignature,
+    keys,
+    merkle,
+    note,
+    receipt,
+    timestamp,
+    witness,
+    witnessing,
+)
 from tests import api_world, tsa_world, witness_world
 from tests.api_world import Caller, Face, problem
 from tests.attesting_world import NUMBERS, STOP_S, WARN_S, Clock, Witnesses
@@ -388,56 +394,3 @@ def test_what_a_false_authority_says_is_not_kept_and_its_silence_stops(
         lane.round()
         assert problem(caller.post("/v1/uses", api_world.use_body(1)))[:2] == (503, "outsiders-silent")
     face.served.appender.halt(None)
-
-
-# --- the whole, and what is kept of it ---
-
-
-def test_a_service_that_is_told_of_witnesses_asks_them_by_itself(cluster: Cluster, tmp_path: Path) -> None:
-    configured = cluster.clone()
-    try:
-        with api_world.running(configured) as bare, contextlib.ExitStack() as stack:
-            pair = Witnesses(stack, tmp_path, bare, 2)
-            named = replace(configured, outsiders=pair.named(every_s=1))
-            with api_world.running(named) as face:
-                asked = face.served.attesting
-                until = time.monotonic() + 60
-                while face.served.reader.cosigned() is None and time.monotonic() < until:
-                    threading.Event().wait(0.05)
-                assert asked.is_asking
-                text, _ = told(face, pair.log)
-                assert len(cosignature.require(text, policy=pair.policy)) == 2
-    finally:
-        cluster.drop(configured)
-
-
-def test_a_check_names_attestations_of_another_tree(cluster: Cluster, tmp_path: Path) -> None:
-    configured = cluster.clone()
-    try:
-        with api_world.running(configured) as face, contextlib.ExitStack() as stack:
-            pair = Witnesses(stack, tmp_path, face, 1)
-            reader = stack.enter_context(contextlib.closing(witnessed(face.served.ledger)))
-            attesting.Attesting(reader, pair.named(), now=Clock()).round()
-            assert reader.cosigned() is not None
-            assert findings(face.served.ledger) == []
-            with psycopg.connect(str(configured.owner_database_url)) as conn:
-                conn.execute("UPDATE cosigned_checkpoints SET note = replace(note, E'\\n', E'\\n1')")
-                conn.execute("UPDATE cosignatures SET root = decode(repeat('00', 32), 'hex')")
-            (found,) = findings(face.served.ledger)
-            assert "outsiders attested another tree" in found
-    finally:
-        cluster.drop(configured)
-
-
-def witnessed(ledger: opening.Ledger) -> reading.Reader:
-    return reading.Reader(ledger.ways.service, ledger.vault, is_witnessed=True)
-
-
-def findings(ledger: opening.Ledger) -> list[str]:
-    report = check.check(
-        ledger.ways.service,
-        identity=check.identity_of(ledger.vault.ring),
-        anchor=ledger.vault.anchor,
-        vault=ledger.vault,
-    )
-    return [one.text for one in report.findings]

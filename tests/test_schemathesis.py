@@ -122,7 +122,8 @@ def _fresh(fuzz: Fuzz, operation: Any) -> dict[str, Any]:
     """What an operation's path names, made anew: those before may have ended what there was."""
     caller = fuzz.caller
     names = {item.name for item in operation.path_parameters}
-    made: dict[str, Any] = {"partition": "0", "index": "0"}
+    made: dict[str, Any] = {"partition": "0", "index": "0", "old": "1", "new": "2", "size": "2"}
+    made["path"] = "000.p/1" if "/entries/" in operation.path else "0/000.p/1"
     if names & {"license_ref", "token"}:
         made |= caller.done("/v1/licenses", api_world.example("IssueBody"))
         made |= {"token": made["qr"].rpartition("/")[2], "index": "0"}

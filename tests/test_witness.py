@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
 import socket
 import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +21,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from api import witness_server
-from signing import cosignature, note, witness, witnessing
+from signing import cosignature, merkle, note, witness, witnessing
 from tests import witness_world
 from tests.witness_world import NOW_S, Log
 
@@ -307,3 +311,70 @@ def test_no_body_breaks_a_witness(http: TestClient, held: witness.Witness, body:
 def test_no_body_of_many_breaks_a_witness(http: TestClient, held: witness.Witness, body: bytes) -> None:
     fuzz(http, body)
     assert held.size(LOG.origin) in (None, 12, 9)
+
+
+# --- killed again and again ---
+
+SEED = int(os.environ.get("LEDGER_FAULTS_SEED") or random.SystemRandom().getrandbits(32))
+LIVES = 8
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_a_witness_that_is_killed_again_and_again_says_one_thing(folder: Path) -> None:
+    """Two histories compete for it all the while; every line that ever left it is of one of them."""
+    print(f"seed {SEED}: repeat with LEDGER_FAULTS_SEED={SEED}")  # noqa: T201
+    chance = random.Random(SEED)
+    heard: dict[int, set[bytes]] = {}
+    size = 0
+    for _ in range(LIVES):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        program = Path(sys.executable).with_name("license-ledger")
+        address = f"127.0.0.1:{port}"
+        process = subprocess.Popen(
+            [program, "witness", "serve", "--state", str(folder), "--address", address],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            url = f"http://{address}/add-checkpoint"
+            wait_until_open(port)
+            deaths = threading.Timer(chance.uniform(0.0, 0.4), process.kill)
+            deaths.start()
+            with contextlib.suppress(httpx.HTTPError), httpx.Client(timeout=10) as client:
+                while size < 500:
+                    log, new = chance.choice((LOG, FORK)), size + chance.randrange(4)
+                    answer = client.post(url, content=log.body(size, new))
+                    if answer.status_code == 409:
+                        size = int(answer.text)
+                    elif answer.status_code == 200:
+                        heard.setdefault(new, set()).add(merkle.root(log.leaves[:new]))
+                        size = new
+            deaths.join()
+        finally:
+            process.kill()
+            assert process.wait(30) == -9
+    assert heard, "it lived long enough to say something"
+    own = [
+        log
+        for log in (LOG, FORK)
+        if all({merkle.root(log.leaves[:at])} == roots for at, roots in heard.items())
+    ]
+    assert own
+    with witness.opened(folder) as again:
+        kept = again.size(LOG.origin)
+        assert kept is not None
+        assert kept >= max(heard)
+
+
+def wait_until_open(port: int) -> None:
+    """A process takes a while to listen."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            assert time.monotonic() < until, "it does not listen"
+            threading.Event().wait(0.05)
+        else:
+            return
