@@ -112,11 +112,13 @@ class Attesting:
     def round(self) -> None:
         """Ask whoever is due, then look at who has been silent."""
         head = self._reader.head()
-        with self._attestations.alone() as is_ours:
-            if is_ours and head.size:
-                self._ask_witnesses(head)
-                self._ask_authority(head)
-        self._judge(head)
+        try:
+            with self._attestations.alone() as is_ours:
+                if is_ours and head.size:
+                    self._ask_witnesses(head)
+                    self._ask_authority(head)
+        finally:
+            self._judge(head)
 
     # --- witnesses ---
 

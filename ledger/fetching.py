@@ -116,7 +116,7 @@ class Peer:
         deadline.start()
         try:
             if conn.sock is None:
-                conn.connect()
+                self._connect(conn, speaking)
             # The connection lets go of it where the answer is the last one, while the body still comes.
             speaking.append(conn.sock)
             conn.request(method, self._parts.path + path, body, {"User-Agent": USER_AGENT, **headers})
@@ -149,11 +149,29 @@ class Peer:
         )
 
     def _connection(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname or "", self._parts.port
+        return http.client.HTTPConnection(
+            self._parts.hostname or "", self._parts.port or self._port(), timeout=self._timeout_s
+        )
+
+    def _connect(self, conn: http.client.HTTPConnection, speaking: list[socket.socket]) -> None:
+        """Connect; whatever is spoken on is noted before a word, so that the deadline can end that too."""
+        raw = socket.create_connection((conn.host, conn.port), timeout=self._timeout_s)
+        speaking.append(raw)
         if self._parts.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
-        context = ssl.create_default_context()
-        return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=context)
+            conn.sock = raw
+            return
+        with contextlib.ExitStack() as stack:
+            stack.callback(raw.close)
+            context = ssl.create_default_context()
+            made = context.wrap_socket(raw, server_hostname=conn.host, do_handshake_on_connect=False)
+            stack.callback(made.close)
+            speaking.append(made)
+            made.do_handshake()
+            conn.sock = made
+            stack.pop_all()
+
+    def _port(self) -> int:
+        return http.client.HTTPS_PORT if self._parts.scheme == "https" else http.client.HTTP_PORT
 
 
 class _Stale(Exception):

@@ -95,6 +95,24 @@ def test_a_server_that_drips_is_given_up_on(answer: bytes) -> None:
         assert time.monotonic() - begun < 60
 
 
+def test_a_server_that_drips_before_it_has_said_who_it_is_is_given_up_on() -> None:
+    hello = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+    with speaking(drips(hello)) as url, fetching.Peer(url.replace("http", "https"), timeout_s=0.3) as peer:
+        begun = time.monotonic()
+        with pytest.raises(fetching.Unanswered):
+            peer.get()
+        assert time.monotonic() - begun < 60
+
+
+def test_a_server_that_speaks_no_tls_is_not_spoken_to() -> None:
+    with (
+        speaking(says(OK)) as url,
+        fetching.Peer(url.replace("http", "https")) as peer,
+        pytest.raises(fetching.Unanswered),
+    ):
+        peer.get()
+
+
 def test_a_kept_connection_that_was_ended_is_made_anew() -> None:
     with speaking(says(OK), says(OK)) as url:
         peer = fetching.Peer(url)
