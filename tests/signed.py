@@ -6,7 +6,6 @@ Rests on pyHanko's own validation and on poppler, and on nothing of ours but the
 from __future__ import annotations
 
 import io
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
 from signing import certificate
+from tests import documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +30,19 @@ class Signed:
     keywords: str
 
 
-def read(made: bytes, *, roots: Sequence[bytes], at: datetime) -> Signed:
+def read(
+    made: bytes, *, roots: Sequence[bytes], at: datetime, time_stamp_roots: Sequence[bytes] = ()
+) -> Signed:
     """The one signature of a document, judged at a moment, and what is attached."""
     reader = PdfFileReader(io.BytesIO(made))
     (signature,) = reader.embedded_regular_signatures
-    trusted = ValidationContext(
-        trust_roots=[x509.Certificate.load(one) for one in roots], moment=at, allow_fetching=False
+    trusted, stamping = (
+        ValidationContext(
+            trust_roots=[x509.Certificate.load(one) for one in known], moment=at, allow_fetching=False
+        )
+        for known in (roots, time_stamp_roots)
     )
-    status = validate_pdf_signature(signature, trusted)
+    status = validate_pdf_signature(signature, trusted, stamping)
     signer = certificate.describe(signature.signer_cert.dump())
     return Signed(
         holds=status.bottom_line,
@@ -57,5 +62,4 @@ def text(made: bytes, folder: Path) -> str:
     """What a reader of documents shows, without blanks."""
     file = folder / "document.pdf"
     file.write_bytes(made)
-    said = subprocess.run(["pdftotext", "-raw", file, "-"], capture_output=True, text=True, check=True)
-    return "".join(said.stdout.split())
+    return "".join(documents.asked("pdftotext", "-raw", file, "-").split())

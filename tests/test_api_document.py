@@ -64,7 +64,12 @@ def read(face: Face, made: bytes) -> signed.Signed:
     """A document as who trusts this ledger's roots reads it now."""
     now = store.wall_clock()
     trust = issuer_seal_register.document_trust(face.served.ledger)
-    return signed.read(made, roots=trust.roots, at=issuer_seal_register.moment(now))
+    return signed.read(
+        made,
+        roots=trust.roots,
+        at=issuer_seal_register.moment(now),
+        time_stamp_roots=trust.time_stamp_roots,
+    )
 
 
 def test_the_issuer_gets_a_signed_document_with_the_license_and_its_proof(
