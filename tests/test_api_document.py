@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from pyhanko.pdf_utils.reader import PdfFileReader
 
 from api import examples, press
-from ledger import errors, issuer_seal_register, organization, registry_commands, store
+from ledger import config, errors, issuer_seal_register, organization, registry_commands, store
 from ledger.state_document import SealRow
-from tests import api_world, signed, world
+from tests import api_world, console, signed, stamp_authority, tsa_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
@@ -236,3 +239,78 @@ def test_a_full_press_says_so_and_keeps_few_bytes(face: Face) -> None:
     for number in range(4):
         small._keep(bytes([number]), bytes(4))
     assert [small.kept(bytes([number])) is None for number in range(4)] == [True, True, False, False]
+
+
+@pytest.fixture(scope="module")
+def tsa(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The address of a time-stamp authority, and the folder with its root and its revocation list."""
+    folder = tmp_path_factory.mktemp("stamps")
+    with tsa_world.answering(stamp_authority.made(folder).answer) as url:
+        yield url, folder
+
+
+@pytest.fixture
+def stamped(face: Face, tsa: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> config.Config:
+    """The configuration of the service, with the authority."""
+    (url, folder), ledger = tsa, face.served.ledger
+    configured = replace(
+        ledger.config, timestamp_url=url, timestamp_roots=folder / "stamp.pem", revocation_lists=folder
+    )
+    monkeypatch.setattr(face.served, "ledger", replace(ledger, config=configured))
+    return configured
+
+
+def signatures(made: bytes) -> tuple[int, int, bool]:
+    """How many signatures and time-stamps of its own a document has, and whether the signature is stamped."""
+    reader = PdfFileReader(io.BytesIO(made))
+    found = reader.embedded_regular_signatures
+    is_stamped = any(bool(one.signer_info["unsigned_attrs"].native) for one in found)
+    return len(found), len(reader.embedded_timestamp_signatures), is_stamped
+
+
+def test_where_an_authority_is_configured_documents_have_its_time(
+    face: Face, caller: Caller, stamped: config.Config
+) -> None:
+    ref = issue(caller, 11)
+    made = fetched(caller, ref)
+    assert signatures(made) == (1, 0, True)
+    assert read(face, made).holds
+    plain = caller.get(path(ref) + "?level=b-b")
+    assert signatures(plain.content) == (1, 0, False)
+    assert plain.headers["etag"] != caller.get(path(ref)).headers["etag"]
+
+
+def test_on_request_a_document_is_made_for_the_archive(
+    face: Face, caller: Caller, stamped: config.Config
+) -> None:
+    made = fetched(caller, issue(caller, 12), "?level=b-lta")
+    assert signatures(made) == (1, 1, True)
+    assert read(face, made).holds
+
+
+def test_a_document_is_upgraded_at_the_console(
+    face: Face, caller: Caller, stamped: config.Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "license.pdf"
+    file.write_bytes(fetched(caller, issue(caller, 13), "?level=b-b"))
+    monkeypatch.setattr(config, "load", lambda *, data=None: stamped)
+    said = console.call_json("documents", "upgrade", file)
+    assert (said["level"], said["file"]) == ("b-lta", str(tmp_path / "license-lta.pdf"))
+    made = (tmp_path / "license-lta.pdf").read_bytes()
+    assert signatures(made)[1] == 1
+    assert read(face, made).holds
+    file.write_bytes(b"%PDF-1.7\nno document")
+    assert "FILE" in console.call("documents", "upgrade", file, status=2)
+
+
+def test_an_authority_that_is_silent_is_said_and_documents_without_it_go_on(
+    face: Face, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = face.served.ledger
+    silent = replace(ledger.config, timestamp_url="http://127.0.0.1:1/tsa")
+    monkeypatch.setattr(face.served, "ledger", replace(ledger, config=silent))
+    ref = issue(caller, 14)
+    before = face.events()
+    assert api_world.problem(caller.get(path(ref)))[:2] == (503, "unavailable")
+    assert face.events() == before
+    assert fetched(caller, ref, "?level=b-b")

@@ -21,7 +21,7 @@ import pytest
 from api import cli_verdicts
 from ledger import config, identifiers, use
 from signing import note, receipt, trust
-from tests import api_world, console, judges, test_qr, world
+from tests import api_world, console, documents, judges, test_qr, world
 
 pytestmark = pytest.mark.timeout(300)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,6 +106,13 @@ def test_the_bundle_is_proven_without_database_network_or_home(left: Left, tmp_p
     assert use["values"]["@holder_code"] == left.said["sample_holder"]["code"]
     assert use["is_demonstration"] is True
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trust.json", "use.bundle.json"]
+
+
+@pytest.mark.parametrize("name", ["license.pdf", "copy.pdf"])
+def test_the_documents_are_signed_whole(left: Left, name: str) -> None:
+    said = documents.asked("pdfsig", "-nocert", left.path(name))
+    assert "Signature is Valid" in said
+    assert "Total document signed" in said
 
 
 def without_network() -> list[str]:
