@@ -28,6 +28,7 @@ _STYLE = (
     "button{font:inherit;padding:.6rem 1.4rem;border:0;border-radius:.35rem;background:#0b5394;color:#fff}"
     "button:focus-visible{outline:3px solid #f0a500;outline-offset:2px}"
     "p{margin:.5rem 0}small{color:#595959}"
+    "@media(max-width:30rem){dl{display:block}dd{margin:0 0 .6rem}}"
     "@media(prefers-color-scheme:dark){body{background:#15171a;color:#eee}main{background:#22252a}"
     "dt,small{color:#b5b9c0}button{background:#8ab4f8;color:#10233d}}"
 )

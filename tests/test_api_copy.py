@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -73,6 +75,9 @@ def test_a_use_gets_a_copy_of_what_it_discloses_and_of_nothing_else(
     assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")
     assert "default-src 'none'" in shown.headers["content-security-policy"]
     assert "<script" not in shown.text
+    style = shown.text.partition("<style>")[2].partition("</style>")[0]
+    named = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"style-src 'sha256-{named}'" in shown.headers["content-security-policy"]
     for words in ("居民身份证", HALL, "下载"):
         assert words in shown.text
     assert "合成居民1" not in shown.text
