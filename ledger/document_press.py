@@ -7,11 +7,12 @@ an error of a library need not survive the way between processes.
 
 from __future__ import annotations
 
+import importlib
 import signal
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from signing import certificate, document, document_page
+from signing import certificate, document_page
 
 SECONDS_MAX = 60
 """A page that takes longer ends its worker, which is then replaced."""
@@ -45,37 +46,13 @@ class Unmade:
 
 
 def press(work: Work) -> bytes | Unmade:
-    """The signed document; run in a process of its own."""
+    """The signed document; run in a process of its own.
+
+    What signs is loaded there: whoever only hands work over does not wait for its libraries.
+    """
     signal.alarm(SECONDS_MAX)
     try:
-        return _pressed(work)
-    except document_page.CharacterMissing as error:
-        return Unmade(reason="character", place=error.field, character=error.character)
-    except document_page.PageInvalid as error:
-        return Unmade(reason="page", place=error.field)
-    except document.TimeStampFailed:
-        return Unmade(reason="time-stamp")
-    except document.DocumentInvalid:
-        return Unmade(reason="archive")
+        made: bytes | Unmade = importlib.import_module("ledger.document_making").made(work)
+        return made
     finally:
         signal.alarm(0)
-
-
-def _pressed(work: Work) -> bytes:
-    made = document_page.render(work.page)
-    stamper = None
-    if work.level != "b-b":
-        assert work.timestamp_url is not None, "a stamped document has an authority"
-        stamper = document.authority_at(work.timestamp_url)
-    signed = document.sign(made, seal=work.seal, at=work.at, time_stamper=stamper)
-    if work.level != "b-lta":
-        return signed
-    assert stamper is not None, "an archived document is stamped"
-    return document.archive(
-        signed,
-        time_stamper=stamper,
-        at=work.at,
-        roots=work.roots,
-        time_stamp_roots=work.time_stamp_roots,
-        revocation_lists=work.revocation_lists,
-    )
