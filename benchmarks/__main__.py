@@ -8,7 +8,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-NAMES = ("sharing", "issue", "lookup", "verify", "append", "check", "rebuild", "growth", "imports")
+NAMES = (
+    *("sharing", "issue", "lookup", "verify", "append", "check", "rebuild", "growth", "imports"),
+    *("scenario", "overload"),
+)
 OTHERS = ("report",)
 
 

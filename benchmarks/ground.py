@@ -81,6 +81,7 @@ class Ground:
     ledger: opening.Ledger
     issuer: Caller
     halls: list[Caller]
+    auditor: Caller
     held: dict[str, list[workload.Held]] = field(default_factory=dict)
     """By workload, what was issued for it."""
 
@@ -93,8 +94,13 @@ class Ground:
 
 
 @contextlib.contextmanager
-def prepared(workloads: Sequence[workload.Workload], *, base_url: str) -> Iterator[Ground]:
-    """The ground for some workloads, whose people are others in each; the service will be at `base_url`."""
+def prepared(
+    workloads: Sequence[workload.Workload], *, base_url: str, last_day: int | None = None
+) -> Iterator[Ground]:
+    """The ground for some workloads, whose people are others in each; the service will be at `base_url`.
+
+    `last_day`: of the licenses that expire during the run.
+    """
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
         Path(folder).chmod(0o755)
         configured = config.Config(data=Path(folder) / "data", public_url=base_url)
@@ -105,7 +111,7 @@ def prepared(workloads: Sequence[workload.Workload], *, base_url: str) -> Iterat
                 _authorize(ground, appender)
                 start = 0
                 for one in workloads:
-                    ground.held[one.name] = asyncio.run(_issue(ground, appender, one, start))
+                    ground.held[one.name] = asyncio.run(_issue(ground, appender, one, start, last_day))
                     start += max(one.population.natural, one.population.legal)
             yield ground
 
@@ -136,6 +142,7 @@ def _registered(ledger: opening.Ledger, appender: Appender, *, halls: int) -> Gr
         ledger=ledger,
         issuer=issuer,
         halls=[register(demo_people.organization(number), SCOPES) for number in range(1, halls + 1)],
+        auditor=register(demo_people.organization(halls + 1), ("audit:read",)),
     )
 
 
@@ -175,15 +182,17 @@ def _authorize(ground: Ground, appender: Appender) -> None:
         appender.submit(asked).result()
 
 
-def issue_command(issuer: Caller, one: workload.Holding) -> license_commands.IssueLicense:
-    """The command that issues a license."""
+def issue_command(
+    issuer: Caller, one: workload.Holding, *, last_day: int | None = None
+) -> license_commands.IssueLicense:
+    """The command that issues a license; one that expires is valid through `last_day`."""
     content = license_commands.Content(
         serial=license_commands.draw_serial(),
         number=one.number,
         holder_name=one.holder_name,
         values=dict(one.fields),
         valid_from=days.parse("2020-01-01"),
-        valid_to=None,
+        valid_to=last_day if one.is_expiring else None,
         issued_on=days.parse("2020-01-01"),
     )
     return license_commands.IssueLicense(
@@ -192,7 +201,7 @@ def issue_command(issuer: Caller, one: workload.Holding) -> license_commands.Iss
 
 
 async def _issue(
-    ground: Ground, appender: Appender, chosen: workload.Workload, start: int
+    ground: Ground, appender: Appender, chosen: workload.Workload, start: int, last_day: int | None
 ) -> list[workload.Held]:
     """Issue everything, many at once; the licenses in the order of the workload."""
     numbered = enumerate(chosen.holdings(start=start))
@@ -200,7 +209,7 @@ async def _issue(
 
     async def work() -> None:
         for number, one in numbered:
-            asked = issue_command(ground.issuer, one)
+            asked = issue_command(ground.issuer, one, last_day=last_day)
             await appender.submit_soon(asked)
             made[number] = workload.Held(holding=one, license_ref=ids.text(asked.license_ref))
 

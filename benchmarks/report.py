@@ -89,6 +89,19 @@ RATIOS = (
         aim=0.95,
     ),
     Wanted(
+        benchmark="imports",
+        path=("ratios",),
+        what="import against the database floor",
+        at_least=0.2,
+        aim=0.35,
+    ),
+    Wanted(
+        benchmark="overload",
+        path=("ratios", "accepted_to_peak"),
+        what="accepted at four times the connections against the peak",
+        at_least=0.8,
+    ),
+    Wanted(
         benchmark="append",
         path=("ratios", "ordinary"),
         what="append path against the library's recorder",
@@ -123,7 +136,8 @@ def files(raw: Mapping[str, Raw]) -> dict[str, str]:
     pictures = dict(_pictures(raw))
     lines = ["# What was measured", "", *_ratios(raw), ""]
     lines += [f"![{_title(name)}]({name})" for name in pictures]
-    lines += ["", *_latencies(raw), *_costs(raw), *_rates(raw), *_surroundings(raw), *_METHOD]
+    lines += ["", *_latencies(raw), *_costs(raw), *_scenarios(raw), *_rates(raw), *_surroundings(raw)]
+    lines += _METHOD
     return {REPORT: "\n".join(lines).rstrip() + "\n", **pictures}
 
 
@@ -224,6 +238,53 @@ def _costs(raw: Mapping[str, Raw]) -> Iterator[str]:
     yield ""
 
 
+SCENARIOS = (
+    ("enrollment-opening", "drained_in_lengths", "crowd drained, in lengths of the crowd", 2.0),
+    ("night-batch", "p99_ratio", "p99 of single uses beside batches, in times of without", 1.3),
+    ("whale-holder", "use_p50_ratio", "use of a whale's license, in times of an ordinary holder's", 1.2),
+    ("whale-holder", "file_p50_ratio", "first page of a whale's file, in times of an ordinary one", 1.2),
+    ("new-year-midnight", "p99_ratio", "p99 after midnight, in times of before", None),
+    ("collect-night", "sheet_s_per_100k_rows", "seconds of a sheet of 100,000 rows", 30.0),
+)
+"""Scenario, figure, what it is, and the most that is wanted."""
+
+
+def _scenarios(raw: Mapping[str, Raw]) -> Iterator[str]:
+    told = raw.get("scenario", {}).get("figures", {}).get("scenarios", {})
+    if not told:
+        return
+    yield "## Days that are not ordinary"
+    yield ""
+    yield "| scenario | figure | at most | measured |"
+    yield "|---|---|---|---|"
+    for name, figure, what, most in SCENARIOS:
+        value = told.get(name, {}).get(figure)
+        if value is not None:
+            met = "" if most is None or value <= most else " (not met)"
+            yield f"| {name} | {what} | {'' if most is None else f'{most:g}'} | **{value:g}**{met} |"
+    yield ""
+    yield "| scenario | phase | kind | calls | p50 | p99 | asked again | wrong |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for name, one in told.items():
+        for phase, driven in one.get("phases", {}).items():
+            for kind, seen in driven["kinds"].items():
+                times = " | ".join(_ms(seen[part]) for part in ("p50_ms", "p99_ms"))
+                counts = f"{seen['asked_again']} | {seen['wrong']}"
+                yield f"| {name} | {phase} | {kind} | {seen['calls']} | {times} | {counts} |"
+    yield ""
+    faults = ("undecided", "wrong", "recorded_twice")
+    bad = {name: sum(one.get(name, 0) for one in told.values()) for name in faults}
+    yield (
+        f"Calls without an answer: {bad['undecided']}; answers that were wrong: {bad['wrong']};"
+        f" uses recorded twice under one key: {bad['recorded_twice']}."
+    )
+    yield ""
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:g} ms"
+
+
 def _rates(raw: Mapping[str, Raw]) -> Iterator[str]:
     yield "## Rates of this machine"
     yield ""
@@ -254,7 +315,17 @@ def _surroundings(raw: Mapping[str, Raw]) -> Iterator[str]:
 
 
 _METHOD = (
-    "Method and limits: [docs/benchmarks.md](../../docs/benchmarks.md).",
+    "## Method and limits",
+    "",
+    "Everything of a benchmark ran on one machine in one run: server, database and load generator shared",
+    "its cores. Rounds of what is compared were interleaved; a ratio is the median of the rounds' ratios,",
+    "and its spread is told. Nothing was switched off: `fsync`, encryption, receipts, field proofs,",
+    "idempotency and followers were on. Latencies are of open loops, from when a call was meant to be sent.",
+    "",
+    "Rates depend on the machine and on what else it did; quote ratios of one run on a quiet machine, with",
+    "the machine. Requests came over loopback without TLS. Rounds of `--quick` are too short to quote.",
+    "",
+    "More: [docs/benchmarks.md](../../docs/benchmarks.md).",
     "",
 )
 

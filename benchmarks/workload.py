@@ -80,6 +80,27 @@ class Uses:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """How a workload is asked for, beside a plain closed loop."""
+
+    rate: float
+    """Calls a second where a phase says 1."""
+    phases: list[dict[str, float]]
+    """Each `seconds` and `times` the rate; with `beside`, what else goes on runs."""
+    kinds: dict[str, float]
+    """Shares of the kinds of calls."""
+    refused: dict[str, float] | None = None
+    """Shares of the uses that are to be refused, by why."""
+    repeated: float = 0.0
+    """Share of calls sent again under the same key."""
+    beside: Literal["batches"] | None = None
+    expiring: float = 0.0
+    """Share of licenses whose last day ends during the run."""
+    rows: int = 0
+    """Of a batch of a source that is collected."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Holding:
     """One license to be issued."""
 
@@ -88,6 +109,8 @@ class Holding:
     type_code: str
     fields: dict[str, str]
     number: str
+    is_expiring: bool = False
+    """Whether its last day ends during the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +139,7 @@ class Workload:
     about: str
     population: Population
     uses: Uses
+    scenario: Scenario | None = None
 
     def scaled(self, *, holders: int, licenses: int | None = None) -> Workload:
         """The workload with at most so many holders, natural and legal in proportion.
@@ -168,7 +192,12 @@ class Workload:
                 type_code=entry.type_code,
                 fields=self._fields(entry, name, chance),
                 number=f"{self.name[:4].upper()}-{next(numbers):07}",
+                is_expiring=self._is_expiring(chance),
             )
+
+    def _is_expiring(self, chance: random.Random) -> bool:
+        share = 0.0 if self.scenario is None else self.scenario.expiring
+        return share > 0 and chance.random() < share
 
     def _fields(
         self, entry: catalog.LicenseTypeRegistered, name: str, chance: random.Random
@@ -276,7 +305,7 @@ def _read(kind: Any, said: dict[str, Any], path: str) -> Any:
     wrong = (said.keys() - members.keys()) | (needed - said.keys())
     if wrong:
         raise ValueError(f"{path}: unknown or missing: {', '.join(sorted(wrong))}")
-    tables = {"population": Population, "uses": Uses}
+    tables = {"population": Population, "uses": Uses, "scenario": Scenario}
     values = {
         name: _read(tables[name], value, f"{path}.{name}") if name in tables else value
         for name, value in said.items()

@@ -49,6 +49,24 @@ SHARING = raw(
 GROWTH = raw("growth", {"ratios": {"large_to_small": spread(0.96)}, "rates": {"small": spread(15000.0)}})
 
 
+SEEN = {"calls": 40, "p50_ms": 4.0, "p99_ms": None, "asked_again": 2, "wrong": 0}
+SCENARIO = raw(
+    "scenario",
+    {
+        "scenarios": {
+            "night-batch": {
+                "p99_ratio": 1.5,
+                "undecided": 1,
+                "wrong": 0,
+                "recorded_twice": 0,
+                "phases": {"phase 1": {"kinds": {"use": SEEN}}},
+            },
+            "collect-night": {"sheet_s_per_100k_rows": 11.0},
+        }
+    },
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for one in (SHARING, GROWTH):
@@ -62,6 +80,16 @@ def test_ratios_come_first_with_what_is_wanted_of_them(folder: Path) -> None:
     assert "| single uses against an ordinary service | 12 | 20 | **14** | 12.6 to 15.4 |" in rows[1]
     assert "| single uses against the HTTP floor | 0.35 | 0.5 | **0.3** (not met) |" in rows[2]
     assert text.index("**14**") < text.index("4200")
+
+
+def test_scenarios_are_told_with_what_is_wanted_and_by_kind(folder: Path) -> None:
+    (folder / "scenario.json").write_text(json.dumps(SCENARIO), encoding="utf-8")
+    text = report.files(report.read(folder))[report.REPORT]
+    assert "| 1.3 | **1.5** (not met) |" in text
+    assert "| 30 | **11** |" in text
+    assert "| night-batch | phase 1 | use | 40 | 4 ms |  | 2 | 0 |" in text
+    assert "Calls without an answer: 1;" in text
+    assert "## Method and limits" in text
 
 
 def test_what_was_not_measured_is_left_out(folder: Path) -> None:

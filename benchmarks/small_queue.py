@@ -1,0 +1,30 @@
+"""The ledger as it is served, with a queue that a load generator of this machine can fill.
+
+`python -m benchmarks.small_queue --queue LENGTH serve …`. What a full queue does is the same at any length.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from api import cli
+from ledger import appender
+
+
+def shorten(length: int) -> None:
+    """Appenders that are made from here on take so many commands at most."""
+    defaults = appender.Appender.__init__.__kwdefaults__
+    assert defaults is not None, "the length has a default"
+    defaults["queue_max"] = length
+
+
+def main() -> None:
+    """Serve with a short queue."""
+    at = sys.argv.index("--queue")
+    shorten(int(sys.argv[at + 1]))
+    del sys.argv[at : at + 2]
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()
