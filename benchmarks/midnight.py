@@ -1,12 +1,15 @@
 """The ledger as it is served, but that a Beijing midnight comes when it is asked to come.
 
-`python -m benchmarks.midnight --day DAY --ends INSTANT serve …`: the day of that number ends at that instant,
-in microseconds UTC. Nothing else differs: dates turn by the clock under the lock, as they always do.
+`python -m benchmarks.midnight --order FILE serve …`: upon SIGUSR1 it reads from the file which day ends at
+which instant, in microseconds UTC. Nothing else differs: dates turn by the clock under the lock, as ever.
 """
 
 from __future__ import annotations
 
+import json
+import signal
 import sys
+from pathlib import Path
 
 from api import cli
 from ledger import days
@@ -18,10 +21,11 @@ def shift(day: int, *, ends_at: int) -> None:
 
 
 def main() -> None:
-    """Serve with days moved."""
-    at = sys.argv.index("--day")
-    shift(int(sys.argv[at + 1]), ends_at=int(sys.argv[at + 3]))
-    del sys.argv[at : at + 4]
+    """Serve, and move the days when told to."""
+    at = sys.argv.index("--order")
+    order = Path(sys.argv[at + 1])
+    del sys.argv[at : at + 2]
+    signal.signal(signal.SIGUSR1, lambda *_: shift(**json.loads(order.read_text("utf-8"))))
     cli.main()
 
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
+import os
+import signal
 import sys
 import threading
 import time
@@ -22,8 +25,8 @@ from signing import event
 
 WHALE_LICENSES = 300_000
 """Of the whale at full size."""
-START_S = 25.0
-"""Within which a service starts whose day is to end."""
+ORDER_S = 1.0
+"""Within which the service has moved its days."""
 Figures = result.Figures
 
 
@@ -63,10 +66,10 @@ def measure(chosen: workload.Workload, arguments: argparse.Namespace) -> Figures
     last_day = days.of_instant(store.wall_clock()) if is_midnight else days.parse("2025-12-31")
     url = f"http://127.0.0.1:{serving.free_port()}"
     with ground.prepared(workloads, base_url=url, last_day=last_day) as made:
-        ends_at = store.wall_clock() + int((START_S + said.phases[0]["seconds"]) * 1e6)
-        moved = ("-m", "benchmarks.midnight", "--day", str(last_day), "--ends", str(ends_at), "serve")
-        with serving.ours(made.configured, program=moved if is_midnight else ()):
-            stage = Stage(made, workloads, times=arguments.times, ends_at=ends_at)
+        order = made.configured.data.parent / "order"
+        moved = ("-m", "benchmarks.midnight", "--order", str(order), "serve")
+        with serving.ours(made.configured, program=moved if is_midnight else ()) as served:
+            stage = Stage(made, workloads, served, times=arguments.times, last_day=last_day)
             return _RUNS.get(chosen.name, Stage.phases)(stage)
 
 
@@ -87,11 +90,19 @@ class Stage:
     """A scenario on its ground, served."""
 
     def __init__(
-        self, made: ground.Ground, workloads: list[workload.Workload], *, times: float, ends_at: int
+        self,
+        made: ground.Ground,
+        workloads: list[workload.Workload],
+        served: serving.Served,
+        *,
+        times: float,
+        last_day: int,
     ) -> None:
         chosen = workloads[0]
         assert chosen.scenario is not None, "a scenario is on stage"
-        self.said, self._times, self.ends_at = chosen.scenario, times, ends_at
+        self.said, self._times, self._served = chosen.scenario, times, served
+        self._order = made.configured.data.parent / "order"
+        self._last_day, self._ends_at = last_day, 0
         self.url = made.configured.public_url
         tokens = [hall.token(self.url, audience=self.url) for hall in made.halls]
         auditor = made.auditor.token(self.url, audience=self.url)
@@ -194,8 +205,10 @@ class Stage:
     def midnight(self) -> Figures:
         """Uses up to the end of a day, and from then on: none is granted that has expired."""
         asked = self.calls.expiring()
-        wait_s = (self.ends_at - store.wall_clock()) / 1e6 - self.said.phases[0]["seconds"]
-        time.sleep(max(0.0, wait_s))
+        self._ends_at = store.wall_clock() + int((ORDER_S + self.said.phases[0]["seconds"]) * 1e6)
+        self._order.write_text(json.dumps({"day": self._last_day, "ends_at": self._ends_at}), "utf-8")
+        os.kill(self._served.process_id, signal.SIGUSR1)
+        time.sleep(ORDER_S)
         before, after = (self.phase(number, asked=asked, judge=self._is_right) for number in (0, 1))
         step = after.quantile(0.99) / before.quantile(0.99)
         return self.told([before, after], p99_ratio=result.rounded(step, 3))
@@ -204,7 +217,7 @@ class Stage:
         """Whether a use was decided as its instant of recording asks."""
         (one,) = said["uses"]
         about = event.parse(base64.b64decode(one["proof"]["event"]))
-        is_over = call.kind == "use-expiring" and about.recorded_at >= self.ends_at
+        is_over = call.kind == "use-expiring" and about.recorded_at >= self._ends_at
         return bool((one["decision"] == "granted") != is_over)
 
 
