@@ -6,6 +6,7 @@ own process id.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import json
@@ -16,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,19 @@ def http_floor(made: ground.Ground, folder: Path, *, answer_bytes: int) -> Itera
     arguments = _uvicorn("benchmarks.peers.floor:create_app", port, 1)
     with _started(arguments, {floor.VARIABLE: str(path)}, port, folder / "floor.log") as served:
         yield served
+
+
+def together(
+    stack: contextlib.ExitStack, starting: Mapping[str, contextlib.AbstractContextManager[Served]]
+) -> dict[str, Served]:
+    """Some services, started side by side; each ends with the stack, also when another does not start."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=len(starting)) as pool:
+        futures = {name: pool.submit(one.__enter__) for name, one in starting.items()}
+        concurrent.futures.wait(futures.values())
+    for name, future in futures.items():
+        if future.exception() is None:
+            stack.push(starting[name])
+    return {name: future.result() for name, future in futures.items()}
 
 
 def token_keys(ledger: opening.Ledger) -> dict[str, str]:

@@ -40,8 +40,8 @@ BATCH_CONNECTIONS = 4
 WORKERS = 2
 """Ours as the ordinary service: the better of one worker and of so many."""
 _USES = "/v1/uses"
-_REQUESTS = 10_000
-"""Different requests of a workload; they begin again, under other keys."""
+_TOKENS_S = 60.0
+"""So long a token is used; it lives longer than a run of `wrk` after that."""
 _SAMPLE = 40
 """Answers whose size is looked at."""
 
@@ -61,6 +61,8 @@ class Plan:
     best_of_seconds: float
     """How long each size of the ordinary service is tried."""
     replayed_seconds: float
+    requests: int
+    """Different ones of a workload, at least; they begin again, under other keys."""
 
 
 FULL = Plan(
@@ -73,17 +75,20 @@ FULL = Plan(
     peers=((1, 8), (1, 24), (2, 8), (2, 24)),
     best_of_seconds=8,
     replayed_seconds=15,
+    requests=10_000,
 )
 QUICK = Plan(
     rounds=2,
     seconds=2,
-    open_seconds=3,
+    open_seconds=2,
     holders=300,
     cold_holders=2_500,
     whale_licenses=400,
     peers=((1, 8), (2, 8)),
     best_of_seconds=1,
-    replayed_seconds=2,
+    replayed_seconds=1,
+    # `wrk` reads all of them at the beginning of each of its runs.
+    requests=1_500,
 )
 
 
@@ -165,6 +170,7 @@ class Stage:
         self._workloads = workloads
         self._asked = {name: self._requests(one) for name, one in workloads.items()}
         self._cold_offset = 0
+        self._held_tokens: tuple[float, list[str]] | None = None
         self.cold_ratios: list[float] = []
         self.alone: serving.Served
         """By one worker, as the HTTP floor."""
@@ -175,7 +181,7 @@ class Stage:
         held = self.made.held[one.name]
         if one.uses.items is not None:
             return ground.first(one.batches(held), 40)
-        return ground.first(one.requests(held), max(_REQUESTS, len(held)))
+        return ground.first(one.requests(held), max(self.plan.requests, len(held)))
 
     def come_up(self, alone: serving.Served, together: serving.Served) -> None:
         """The ledger is served by one worker, and by several."""
@@ -263,8 +269,12 @@ class Stage:
         return path
 
     def _tokens(self) -> list[str]:
-        audience = self.made.configured.public_url
-        return [hall.token(audience, audience=audience) for hall in self.made.halls]
+        """A token of each hall, at most so old."""
+        if self._held_tokens is None or time.monotonic() > self._held_tokens[0] + _TOKENS_S:
+            audience = self.made.configured.public_url
+            made = [hall.token(audience, audience=audience) for hall in self.made.halls]
+            self._held_tokens = time.monotonic(), made
+        return self._held_tokens[1]
 
     def _answer_bytes(self) -> list[int]:
         """Sizes of our answers."""
@@ -280,12 +290,13 @@ class Stage:
         serving.fill_ordinary(self.made, chosen)
         own = serving.ordinary_answer_bytes(self.made, chosen, self._asked[SPREAD][:_SAMPLE])
         chosen = serving.ordinary_chosen(self.made, supplement="0" * max(0, answer_bytes - own), like=chosen)
-        return {
-            f"{workers} workers, {pool} connections each": stack.enter_context(
-                serving.ordinary(chosen, self.folder, workers=workers, pool_size=pool)
+        starting = {
+            f"{workers} workers, {pool} connections each": serving.ordinary(
+                chosen, self.folder, workers=workers, pool_size=pool
             )
             for workers, pool in self.plan.peers
         }
+        return serving.together(stack, starting)
 
     def _best(self, peers: dict[str, serving.Served]) -> tuple[str, serving.Served]:
         """The size of the ordinary service that answers most."""
