@@ -1,0 +1,132 @@
+"""Too much, or the database gone, over HTTP: callers are told to wait, and what they asked is done once."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import secrets
+import socket
+import threading
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from benchmarks import driver
+from ledger import opening
+from tests import api_world, test_api_server, world
+from tests.api_world import Caller, Face
+from tests.campaign import Campaign, campaign
+from tests.conftest import Cluster
+from tests.test_api_server import at, serving
+
+USED = "SELECT count(*) FROM events WHERE topic = 'LicenseUsed'"
+
+
+def use_of_the_enterprise() -> dict[str, Any]:
+    holder = {"code_type": "001", "code": world.ENTERPRISE.code}
+    return {**api_world.example("UseBody"), "holder": holder, "license_type": world.BUSINESS_LICENSE}
+
+
+@pytest.fixture
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+def test_a_full_queue_is_429_and_what_was_turned_away_is_done_when_asked_again(face: Face) -> None:
+    hall = face.register(world.HALL)
+    appender, before = face.served.appender, face.events()
+    most, appender._queue_max = appender._queue_max, 0
+    full = hall.post("/v1/uses", use_of_the_enterprise(), key="once")
+    assert api_world.problem(full)[:2] == (429, "queue-full")
+    assert int(full.headers["Retry-After"]) >= 1
+    assert face.events() == before, "nothing was done"
+    appender._queue_max = most
+    first = hall.done("/v1/uses", use_of_the_enterprise(), key="once")
+    assert hall.done("/v1/uses", use_of_the_enterprise(), key="once")["index"] == first["index"]
+    assert face.events() == before + 1
+
+
+def calls(hall: Caller, kind: str = "use") -> Iterator[driver.Call]:
+    """Uses without end, each under a key of its own."""
+    token, prefix = hall.headers["Authorization"].removeprefix("Bearer "), secrets.token_hex(4)
+    for number in itertools.count():
+        yield driver.Call(
+            kind=kind, path="/v1/uses", token=token, key=f"{prefix}-{number}", body=use_of_the_enterprise()
+        )
+
+
+def used(attacked: Campaign) -> int:
+    with attacked.owner() as conn, contextlib.closing(conn.execute(USED)) as found:
+        return int(found.fetchall()[0][0])
+
+
+@contextlib.contextmanager
+def attacked_service() -> Iterator[tuple[Campaign, test_api_server.Server, Caller]]:
+    """A service on a server of its own, and a hall that may use; the ledger is whole in the end."""
+    with campaign(1) as attacked:
+        with api_world.running(attacked.configured) as face:
+            hall = face.register(world.HALL)
+        with serving(attacked.configured) as server:
+            yield attacked, server, at(server, hall)
+            server.stop()
+        with opening.opened(attacked.configured, migrate=False) as ledger:
+            api_world.require_whole(ledger)
+
+
+@pytest.mark.faults
+@pytest.mark.slow("a database server is stopped and started again under load")
+@pytest.mark.timeout(180)
+def test_a_lost_database_costs_no_use_and_the_service_goes_on_by_itself() -> None:
+    with attacked_service() as (attacked, server, hall):
+        before, pid = used(attacked), server.process.pid
+        driven: list[driver.Driven] = []
+
+        def load() -> None:
+            found = driver.drive(server.url, calls(hall), rate=60, seconds=12, repeated=0.2, connections=16)
+            driven.append(found)
+
+        asking = threading.Thread(target=load)
+        asking.start()
+        for _ in range(2):
+            _await_uses(attacked, more=30)
+            attacked.halt_server()
+            threading.Event().wait(1.0)
+            attacked.restart_server()
+        asking.join()
+        (seen,) = driven[0].kinds.values()
+        assert (seen.undecided, set(seen.outcomes)) == (0, {"granted"})
+        assert all(len(indexes) == 1 for indexes in driven[0].events.values()), "one use a key"
+        assert used(attacked) == before + len(driven[0].events)
+        assert (server.process.poll(), server.process.pid) == (None, pid), "nobody restarted the service"
+        assert httpx.get(f"{server.url}/readyz").status_code == 200
+
+
+def _await_uses(attacked: Campaign, *, more: int) -> None:
+    with contextlib.suppress(psycopg.OperationalError):
+        target = used(attacked) + more
+        while used(attacked) < target:
+            threading.Event().wait(0.05)
+
+
+@pytest.mark.faults
+@pytest.mark.slow("callers of a service in a process of its own hang up")
+@pytest.mark.timeout(120)
+def test_callers_who_hang_up_lose_nothing_and_spend_nothing_twice() -> None:
+    with attacked_service() as (attacked, server, hall):
+        before = used(attacked)
+        asked = list(itertools.islice(calls(hall), 60))
+        parts = urllib.parse.urlsplit(server.url)
+        assert parts.port is not None
+        speaker = driver._Driver(server.url, 0.0, 1, 1, None)
+        for call in asked:
+            with socket.create_connection((parts.hostname or "", parts.port)) as line:
+                line.sendall(speaker._bytes(call))
+        driven = driver.drive(server.url, iter(asked), rate=200, seconds=5, repeated=1.0, connections=8)
+        assert driven.total("undecided") == 0
+        assert {len(indexes) for indexes in driven.events.values()} == {1}
+        assert len(driven.events) == len(asked) == used(attacked) - before
