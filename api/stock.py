@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from api import acts, answers, models, models_stock, routes, service
-from ledger import collection_run, days, errors, stock_jobs, stock_results
+from ledger import collection, collection_run, days, errors, stock_jobs, stock_results
 from signing import cbor, ids
 
 router = routes.router()
@@ -85,6 +85,8 @@ async def begin_import(request: Request, body: ImportBody, key: acts.Idempotency
     With `batch`, the rows insert, update and delete licenses of a source 增量归集.
     """
     asked = await _asked(request, body, key, operation="begin import")
+    if body.batch is not None:
+        collection.Batch(asked.organization, body.source, body.batch).check()
     asked = replace(
         asked,
         origin=body.origin,
@@ -107,6 +109,7 @@ async def begin_reconciliation(
 ) -> Response:
     """A job that waits for its sheet, which is held against what was collected; nothing is recorded."""
     asked = await _asked(request, body, key, operation="begin reconciliation")
+    collection.Batch(asked.organization, body.source, "sheet").check()
     return await _begun(request, replace(asked, is_sheet=True, source=body.source, day=acts.day(body.day)))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, NamedTuple
 
-from ledger import errors, license
+from ledger import errors, identifiers, license
 from ledger.fact import Fact, Touched
 from ledger.state import LicenseRow, OrganizationRow, State, altered
 from ledger.state_collection import AppliedRow, BatchRow, CollectedRow
@@ -45,6 +45,8 @@ class Batch(NamedTuple):
         for field, text in (("batch", self.number), ("source", self.source)):
             if not _NAME.fullmatch(text):
                 raise errors.Invalid("1 to 32 letters, digits, dots, dashes or underscores", field=field)
+            if identifiers.contains_citizen_id(text):
+                raise errors.Invalid("it contains a citizen ID and stands in clear", field=field)
 
     def before(self) -> list[str]:
         """Numbers that should have come before this one, the nearest first, as far as numbers tell.

@@ -39,6 +39,8 @@ JOB, FILE, PART, UPLOAD_LOCK = "job", "file", "file.part", "upload.lock"
 SUMMARY = "summary.json"
 WAITING_MAX = 10
 """Jobs of one client that are not over."""
+WAITING_BATCHES_MAX = 100
+"""Batches of one client some of whose rows wait: each keeps its file."""
 KEPT_DAYS = 30
 RETRY_S = 5.0
 SWEEP_S = 3_600.0
@@ -150,8 +152,9 @@ class Jobs:
             known = self._read(asked.import_ref)
             if known is not None:
                 return known
-            own = [job for job in self._all() if job.client_id == asked.client_id and job.status in OPEN]
-            if len(own) >= WAITING_MAX:
+            own = [job.status for job in self._all() if job.client_id == asked.client_id]
+            waiting = own.count("waiting")
+            if sum(status in OPEN for status in own) >= WAITING_MAX or waiting >= WAITING_BATCHES_MAX:
                 raise errors.TooManyRequests("too many imports of this client are not over", retry_after_s=60)
             stock_results.private_folder(self._folder)
             stock_results.private_folder(self._folder / asked.import_ref)

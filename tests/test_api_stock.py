@@ -314,7 +314,8 @@ def test_a_batch_waits_for_the_one_before_it_and_is_applied_then(caller: Caller)
     assert sorted(words) == ["amended", "issued", "waiting"]
     other = imported(caller, [batch_world.inserted(3)], batch="D-1", source="archive")
     assert (other["status"], other["problem"]["type"]) == ("failed", "batch-differs")
-    assert caller.post("/v1/imports", {**ACT, "batch": "a b"}).status_code == 422
+    for unfit in ("a b", f"N{world.citizen(1).code}"):
+        assert caller.post("/v1/imports", {**ACT, "batch": unfit}).status_code == 422
 
 
 def test_a_sheet_is_held_against_what_was_collected(caller: Caller) -> None:

@@ -253,7 +253,7 @@ def test_a_gap_is_told_until_the_batch_has_come(world: World, tmp_path: Path) ->
     assert third.missing() == ["D-1"]
 
 
-@pytest.mark.parametrize("name", ["", "a b", "x" * 33, "/../", "批次"])
+@pytest.mark.parametrize("name", ["", "a b", "x" * 33, "/../", "批次", f"N{citizen(1).code}"])
 def test_a_batch_has_a_plain_number(name: str) -> None:
     with pytest.raises(errors.Invalid):
         Numbered(ISSUER, "archive", name).check()
