@@ -64,3 +64,5 @@ class Standings(RuleBasedStateMachine):
     def _stand_again(self) -> None:
         for held in self.model.licenses:
             held.standing = self.model.standing(held.holder)
+            others = held.parties.keys() - {held.holder}
+            held.gone = {name for name in others if self.model.standing(name) is not None}

@@ -36,12 +36,12 @@ from ledger import (
 from ledger.pen import Recorded
 from tests.conftest import Cluster
 from tests.rules_table import Held, Permission, Request, Verdict, beijing_day
+from tests.shared_model import PARTY_FIELDS, Shared, held_by
+from tests.standing_model import HOLDERS
 from tests.use_model import (
     FIELDS,
-    HOLDERS,
     RESERVED,
     RULES,
-    Histories,
     holders,
     items,
     requesters,
@@ -51,7 +51,7 @@ from tests.use_model import (
 from tests.world import World
 
 
-class Uses(Histories):
+class Uses(Shared):
     """Histories with uses among them."""
 
     def __init__(self) -> None:
@@ -92,11 +92,11 @@ class Uses(Histories):
         fields: tuple[str, ...] | None,
     ) -> None:
         name = self.model.knows(holder)
-        licenses = [held for held in self.model.licenses if (held.holder, held.type) == (name, type_code)]
+        licenses = held_by(self.model, name, type_code)
         asked = request(requester, item, fields, type_code)
         permissions = [made for made in self.model.alive() if made.holder in (None, name)]
         recorded = self._use(requester, item, fields, holder=holder, type_code=type_code)
-        self._agree(permissions, licenses, asked, recorded, only=type_code)
+        self._agree(permissions, licenses, asked, recorded, only=type_code, asked_by=name)
 
     @rule(holder=holders, type_code=types, requester=requesters, count=st.sampled_from([None, 1]))
     def use_under_a_fresh_law(
@@ -151,12 +151,12 @@ class Uses(Histories):
     ) -> None:
         ref = data.draw(st.sampled_from(sorted(self.model.use_codes)))
         permissions = [made for made in self.model.alive() if made.ref == ref]
-        licenses = [
-            held for made in permissions for held in self.model.licenses if held.holder == made.holder
-        ]
+        (owner,) = [made.holder for made in permissions] or [None]
+        licenses = held_by(self.model, owner) if permissions else []
         named = next((type_code for made in permissions for type_code in sorted(made.types)), None)
         recorded = self._use(requester, item, fields, use_code=self.model.use_codes[ref])
-        self._agree(permissions, licenses, request(requester, item, fields, named), recorded)
+        asked = request(requester, item, fields, named)
+        self._agree(permissions, licenses, asked, recorded, asked_by=owner)
 
     @rule(holder=holders, type_code=types, requester=requesters, item=items)
     def compare_by_holder(
@@ -164,7 +164,7 @@ class Uses(Histories):
     ) -> None:
         """A comparison is decided as a use of what is claimed, of one license."""
         name, asked = self.model.knows(holder), request(requester, item, ("name",), type_code)
-        licenses = [held for held in self.model.licenses if (held.holder, held.type) == (name, type_code)]
+        licenses = held_by(self.model, name, type_code)
         permissions = [made for made in self.model.alive() if made.holder in (None, name)]
         made = comparison_commands.CompareLicense(
             actor=self._actor(requester, item),
@@ -178,7 +178,7 @@ class Uses(Histories):
         except errors.VersionMoved as moved:
             known = {moved.extra["version_index"]: (("name", "match"),)}
             recorded = list(self.world.do(replace(made, known=known)).recorded)
-        self._agree(permissions, licenses, asked, recorded, only=type_code, is_comparison=True)
+        self._agree(permissions, licenses, asked, recorded, only=type_code, asked_by=name, is_comparison=True)
 
     @rule(requester=requesters)
     def use_by_an_unknown_code(self, requester: str) -> None:
@@ -200,14 +200,21 @@ class Uses(Histories):
         recorded: list[Recorded],
         *,
         only: str | None = None,
+        asked_by: str | None = None,
         is_comparison: bool = False,
     ) -> None:
         """What was recorded is what the page says, in its stream, naming what it may.
 
-        `only`: the one type that finding nothing is about, where a type was asked for.
+        `only`: the one type that finding nothing is about, where a type was asked for; `asked_by`: the holder
+        under whose code, or consent, it was asked for.
         """
         words = self.model.finding_nothing()
-        asked = replace(asked, finding_nothing=words if only is None else {only: words[only]})
+        is_contested = asked_by in self.model.contested
+        asked = replace(
+            asked,
+            finding_nothing=words if only is None else {only: words[only]},
+            is_contested=is_contested,
+        )
         verdict = RULES.judge(permissions, licenses, asked, at=recorded[0].event.recorded_at)
         if is_comparison and verdict.outcome == "granted" and len(verdict.used) > 1:
             verdict = replace(verdict, rule=next(one for one in RULES.table if one.outcome == "ambiguous"))
@@ -231,8 +238,15 @@ class Uses(Histories):
         )
         assert told["authorization_ref"] == (verdict.permission and verdict.permission.ref)
         named = [told["license_ref"]] if told["license_ref"] else told["choices"]
-        assert set(named) == {item.ref for item in verdict.used}
-        assert refused.event.stream_id == self._stream(verdict, asked.requester)
+        whose, used = verdict.holder, verdict.used
+        if verdict.outcome == "ambiguous":
+            # Those that stand with one holder, where it is recorded.
+            (whose,) = {item.holder for item in used if item.ref in named}
+            used = tuple(item for item in used if item.holder == whose)
+        elif verdict.outcome == "holder-contested" and is_contested:
+            whose = asked_by
+        assert set(named) == {item.ref for item in used}
+        assert refused.event.stream_id == self._stream(replace(verdict, holder=whose), asked.requester)
 
     def _spend(self, permission: Permission, recorded: list[Recorded]) -> None:
         permission.spent += len(recorded)
@@ -251,6 +265,9 @@ class Uses(Histories):
         of_owner = next((x.ref for x in self.model.licenses if x.holder == owner), None)
         if of_owner is not None:
             return self._one("SELECT stream_id FROM licenses WHERE license_ref = %s", of_owner)
+        shared = next((x.ref for x in self.model.licenses if owner in x.parties), None)
+        if shared is not None:
+            return self._one("SELECT stream_id FROM license_parties WHERE license_ref = %s", shared)
         assert verdict.permission is not None
         return self._one(
             "SELECT stream_id FROM authorizations WHERE authorization_ref = %s", verdict.permission.ref
@@ -321,6 +338,8 @@ def opened(item: Recorded, verdict: Verdict, asked: Request) -> set[str]:
     held = next(x for x in verdict.used if x.ref == item.event.fact["license_ref"])
     assert verdict.permission is not None
     names = set(FIELDS[held.type]) | RESERVED
+    if "none" not in held.parties.values() and held.parties:
+        names |= PARTY_FIELDS
     for limit in (verdict.permission.fields, asked.fields):
         if limit is not None:
             names &= limit | {"@license_id"}

@@ -105,6 +105,13 @@ class Model:
                 words[type_code] = "unreachable"
         return words
 
+    def erase(self, name: str) -> None:
+        """The holder is erased; licenses of others, of which they were a party, go on without."""
+        self.erased.add(name)
+        for held in self.licenses:
+            if name in held.parties and name != held.holder:
+                held.parties[name] = "none"
+
     def alive(self) -> list[Permission]:
         """Authorizations but those of erased holders."""
         return [item for item in self.permissions if item.holder not in self.erased]
@@ -181,6 +188,7 @@ class Histories(Standings):
             return
         self.world.do(asked)
         held.first_day, held.last_day = first_day, last_day
+        held.parties, held.gone = {}, set()
         held.marks.discard("lost")
         self.model.versions[held.ref] += 1
 
@@ -413,7 +421,7 @@ class Histories(Standings):
                 self.world.do(asked)
             return
         self.world.do(asked)
-        self.model.erased.add(name)
+        self.model.erase(name)
         del self.model.names[holder.code]
 
 
