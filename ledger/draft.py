@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ledger import account, attachment, days, errors
 from ledger.fact import Fact, Touched
-from ledger.state import DraftRow, OrganizationRow, State, TypeRow, altered
+from ledger.state import ClientRow, DraftRow, OrganizationRow, State, TypeRow, altered
 from signing import event
 
 DAYS_MAX = 30
@@ -54,6 +54,7 @@ class LicenseDrafted(Fact):
         if about.operator_ref is None:
             raise errors.Invalid("a draft names its operator", field="operator")
         _person(self, about)
+        _require_type(self, self.type_code, about, state)
         attachment.check_drafted(self.blobs, state)
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
@@ -98,6 +99,7 @@ class DraftReviewed(Fact):
             raise errors.Conflict("a review stands in its organization's stream")
         if about.operator_ref is None:
             raise errors.Invalid("a review names its operator", field="operator")
+        _require_type(self, row.type_code, about, state)
         require(row, "drafted", at=about.recorded_at)
         if _person(self, about) == row.drafter:
             raise errors.Forbidden("a draft is reviewed by another operator", field="operator")
@@ -125,6 +127,19 @@ def _person(made: LicenseDrafted | DraftReviewed, about: event.Event) -> bytes:
     if account.operator_ref(made.person, about.client, suite=about.suite) != about.operator_ref:
         raise errors.Conflict("the operator is another person's")
     return made.person
+
+
+def _require_type(
+    made: LicenseDrafted | DraftReviewed, type_code: str, about: event.Event, state: State
+) -> None:
+    """Nothing when the client is registered for the type; raises NotTheIssuer.
+
+    Not asked of events of before persons were named, when it was asked of the issue alone.
+    """
+    if made.person is None or about.client is None:
+        return
+    if type_code not in state.need(ClientRow, about.client).license_types:
+        raise errors.NotTheIssuer(field="license_type")
 
 
 def expires_at(drafted_at: int) -> int:

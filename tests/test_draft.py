@@ -127,6 +127,21 @@ def test_two_persons_are_two_through_whichever_client(
         history.record(reviewed, stream=STREAMS[ISSUER], **about)
 
 
+def test_a_client_drafts_and_reviews_licenses_of_its_types_alone() -> None:
+    history = begun()
+    second = registered_client(ISSUER, "license:issue", client_id=SECOND_CLIENT, license_types=(CONDITIONAL,))
+    history.record(second, stream=b"registry".ljust(16), by=None)
+    said, about = acting(ANNA, NAME, SECOND_CLIENT)
+    made = draft.LicenseDrafted(draft_ref=DRAFT, type_code=FREE, content_digest=bytes(32), **said)
+    with pytest.raises(errors.NotTheIssuer):
+        history.record(made, stream=STREAMS[ISSUER], **about)
+    drafted(history)
+    said, about = acting(BERTA, NAME_B, SECOND_CLIENT)
+    reviewed = draft.DraftReviewed(draft_ref=DRAFT, decision="approve", **said)
+    with pytest.raises(errors.NotTheIssuer):
+        history.record(reviewed, stream=STREAMS[ISSUER], **about)
+
+
 def test_an_event_names_the_person_whose_operator_it_names() -> None:
     history = drafted()
     said, about = acting(BERTA, NAME_B)
