@@ -38,8 +38,8 @@ async def read_trail(
     key: acts.IdempotencyKey = None,
     at_least: acts.AtLeast = None,
 ) -> Response:
-    """Events about a license, holder, requester, case, operator, issuer, service item, or several of
-    these at once, of a period; newest first. A page can be short and still have a cursor."""
+    """Events about a license, holder, requester, case, operator, issuer, service item, channel, reason, or
+    several of these at once, of a period; newest first. A page can be short and still have a cursor."""
     return await _read(request, body, key=key, at_least=at_least, found=None)
 
 
@@ -138,6 +138,7 @@ def _query(
         "issuer": said.issuer,
         "item": said.service_item_code,
         "channel": said.channel,
+        "reason": said.reason,
         "finding": found,
     }
     subjects: dict[trail_pages.Subject, tuple[bytes | str, ...]] = {

@@ -369,6 +369,11 @@ TrailBody = Annotated[
                     "recorded_until": "2027-01-01T00:00:00+08:00",
                 },
             },
+            of_a_reason={
+                "operator": OPERATOR,
+                "reason": "效能监察",
+                "filter": {"requester": ORGANIZATION, "reason": "not-authorized"},
+            },
             of_everything={"operator": OPERATOR, "reason": "年度审计"},
         )
     ),

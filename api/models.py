@@ -413,6 +413,8 @@ class TrailFilter(Strict):
     issuer: CreditCode | None = None
     service_item_code: ItemCode | None = None
     channel: Channel | None = None
+    reason: Annotated[str, Field(pattern=r"^[a-z-]{1,40}$")] | None = None
+    """Why it was refused, what a verification found, or `mismatch` of a comparison."""
     recorded_from: Instant | None = None
     recorded_until: Instant | None = None
     """The first instant that is not of the period any more."""

@@ -24,6 +24,7 @@ KINDS: dict[str, int] = {
     "item": 7,
     "channel": 8,
     "finding": 9,
+    "reason": 10,
 }
 """Subject to its number; a holder's events are found by the store's own index of streams."""
 BLOCK = 512

@@ -47,6 +47,16 @@ _ASKING: frozenset[type[fact.Fact]] = frozenset(
     }
 )
 """Facts of those who ask: the organization acted for is the requester."""
+_REASONED: frozenset[type[fact.Fact]] = frozenset(
+    {
+        refusal.UseRefused,
+        holder.HolderFileRefused,
+        comparison.LicenseCompared,
+        verification.LicenseVerified,
+        audit.RefusalsCounted,
+    }
+)
+"""Facts whose row may say a reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,8 +237,9 @@ def _changed(item: Happened) -> bytes | None:
     return None if item.about.issuer is None or is_reading else ref
 
 
-_LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM, _CHANNEL = (
-    postings.KINDS[name] for name in ("license", "requester", "case", "operator", "issuer", "item", "channel")
+_LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM, _CHANNEL, _REASON = (
+    postings.KINDS[name]
+    for name in ("license", "requester", "case", "operator", "issuer", "item", "channel", "reason")
 )
 
 
@@ -247,6 +258,8 @@ def _posted(item: Happened, known: Known) -> list[tuple[int, bytes]]:
     if about.service_item is not None:
         found.append((_ITEM, about.service_item.encode()))
     found.append((_CHANNEL, about.channel.encode()))
+    if type(item.fact) in _REASONED and (reason := _outcome(item.fact)[1]) is not None:
+        found.append((_REASON, reason.encode()))
     return found
 
 

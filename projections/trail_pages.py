@@ -18,7 +18,7 @@ from projections.projection import Happened, licenses_of
 from signing import event
 
 Subject = Literal[
-    "case", "license", "holder", "finding", "operator", "item", "requester", "issuer", "channel"
+    "case", "license", "holder", "finding", "operator", "reason", "item", "requester", "issuer", "channel"
 ]
 """The rarest first: the first of those asked for leads."""
 VALUES_MAX: dict[Subject, int] = {"holder": 16, "operator": 64}

@@ -112,7 +112,7 @@ def says(row: trail.TrailRow, subjects: dict[str, Any]) -> bool:
 
 def values_of(rows: list[trail.TrailRow]) -> list[tuple[str, Any]]:
     """Every subject and value that some rows have, but for licenses."""
-    subjects = ("holder", "operator", "case", "item", "requester", "issuer")
+    subjects = ("holder", "operator", "case", "item", "requester", "issuer", "reason")
     return [
         (subject, value) for subject in subjects for value in {said_of(row, subject) for row in rows} - {None}
     ]
