@@ -9,7 +9,6 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +16,7 @@ import rich.markup
 import rich.progress
 import typer
 
-from api import cli_console, cli_export, cli_verdicts, demo, demo_page, demo_people, demo_refusals
+from api import cli_console, cli_export, demo, demo_offline, demo_page, demo_people, demo_refusals
 from ledger import catalog, config, errors, log, opening
 from ledger import check as checking
 from signing import note, qr
@@ -95,6 +94,7 @@ def _show_uses(world: demo.World, out: Path) -> dict[str, Any]:
     (out / "license-qr.svg").write_bytes(qr.svg(sample["qr"]))
     (out / "license-qr.png").write_bytes(qr.png(sample["qr"]))
     (out / "license-qr.txt").write_text(sample["qr"] + "\n", encoding="ascii")
+    demo_offline.keep_paper(file, license_ref=sample["license_ref"], out=out)
     _keep_documents(world, sample, use, out)
     page = demo_page.address(world.base_url, sample["qr"])
     no_picture = demo_page.take(page, out / PICTURE)
@@ -188,18 +188,7 @@ def _print(shown: dict[str, Any], result: dict[str, Any], out: Path) -> None:
     _print_use(shown)
     _print_trail(shown)
     console.rule("4 · Anyone, offline 离线验证")
-    command = f"license-ledger verify {out / 'use.bundle.json'} --trust {out / 'trust.json'}"
-    console.print(f"$ {rich.markup.escape(command)}", soft_wrap=True)
-    verdict = cli_verdicts.judge(
-        (out / "use.bundle.json").read_bytes(),
-        trusted=(out / "trust.json").read_bytes(),
-        event=None,
-        at=None,
-        now=datetime.now(UTC),
-    )
-    console.print(f"[{'green' if verdict.is_good else 'red'} bold]{verdict.word}[/]")
-    for line in verdict.lines:
-        console.print(f"  {rich.markup.escape(line)}", soft_wrap=True)
+    demo_offline.show(out)
     console.print("\nThe QR code on the printed license 证照二维码:")
     console.print(qr.terminal(shown["qr"]), style="black on white", no_wrap=True, highlight=False)
     _print_page(shown, out)

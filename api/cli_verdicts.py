@@ -1,7 +1,8 @@
 """Judging files offline: what kind a file is, and proof bundles and receipts.
 
 Which kind a file is follows from its first bytes; codes, pictures, lists and trust files are judged in
-`verdicts_offline`. Nothing is believed but what the trust file's keys signed.
+`verdicts_offline`, documents in `verdicts_document`. Nothing is believed but what the keys in the trust file
+signed.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from api import verdicts_log, verdicts_offline
+from api import verdicts_document, verdicts_log, verdicts_offline
 from api.verdicts import DEMONSTRATION, Verdict, refused
 from ledger import bundle, days, errors, offline
 from signing import event as events
@@ -17,8 +18,9 @@ from signing import qr_image, receipt, trust
 
 __all__ = ["FILE_BYTES_MAX", "Verdict", "judge", "time_asked"]
 
-FILE_BYTES_MAX = 16 * 1024 * 1024
+FILE_BYTES_MAX = 20 * 1024 * 1024
 _TRUST_FILE = re.compile(rb'\s*\{\s*"(?:format|ledgers)"')
+_PDF = b"%PDF-"
 _LIST_TAG = b"\xd2"
 
 
@@ -42,6 +44,8 @@ def judge(
     except (trust.TrustInvalid, offline.TrustUnfit) as error:
         raise errors.Invalid(f"the trust file: {error}", field="trust") from error
     asked = time_asked(at, now=now)
+    if data.startswith(_PDF):
+        return verdicts_document.of_pdf(data, file, verifier, at=asked)
     if _TRUST_FILE.match(data):
         return verdicts_offline.of_trust_file(data, file, now=now)
     if data.lstrip()[:1] == b"{":

@@ -1,6 +1,7 @@
 """Judging a proof bundle: a use answer kept as a file, against a trust file and nothing else.
 
-`judge` proves every member of the bundle or raises BundleInvalid naming the first that does not hold.
+`judge` proves every member of the bundle or raises BundleInvalid naming the first that does not hold;
+`judge_license` does the same with the data that is attached to an issuer's signed document.
 It opens no database, no network and no home; keys come from the trust file alone
 (`docs/formats/proof-bundle.md`).
 """
@@ -31,6 +32,18 @@ _LICENSE = {
 _NAMED = {"license_ref", "type_code", "choices"}
 _PROOF_GRANTED = {"event", "receipt", "license_event", "license_receipt", "field_siblings"}
 _PROOF_REFUSED = {"event", "receipt"}
+_DOCUMENT = {
+    "license_ref",
+    "license_id",
+    "type_code",
+    "version",
+    "piece",
+    "issuer",
+    "valid_from",
+    "valid_to",
+    "issued_on",
+    "fields",
+}
 
 
 class BundleInvalid(ValueError):
@@ -51,6 +64,24 @@ class ProvenUse:
     values: Mapping[str, Any]
     """The disclosed field values, by name; empty for a refusal."""
     license_ref: str | None
+    made: fact.Fact
+    """The fact of the use, as its event says it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenLicense:
+    """The license in a document, every member of it proven but the piece, which its QR code names."""
+
+    license_ref: bytes
+    version: int
+    piece: int
+    issuer: str
+    type_code: str
+    index: int
+    recorded_at: int
+    origin: str
+    values: Mapping[str, Any]
+    """The field values, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +144,49 @@ def _index(text: Any, path: str) -> int:
         raise BundleInvalid(f"{path}: {error}") from error
 
 
+def judge_license(data: bytes, *, proven_by: str, trusted: trust.TrustFile) -> ProvenLicense:
+    """What the data attached to an issuer's document proves; raises BundleInvalid.
+
+    1. The data is JSON of exactly its members.
+    2. The license event's receipt holds under a trusted key of the ledger that the event names.
+    3. The fields, with their salts and the sibling digests, lead to the event's root.
+    4. Everything else is what the event says.
+    """
+    answer = _members(_json(data), {"license", "proof"}, "the license")  # 1
+    proof = _members(answer["proof"], {"license_event", "field_siblings"}, "proof")
+    said = _members(answer["license"], _DOCUMENT, "license")
+    shown = _prove(proof["license_event"], proven_by, trusted, "the receipt")  # 2
+    version = _fact(shown, "proof.license_event")
+    if not isinstance(version, license.VersionFact):
+        _refuse("proof.license_event", "is not a license's version")
+    values = _open_fields(said["fields"], proof["field_siblings"], version, shown, "license.fields")  # 3
+    expected = {  # 4
+        "license_ref": ids.text(version.license_ref),
+        "license_id": values.get("@license_id"),
+        "type_code": version.type_code,
+        "version": version.version,
+        "issuer": shown.about.issuer,
+        "valid_from": days.text(version.valid_from),
+        "valid_to": None if version.valid_to is None else days.text(version.valid_to),
+        "issued_on": days.text(version.issued_on),
+    }
+    for name, value in expected.items():
+        _require(type(said[name]) is type(value) and said[name] == value, f"license.{name}")
+    _require(type(said["piece"]) is int and said["piece"] >= 0, "license.piece")
+    assert shown.about.issuer is not None, "a version has an issuer"
+    return ProvenLicense(
+        license_ref=version.license_ref,
+        version=version.version,
+        piece=said["piece"],
+        issuer=shown.about.issuer,
+        type_code=version.type_code,
+        index=shown.index,
+        recorded_at=shown.about.recorded_at,
+        origin=shown.origin,
+        values=values,
+    )
+
+
 def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
     has_help = isinstance(item, dict) and "help" in item
     said = _members(item, _USE | {"help"} if has_help else _USE, path)
@@ -149,6 +223,7 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
         is_demonstration=shown.ledger.is_demonstration,
         values=values,
         license_ref=license_ref,
+        made=made,
     )
 
 
@@ -242,18 +317,26 @@ def _judge_fields(
 ) -> Mapping[str, Any]:
     if not isinstance(item, dict) or tuple(sorted(item)) != made.fields:  # 5
         _refuse(f"{path}.license.fields", "are not the fields that the event says were disclosed")
+    return _open_fields(item, siblings, version, shown, f"{path}.license.fields")
+
+
+def _open_fields(
+    item: Any, siblings: Any, version: license.VersionFact, shown: _Proven, path: str
+) -> Mapping[str, Any]:
+    """The values of some fields, proven against the root that the license's event says."""
+    if not isinstance(item, dict):
+        _refuse(path, "is not an object")
     disclosed = {}
     for name, pair in item.items():
-        members = _members(pair, {"value", "salt"}, f"{path}.license.fields.{name}")
-        salt = _bytes(members["salt"], f"{path}.license.fields.{name}.salt")
-        disclosed[name] = (salt, members["value"])
-    others = [_bytes(one, f"{path}.proof.field_siblings") for one in _list(siblings, "field_siblings")]
+        members = _members(pair, {"value", "salt"}, f"{path}.{name}")
+        disclosed[name] = (_bytes(members["salt"], f"{path}.{name}.salt"), members["value"])
+    others = [_bytes(one, f"{path} (siblings)") for one in _list(siblings, f"{path} (siblings)")]
     try:
         fields.verify(disclosed, siblings=others, root_=version.fields_root, suite=shown.ledger.suite)
     except fields.FieldsInvalid as error:
-        raise BundleInvalid(f"{path}.license.fields: {error}") from error
+        raise BundleInvalid(f"{path}: {error}") from error
     if len(disclosed) + len(others) != len(version.field_names):
-        _refuse(f"{path}.proof.field_siblings", "are not as many as the license has fields")
+        _refuse(f"{path} (siblings)", "are not as many as the license has fields")
     return {name: value for name, (_, value) in disclosed.items()}
 
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from signing import note, receipt, trust
 from tests import api_world, console, documents, judges, test_qr, world
 
 pytestmark = pytest.mark.timeout(300)
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,12 @@ class Left:
 
     def judge(self, bundle: bytes) -> cli_verdicts.Verdict:
         """The verdict on a bundle under the trust file that was left."""
-        return cli_verdicts.judge(bundle, trusted=self.read("trust.json"), event=None, at=None, now=NOW)
+        return cli_verdicts.judge(bundle, trusted=self.read("trust.json"), now=self.made_at)
+
+    @property
+    def made_at(self) -> datetime:
+        """When its trust file was made."""
+        return trust.parse(self.read("trust.json")).made_at
 
 
 @pytest.fixture(scope="module")
@@ -305,8 +309,22 @@ def test_the_qr_pictures_say_a_token_that_holds(left: Left, kind: str) -> None:
     text.write_text(read.text)
     verdict = console.call_json("verify", text, "--trust", left.path("trust.json"))
     assert verdict["verdict"] == "valid token, paper not compared"
+    picture = left.folder / f"{kind}-code.png"
+    picture.write_bytes(pictures(left)[kind])
+    paper = left.path("license-paper.txt")
+    compared = console.call_json("verify", picture, "--trust", left.path("trust.json"), "--paper", paper)
+    assert compared["verdict"] == f"valid as of {compared['as_of']}"
+    assert compared["license_ref"] == verdict["license_ref"]
     (use,) = json.loads(left.read("use.bundle.json"))["uses"]
     assert verdict["license_ref"] == use["license"]["license_ref"]
+
+
+def test_the_signed_license_and_the_copy_are_judged_by_the_trust_file(left: Left) -> None:
+    for name, kind in (("license.pdf", "document"), ("copy.pdf", "copy")):
+        said = cli_verdicts.judge(left.read(name), trusted=left.read("trust.json"), now=left.made_at)
+        assert said.details["kind"] == kind, said
+        assert said.is_good
+        assert said.word == f"valid as of {said.details['as_of']}"
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])

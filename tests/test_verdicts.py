@@ -15,6 +15,7 @@ from ledger import errors, offline
 from signing import keys, qr, trust
 from tests import (
     campaign,
+    documents,
     format_examples,
     format_examples_trust,
     test_offline,
@@ -156,6 +157,42 @@ def test_the_examples_of_the_documents_are_judged_by_their_trust_file() -> None:
     assert other.word == "refused"
 
 
+# --- documents; those of a ledger are in test_verdicts_document ---
+
+SIGNED_AT = documents.AT + timedelta(hours=1)
+
+
+def judged_pdf(pdf: bytes) -> cli_verdicts.Verdict:
+    """The verdict an hour after the sample documents were signed, by their authority and certificate."""
+    issuer = trust.IssuerCertificate(
+        issuer=documents.CREDIT_CODE, certificate=documents.seal().certificate, revoked_at=None
+    )
+    known = trust.Documents(roots=(documents.authority().certificate,), certificates=(issuer,))
+    ledger = replace(LEDGER, documents=known)
+    made_at = documents.AT.replace(microsecond=0)
+    file = trust.write(replace(FILE, ledgers=(ledger,), made_at=made_at), signers=SIGNERS)
+    return cli_verdicts.judge(pdf, trusted=file, now=SIGNED_AT)
+
+
+def test_a_signature_alone_proves_nothing_of_a_license() -> None:
+    said = judged_pdf(documents.signed())
+    assert (said.word, said.is_good) == ("refused", False)
+    assert "has not exactly the members" in said.lines[0], "its data are of no license"
+
+
+def require_no_other_verdict(seed: int, count: int) -> None:
+    """No spoiled document is taken for what was signed."""
+    drawn = random.Random(seed)
+    for _ in range(count):
+        said = judged_pdf(test_qr_image.spoiled(documents.signed(), drawn))
+        assert said.word == "refused"
+        assert said.lines[0]
+
+
+def test_a_spoiled_document_is_refused() -> None:
+    require_no_other_verdict(8, 4)
+
+
 # --- whatever comes, there is a verdict ---
 
 
@@ -198,3 +235,4 @@ def test_campaign_strange_files_and_pictures_have_a_verdict() -> None:
     seed = campaign.seed()
     require_verdicts(strange(seed, 4_000))
     test_qr_image.require_handled(seed, 25)
+    require_no_other_verdict(seed, 100)

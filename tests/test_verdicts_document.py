@@ -1,0 +1,158 @@
+"""`verify` on signed documents: the file, what it proves, and whether the license still stands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from api import cli_verdicts, examples
+from ledger import issuer_seal_register, store
+from ledger.state_document import SealRow
+from signing import trust
+from tests import api_world
+from tests.api_world import Caller, Face
+from tests.conftest import Cluster
+
+ISSUER = examples.ORGANIZATION
+ISSUE_ONLY = ("license_type", "serial", "issuer")
+CHANGE = api_world.example("ChangeBody")
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def caller(face: Face) -> Caller:
+    seal(face)
+    return face.register(ISSUER)
+
+
+def seal(face: Face) -> SealRow:
+    served = face.served
+    return issuer_seal_register.demonstrate(
+        served.ledger, served.appender, organization=ISSUER, name="示例市行政审批局", at=store.wall_clock()
+    )
+
+
+def document(caller: Caller, number: int) -> tuple[str, bytes]:
+    """A new license and its document."""
+    ref: str = caller.done("/v1/licenses", api_world.issue_body(number))["license_ref"]
+    answer = caller.get(f"/v1/licenses/{ref}/document")
+    assert answer.status_code == 200, answer.text
+    return ref, answer.content
+
+
+def trusted(face: Face) -> bytes:
+    return face.served.publisher.refresh().trust
+
+
+def judged(pdf: bytes, face: Face, **options: Any) -> cli_verdicts.Verdict:
+    values: dict[str, Any] = {"trusted": trusted(face), "now": datetime.now(UTC), **options}
+    return cli_verdicts.judge(pdf, **values)
+
+
+def test_a_document_of_a_license_that_stands_is_valid_and_says_who_signed_it(
+    face: Face, caller: Caller
+) -> None:
+    ref, pdf = document(caller, 1)
+    said = judged(pdf, face)
+    assert said.is_good, said
+    assert said.word == f"valid as of {said.details['as_of']}"
+    assert (said.details["license_ref"], said.details["signer"]) == (ref, ISSUER)
+    assert (said.details["kind"], said.details["level"]) == ("document", "B-B")
+    json.dumps(said.as_dict())
+    caller.done(f"/v1/licenses/{ref}/suspend", CHANGE)
+    assert judged(pdf, face).word == "suspended"
+    caller.done(f"/v1/licenses/{ref}/revoke", CHANGE)
+    assert judged(pdf, face).word == "revoked"
+
+
+def test_a_document_of_before_an_amendment_is_replaced(face: Face, caller: Caller) -> None:
+    ref, pdf = document(caller, 2)
+    body = {name: value for name, value in api_world.issue_body(2).items() if name not in ISSUE_ONLY}
+    caller.done(f"/v1/licenses/{ref}/amend", body | {"reason": "变更"})
+    assert judged(pdf, face).word == "replaced"
+
+
+def test_what_is_not_what_was_signed_is_refused_for_its_own_reason(face: Face, caller: Caller) -> None:
+    _, pdf = document(caller, 3)
+    file = trusted(face)
+    for reason, data in {
+        "truncated": pdf[: len(pdf) - 700],
+        "altered": pdf.replace(b"/Producer", b"/Producar", 1),
+        "appended-after-signing": pdf + b"\n% more\n",
+        "not-signed": b"%PDF-1.7\n%%EOF\n",
+    }.items():
+        said = judged(data, face, trusted=file)
+        assert (said.word, said.is_good) == ("refused", False), reason
+        assert reason in said.details["reasons"], (reason, said)
+
+
+def changed(face: Face, **documents: Any) -> bytes:
+    """The trust file with other documents, signed again by the ledger."""
+    file = trust.parse(trusted(face))
+    (ledger,) = file.ledgers
+    grown = replace(ledger, documents=replace(ledger.documents, **documents))
+    name = max(ledger.origins, key=lambda one: one.generation).origin
+    key = face.served.ledger.vault.log_key
+    return trust.write(replace(file, ledgers=(grown,)), signers=[(name, key)])
+
+
+def test_a_document_needs_an_authority_and_a_certificate_that_the_file_knows(
+    face: Face, caller: Caller
+) -> None:
+    _, pdf = document(caller, 4)
+    stranger = judged(pdf, face, trusted=changed(face, roots=()))
+    assert stranger.details["reasons"] == ["untrusted-authority"]
+    unknown = judged(pdf, face, trusted=changed(face, certificates=()))
+    assert unknown.lines == ("its certificate is not one that the ledger knows of an issuer",)
+    (ledger,) = trust.parse(trusted(face)).ledgers
+    keys = trust.Ledger(
+        ledger_id=ledger.ledger_id,
+        suite=ledger.suite,
+        is_demonstration=True,
+        origins=tuple(replace(one, checkpoint=None) for one in ledger.origins),
+        token_keys=ledger.token_keys,
+    )
+    first = trust.write(trust.TrustFile(ledgers=(keys,), made_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    assert judged(pdf, face, trusted=first).word == "refused", "format 1 has no authorities"
+
+
+def test_a_document_under_a_certificate_revoked_since_is_to_be_checked_online(
+    face: Face, caller: Caller
+) -> None:
+    _, pdf = document(caller, 5)
+    known = trust.parse(trusted(face)).ledgers[0].documents.certificates
+    later = datetime.now(UTC).replace(microsecond=0)
+    since = [replace(one, revoked_at=later + timedelta(seconds=30)) for one in known]
+    said = judged(
+        pdf, face, trusted=changed(face, certificates=tuple(since)), now=later + timedelta(minutes=1)
+    )
+    assert (said.word, said.is_good) == ("check online", False)
+    before = [replace(one, revoked_at=later - timedelta(hours=1)) for one in known]
+    said = judged(pdf, face, trusted=changed(face, certificates=tuple(before)))
+    assert (said.word, said.details["reasons"]) == ("refused", ["certificate-revoked"])
+    newer = seal(face)
+    again = caller.get(f"/v1/licenses/{document(caller, 6)[0]}/document").content
+    assert judged(again, face).is_good, newer.fingerprint.hex()
+
+
+def test_a_copy_is_good_for_its_ten_minutes(face: Face, caller: Caller) -> None:
+    document(caller, 7)
+    caller.done("/v1/authorizations", api_world.grant_body(to=examples.REQUESTER, fields=["name"]))
+    hall = face.register(examples.REQUESTER, "license:use")
+    (link,) = hall.done("/v1/copies", api_world.use_body(7))["copies"]
+    pdf = face.http.post(link["url"][link["url"].index("/C/") :]).content
+    said = judged(pdf, face)
+    assert said.is_good, said
+    assert (said.details["kind"], said.details["requester"]) == ("copy", examples.REQUESTER)
+    over = judged(pdf, face, now=datetime.now(UTC) + timedelta(minutes=11))
+    assert (over.word, over.is_good) == ("copy expired", False)
