@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api import limits, look_state
 from ledger import errors, identifiers, issuer_seal_register, keeping, reading, registry_commands
@@ -155,6 +157,23 @@ def test_what_is_no_code_of_this_ledger_is_told_why_and_nothing_else(face: Face,
     holder = identifiers.holder_code(**api_world.person(4))
     face.console(registry_commands.EraseHolder(actor=face.served.ledger.console, holder=holder))
     assert face.http.get(good).content == face.http.get(signed(ours)).content
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(st.text(max_size=300), st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567/%=?", max_size=300)))
+def test_whatever_somebody_writes_there_is_answered(text: str) -> None:
+    """Before anything is looked up: it is no code, and that is all there is to say."""
+    with pytest.raises(errors.NotFound) as refused:
+        look_state.judged(_Keyless(), text)  # type: ignore[arg-type]
+    assert refused.value.extra["reason"] == "not-a-token"
+
+
+class _Keyless:
+    """A service whose ledger must not be asked for more than its suite."""
+
+    class ledger:  # noqa: N801
+        class vault:  # noqa: N801
+            suite = suites.INTL
 
 
 def test_a_code_of_a_compromised_key_is_compared_with_what_the_ledger_has(face: Face, issuer: Caller) -> None:
