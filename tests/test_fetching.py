@@ -89,7 +89,7 @@ CLOSING = OK.replace(b"Content-Length: 2", b"Connection: close")
 def test_a_server_that_drips_is_given_up_on(answer: bytes) -> None:
     with speaking(drips(answer)) as url:
         begun = time.monotonic()
-        with pytest.raises(fetching.Unanswered, match="in time"):
+        with pytest.raises(fetching.Unanswered):
             fetching.Peer(url, timeout_s=0.2).get()
         # It would have dripped for minutes.
         assert time.monotonic() - begun < 60

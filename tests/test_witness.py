@@ -243,39 +243,39 @@ def test_submissions_at_one_time_are_cosigned_along_one_history(held: witness.Wi
 
 # --- over the network ---
 
-QUICK = witness_server.Deadlines(head_s=0.3, body_s=0.3)
 HEAD = b"POST /add-checkpoint HTTP/1.1\r\nHost: w\r\nContent-Length: 500\r\n\r\n"
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    folder = witness_world.made(tmp_path_factory.mktemp("quick") / "w1", LOG)
-    with witness.opened(folder) as one, witness_world.serving(one, QUICK) as url:
-        yield "127.0.0.1", int(url.rpartition(":")[2])
+QUICK_S, PATIENT_S = 0.3, 60.0
 
 
 @pytest.mark.parametrize(
-    ("sent", "answer"),
+    ("sent", "answer", "deadlines"),
     [
-        (b"", b""),
-        (b"POST /add-checkpoint HTTP/1.1\r\nHost: ", b""),
-        (HEAD + b"old 3", b"HTTP/1.1 408"),
+        (b"", b"", witness_server.Deadlines(head_s=QUICK_S, body_s=PATIENT_S)),
+        (
+            b"POST /add-checkpoint HTTP/1.1\r\nHost: ",
+            b"",
+            witness_server.Deadlines(head_s=QUICK_S, body_s=PATIENT_S),
+        ),
+        (HEAD + b"old 3", b"HTTP/1.1 408", witness_server.Deadlines(head_s=PATIENT_S, body_s=QUICK_S)),
     ],
     ids=["nothing", "half a head", "half a body"],
 )
-def test_whoever_is_slow_is_hung_up_on(quick: tuple[str, int], sent: bytes, answer: bytes) -> None:
-    with socket.create_connection(quick, timeout=30) as conn:
-        conn.sendall(sent)
-        said = b""
-        while chunk := conn.recv(4096):
-            said += chunk
+def test_whoever_is_slow_is_hung_up_on(
+    held: witness.Witness, sent: bytes, answer: bytes, deadlines: witness_server.Deadlines
+) -> None:
+    with witness_world.serving(held, deadlines) as url:
+        place = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(place, timeout=30) as conn:
+            conn.sendall(sent)
+            said = b""
+            while chunk := conn.recv(4096):
+                said += chunk
     assert said.startswith(answer)
     assert bool(said) is bool(answer)
 
 
-def test_a_connection_serves_several_submissions(quick: tuple[str, int]) -> None:
-    host, port = quick
-    with httpx.Client(base_url=f"http://{host}:{port}") as client:
+def test_a_connection_serves_several_submissions(held: witness.Witness) -> None:
+    with witness_world.serving(held) as url, httpx.Client(base_url=url) as client:
         for old, new in ((0, 5), (5, 9)):
             assert client.post("/add-checkpoint", content=LOG.body(old, new)).status_code == 200
 
