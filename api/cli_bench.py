@@ -22,7 +22,8 @@ def run(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="sharing, issue, lookup, verify, append, check, rebuild, growth, imports; or report."
+            help="sharing, issue, lookup, verify, append, check, rebuild, growth, imports, document; "
+            "or report."
         ),
     ] = None,
 ) -> None:

@@ -10,7 +10,7 @@ import sys
 
 NAMES = (
     *("sharing", "issue", "lookup", "verify", "append", "check", "rebuild", "growth", "imports"),
-    *("scenario", "overload"),
+    *("scenario", "overload", "document"),
 )
 OTHERS = ("report",)
 

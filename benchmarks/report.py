@@ -107,6 +107,13 @@ RATIOS = (
         what="append path against the library's recorder",
         at_least=8,
     ),
+    Wanted(
+        benchmark="document",
+        path=("ratios", "plain"),
+        what="documents on one core against pyHanko's SimpleSigner",
+        at_least=2,
+        aim=4,
+    ),
 )
 
 

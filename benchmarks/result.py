@@ -29,7 +29,9 @@ _LIBRARIES = (
     "httptools",
     "psycopg",
     "pydantic",
+    "pyhanko",
     "starlette",
+    "typst",
     "uvicorn",
     "uvloop",
 )

@@ -37,6 +37,7 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.errors import PathBuildingError, PathValidationError, ValidationError
 
 from signing import certificate as certificates
+from signing import document_increment
 
 FIELD = "Seal"
 TIME_STAMP_FIELD = "TimeStamp"
@@ -84,9 +85,20 @@ def sign(
 ) -> bytes:
     """The document with its signature: B-B, or with a time-stamper B-T.
 
-    The signature certifies the document and allows no change; `at` is the signing time that it claims. Raises
-    DocumentInvalid, TimeStampFailed.
+    The signature certifies the document and allows no change; `at` is the signing time that it claims. A page
+    as `document_page` makes it goes a short way. Raises DocumentInvalid, TimeStampFailed.
     """
+    room = SIGNATURE_BYTES if time_stamper is None else TIME_STAMP_BYTES
+    prepared = document_increment.prepared(pdf, field=FIELD, at=at, room=room)
+    if prepared is None:
+        return _signed_the_long_way(pdf, seal=seal, at=at, time_stamper=time_stamper, room=room)
+    return prepared.filled(_signed_data(prepared.digest, seal=seal, time_stamper=time_stamper))
+
+
+def _signed_the_long_way(
+    pdf: bytes, *, seal: certificates.Signer, at: datetime, time_stamper: TimeStamper | None, room: int
+) -> bytes:
+    """The same for a file of any form, by pyHanko."""
     try:
         writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
         embedding = PdfCMSEmbedder(SigFieldSpec(FIELD)).write_cms(FIELD, writer)
@@ -94,7 +106,7 @@ def sign(
         placeholder = SignatureObject(
             timestamp=at.replace(microsecond=0),
             subfilter=SigSeedSubFilter.PADES,
-            bytes_reserved=SIGNATURE_BYTES if time_stamper is None else TIME_STAMP_BYTES,
+            bytes_reserved=room,
         )
         permissions = SigMDPSetup(certify=True, docmdp_perms=MDPPerm.NO_CHANGES, md_algorithm=_DIGEST)
         embedding.send(SigObjSetup(sig_placeholder=placeholder, mdp_setup=permissions))

@@ -30,7 +30,7 @@ from signing import (
     token,
     trust,
 )
-from tests import format_examples_log, format_examples_trust
+from tests import format_examples_document, format_examples_log, format_examples_trust
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats"
 _BLOCK = re.compile(r"^```(?:json|text) ([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -301,6 +301,9 @@ def examples() -> dict[str, dict[str, str]]:
             "trust-file-first": trust.write(TRUST).decode(),
         },
         "attachment.md": _attachment_example(),
+        "document.md": format_examples_document.blocks(
+            qr=URL, receipt=RECEIPTS[0], number=NUMBER, name=NAME, identifier=LICENSE_ID
+        ),
     }
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from asn1crypto import cms, x509
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
-from signing import certificate, document
-from tests import documents
+from signing import certificate, document, document_increment
+from tests import documents, judges
 from tests.documents import AT, asked, key, made, rendered, root, sealed, signed
 
 
@@ -31,6 +33,16 @@ def with_chain() -> certificate.Seal:
     return sealed(made("颁证机关", key(), issuer="示例中间", by=key("示例中间")), key(), middle, root())
 
 
+def of_another_form() -> bytes:
+    """The page after a tool rewrote its end, as files of other makers have it."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(rendered()))
+    out = io.BytesIO()
+    writer.update_root()
+    writer.write(out)
+    return out.getvalue()
+
+
+FILES = {"short": rendered, "long": lambda: rendered(documents.LONG), "another form": of_another_form}
 SEALS = {"demonstration": documents.seal, "RSA": by_rsa, "chain": with_chain}
 
 
@@ -43,10 +55,17 @@ def parts(pdf: bytes) -> tuple[bytes, bytes]:
     return pdf[start : start + length] + pdf[second : second + rest], content
 
 
-@pytest.mark.parametrize("kind", SEALS)
-def test_poppler_openssl_qpdf_and_pyhanko_find_the_signature_sound(kind: str, tmp_path: Path) -> None:
-    seal = SEALS[kind]()
-    pdf = document.sign(rendered(), seal=seal, at=AT)
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [*((kind, "short") for kind in SEALS), ("demonstration", "long"), ("demonstration", "another form")],
+)
+def test_poppler_openssl_qpdf_and_pyhanko_find_the_signature_sound(
+    kind: str, file: str, tmp_path: Path
+) -> None:
+    seal, page = SEALS[kind](), FILES[file]()
+    is_known = document_increment.prepared(page, field="Seal", at=AT, room=8_192) is not None
+    assert is_known == (file != "another form"), "pages of ours go the short way"
+    pdf = document.sign(page, seal=seal, at=AT)
     path = tmp_path / "license.pdf"
     path.write_bytes(pdf)
     said = asked("pdfsig", "-nocert", path)
@@ -119,3 +138,18 @@ def test_an_authority_has_an_address_of_the_web(url: str) -> None:
 def test_an_answer_that_is_no_time_stamp_is_refused(answer: bytes) -> None:
     with pytest.raises(document.TimeStampFailed):
         document.sign(rendered(), seal=documents.seal(), at=AT, time_stamper=lambda _: answer)
+
+
+def test_the_commands_of_its_document_find_a_license_sound(tmp_path: Path) -> None:
+    for program in ("pdfsig", "qpdf", "pdfdetach", "pdfinfo", "openssl"):
+        judges.need(program)
+    text = (Path(__file__).parent.parent / "docs/formats/document.md").read_text(encoding="utf-8")
+    (commands,) = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "license.pdf").write_bytes(signed())
+    (tmp_path / "root.pem").write_bytes(certificate.to_pem(documents.authority().certificate))
+    run = ["bash", "-euo", "pipefail", "-c", commands]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (tmp_path / "license.pdf").write_bytes(documents.flipped(signed(), 9_000))
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
