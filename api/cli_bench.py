@@ -22,8 +22,8 @@ def run(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="sharing, issue, lookup, verify, append, check, rebuild, growth, imports, document; "
-            "or report."
+            help="sharing, issue, lookup, verify, append, check, rebuild, growth, imports, scenario, "
+            "overload, document; or report."
         ),
     ] = None,
 ) -> None:
