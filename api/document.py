@@ -112,6 +112,7 @@ async def get_document(
             client_id=asking.client_id,
             organization=asking.organization,
             generation=asking.generation,
+            access_key=asking.key_id,
             channel="batch",
             issuer=None if acting == asking.organization else acting,
         ),

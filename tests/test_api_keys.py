@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,6 +191,17 @@ def signer(text: str, face: Face, key_id: str) -> note.Checkpoint:
     origin = f"{world.ORIGIN}/0"
     trusted = [note.VerifierKey(name=origin, public=public)]
     return note.parse_checkpoint(note.verify(text[text.index(origin) :], trusted=trusted)[0])
+
+
+def test_whoever_acts_for_a_client_says_under_which_key_its_token_was() -> None:
+    """Else a command under a compromised key would be decided as if nothing were."""
+    folder = Path(access.__file__).parent
+    for path in sorted(folder.glob("*.py")):
+        if path.name == "stock.py":
+            continue  # a job outlives its token by far; whoever began one is told by its rows
+        text = path.read_text("utf-8")
+        actors = text.count("generation=asking.generation")
+        assert text.count("access_key=asking.key_id") == actors, path.name
 
 
 def test_a_service_that_only_reads_signs_nothing_with_a_key_that_another_retired(

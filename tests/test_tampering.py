@@ -200,6 +200,7 @@ def test_an_event_that_breaks_its_rule_is_named_and_passed_over(case: Case) -> N
         ("DELETE FROM license_types", "the row is missing"),
         ("INSERT INTO organizations SELECT 0, '0', stream_id FROM streams LIMIT 1", "comes from no event"),
         ("UPDATE signing_keys SET public = '\\x00'", "column public differs"),
+        ("UPDATE signing_keys SET compromised_since = 0", "column compromised_since differs"),
         ("UPDATE generations SET origin = 'other'", "column origin differs"),
         ("DELETE FROM data_keys", "a stream has no data key"),
         ("DELETE FROM directory WHERE kind = 'holder'", "no code leads to a holder"),
