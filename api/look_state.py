@@ -117,7 +117,7 @@ def seen(served: service.Service, said: token.Token, *, key_id: bytes) -> Seen:
     names = _names(served, type_row, day=said.issued_on)
     version = served.disclosure.version(row.version_index)
     is_current = said.version == row.version
-    if key_status == "compromised" and is_current:
+    if key_status != "active" and is_current:
         _require_recorded(said, version, served)
     holder, fields = _shown(version, type_row, labels=names[1])
     is_valid = verifications.VERDICTS[result] in ("valid", "endorsement-overdue")
@@ -210,7 +210,7 @@ def _key_status(key: states.KeyRow | None) -> KeyStatus:
 def _require_recorded(said: token.Token, version: disclosure.Version | None, served: service.Service) -> None:
     """Nothing when the ledger itself has it that the piece's code says this; raises NotFound.
 
-    Whoever has a compromised key can sign anything, but not make the ledger have recorded it.
+    Whoever has a key that signs no more can sign anything, but not make the ledger have recorded it.
     """
     vault = served.ledger.vault
     if version is None or disclosure.qr_content(version, vault, piece=piece_of(said)) != said:

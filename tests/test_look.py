@@ -183,6 +183,9 @@ def test_a_code_of_a_compromised_key_is_compared_with_what_the_ledger_has(face: 
     said = token.parse(good, trusted={held.key_id: stolen.public})
     forged = signed(stolen, replace(said, paper_digest=bytes(12)))
     assert face.http.get(forged).json()["key_status"] == "active"
+    keeping.rotate_signing_key(ledger, face.served.appender, "token")
+    assert face.http.get(good).json()["key_status"] == "retired"
+    assert face.http.get(forged).json()["reason"] == "key-compromised", "others have a key that signs no more"
     keeping.compromise_signing_key(
         ledger, face.served.appender, held.key_id, since=None, actor=ledger.console
     )
