@@ -60,7 +60,7 @@ def _token(served: service.Service, form: Mapping[str, str]) -> dict[str, Any]:
     served.token_limits.once_verified(client_id, now_s=time.monotonic())
     scopes, organization = _scopes(form, row), _organization(form, row)
     auth.spend(Spent(served, now), client_id=client_id, jti=jti, now=now)
-    served.moment()  # no token under a key that another process has retired
+    served.renew_ring()  # no token under a key that another process has retired
     tokens = served.tokens
     text = tokens.issue(
         client_id=row.client_id,

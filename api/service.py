@@ -178,9 +178,16 @@ class Service:
                 return
             await asyncio.sleep(self._ring_looked_at + RING_LOOKS_EVERY_S - asked_at)
             self._ring_looked_at = time.monotonic()
-            await self.read(self.moment)
-            # A process that crashed amid a rotation leaves a ring that others use and nobody has named.
-            await self.read(self.ledger.vault.refresh)
+            await self.read(self.renew_ring)
+
+    def renew_ring(self) -> None:
+        """Have the key ring that the database names, or a newer one.
+
+        A process that crashed amid a rotation leaves one that some work with and the database does not name
+        yet; the retired key in it is to sign nothing from then on.
+        """
+        self.moment()
+        self.ledger.vault.refresh()
 
     def now_s(self) -> int:
         """This machine's clock in seconds since 1970."""

@@ -122,6 +122,18 @@ def test_a_key_that_a_crash_left_in_the_ring_alone_is_taken_by_every_service(
     assert elsewhere(caller, there).get("/v1/receipts/0/1").status_code == 200
 
 
+def test_the_key_that_a_crash_left_retired_in_the_ring_alone_signs_no_access_token(
+    faces: tuple[Face, Face],
+) -> None:
+    """Else its tokens would be from after its retirement once everybody knows of that."""
+    here, there = faces
+    caller = ready(here)
+    vault = here.served.ledger.vault
+    fresh = keyring.new_key(vault.suite, "access")
+    vault.save_ring(key_commands.with_key(vault.ring, fresh, at=there.served.moment()))
+    assert key_of(elsewhere(caller, there).sign_in()) == fresh.key_id.hex()
+
+
 def test_every_token_of_a_compromised_access_key_is_refused_at_once_by_every_service(
     faces: tuple[Face, Face],
 ) -> None:
