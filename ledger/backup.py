@@ -95,6 +95,8 @@ def backup(
             anchored = _row(conn, texts["checkpoint_at"], PARTITION, mark.size)
             if anchored is None or anchored[1].hex() != mark.root:
                 raise errors.HistoryBehindAnchor(anchored_size=mark.size, found_size=size)
+            # No key signs a tree that holds its own retirement.
+            ledger.vault.require_version(_row(conn, sql.load("keeping")["ring_version"], PARTITION)[0])
             head = note.Checkpoint(origin=mark.origin, size=mark.size, root=anchored[1])
             vault = ledger.vault
             checkpoint = note.sign(head.text, name=mark.origin, key=vault.log_key, suite=vault.suite)
