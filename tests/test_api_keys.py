@@ -21,12 +21,16 @@ from tests.api_world import Caller, Face, grant_body, issue_body, problem, use_b
 from tests.conftest import Cluster
 
 
-@pytest.fixture
-def faces(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Face, Face]]:
+@pytest.fixture(scope="module")
+def faces(cluster: Cluster) -> Iterator[tuple[Face, Face]]:
     """Two services on one ledger, each in its own vault, that look again for keys soon."""
-    monkeypatch.setattr(service, "RING_LOOKS_EVERY_S", 0.1)
-    with api_world.fresh(cluster) as first, api_world.running(first.served.ledger.config) as second:
-        yield first, second
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(service, "RING_LOOKS_EVERY_S", 0.1)
+        first = stack.enter_context(api_world.fresh(cluster))
+        issuer = first.register()
+        issuer.done("/v1/licenses", issue_body(7))
+        issuer.done("/v1/authorizations", grant_body())
+        yield first, stack.enter_context(api_world.running(first.served.ledger.config))
 
 
 @contextlib.contextmanager
@@ -66,10 +70,7 @@ def key_of(caller: Caller) -> str:
 
 def ready(face: Face) -> Caller:
     """A client whose uses are granted."""
-    caller = face.register()
-    caller.done("/v1/licenses", issue_body(7))
-    caller.done("/v1/authorizations", grant_body())
-    return caller
+    return face.register()
 
 
 def test_a_token_of_before_a_rotation_is_taken_everywhere_and_the_next_is_under_the_new_key(
@@ -234,7 +235,7 @@ def test_a_token_under_a_key_that_signs_no_more_is_believed_where_the_ledger_pri
 ) -> None:
     here, _ = faces
     caller = here.register()
-    genuine = caller.done("/v1/licenses", issue_body(7))["qr"]
+    genuine = caller.done("/v1/licenses", issue_body(8))["qr"]
     stolen = here.served.ledger.vault.token_key
     suite = here.served.ledger.vault.suite
     said = token.parse(genuine, trusted=disclosure.token_keys(here.served.ledger.vault), suite=suite)
