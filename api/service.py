@@ -176,7 +176,7 @@ class Service:
         async with self._looking:
             if self._ring_looked_at >= asked_at:
                 return
-            await asyncio.sleep(self._ring_looked_at + RING_LOOKS_EVERY_S - asked_at)
+            await asyncio.sleep(self._ring_looked_at + RING_LOOKS_EVERY_S - time.monotonic())
             self._ring_looked_at = time.monotonic()
             await self.read(self.renew_ring)
 

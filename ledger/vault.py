@@ -7,6 +7,7 @@ secret but to whom seals with it.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections import OrderedDict
@@ -77,8 +78,10 @@ class Vault:
 
     def refresh(self) -> None:
         """Read the files again when they hold a newer ring, also one that the database does not name yet."""
-        if keyring.load_ring(self._keys / "ring", secret=self._secret).version > self.ring.version:
-            self.reload()
+        # Where they cannot be read, the ring at hand is still the one that the database names.
+        with contextlib.suppress(keyring.KeyRingError):
+            if keyring.load_ring(self._keys / "ring", secret=self._secret).version > self.ring.version:
+                self.reload()
 
     def require_version(self, version: int) -> bool:
         """Whether the ring had to be read again to have `version`; raises Unavailable when it has not.
