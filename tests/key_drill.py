@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from api import cli_export
 from ledger import bundle, keeping, opening
 from signing import note, spelling, token, trust
 from tests import api_world
@@ -106,7 +107,7 @@ class Drill:
     def trust_file(self) -> bytes:
         """The trust file of now."""
         with opening.opened(replace(self.config), migrate=False) as ledger:
-            return trust_bytes(ledger)
+            return cli_export.published(ledger).trust
 
     def judge(self, trusted: bytes) -> None:
         """Everything that was given verifies offline with one trust file."""
