@@ -7,8 +7,10 @@ its log in memory, so that a test can rewrite it with tree heads and tiles that 
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -30,6 +32,7 @@ from ledger import (
 )
 from ledger.vault import Vault
 from signing import event, merkle
+from tests import batch_world
 from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, ENTERPRISE, HALL, ISSUER, World, citizen
 
 ROUNDS = 12
@@ -88,6 +91,8 @@ def tell(world: World) -> None:
             used.result(timeout=60)
         world.status(refs[number], "suspend")
     assert counted
+    with tempfile.TemporaryDirectory() as folder:
+        batch_world.batch(world, [batch_world.inserted(1), batch_world.updated(1)], Path(folder) / "batch")
 
 
 def _copy(world: World, license_ref: bytes) -> None:
