@@ -18,6 +18,8 @@ import psycopg
 from ledger import (
     case_commands,
     check,
+    collection,
+    collection_commands,
     config,
     copy_commands,
     draft_commands,
@@ -79,6 +81,7 @@ def tell(world: World) -> None:
     world.grant()
     world.compare(refs[-1], verdicts=(("name", "mismatch"),))
     _copy(world, refs[-1])
+    _collect(world, refs[-1])
     for number in range(ROUNDS):
         uses = [
             world.appender.submit(
@@ -108,6 +111,23 @@ def _copy(world: World, license_ref: bytes) -> None:
     )
     world.do(registry_commands.RecordInRegistry(actor=world.ledger.console, facts=(sealed,)))
     world.do(copy_commands.CopyLicense(actor=world.hall, license_ref=license_ref))
+
+
+def _collect(world: World, license_ref: bytes) -> None:
+    """A batch of a source comes, with a row about a license."""
+    batch = collection.Batch(ISSUER, "source", "20260101001")
+    row = collection_commands.Delivered(batch=batch, operation="U", operated_at=1, digest=b"d" * 32)
+    world.do(collection_commands.ReceiveBatch(actor=world.issuer, batch=batch, rows=1, digest=b"d" * 32))
+    world.do(
+        collection_commands.CollectStatus(
+            actor=world.issuer,
+            license_ref=license_ref,
+            verb="suspend",
+            document="（2026）闽01执1号",
+            area_code="350200",
+            delivered=row,
+        )
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
