@@ -143,7 +143,15 @@ def files(raw: Mapping[str, Raw]) -> dict[str, str]:
     pictures = dict(_pictures(raw))
     lines = ["# What was measured", "", *_ratios(raw), ""]
     lines += [f"![{_title(name)}]({name})" for name in pictures]
-    lines += ["", *_latencies(raw), *_costs(raw), *_scenarios(raw), *_rates(raw), *_surroundings(raw)]
+    lines += [
+        "",
+        *_latencies(raw),
+        *_costs(raw),
+        *_beside(raw),
+        *_scenarios(raw),
+        *_rates(raw),
+        *_surroundings(raw),
+    ]
     lines += _METHOD
     return {REPORT: "\n".join(lines).rstrip() + "\n", **pictures}
 
@@ -245,6 +253,23 @@ def _costs(raw: Mapping[str, Raw]) -> Iterator[str]:
     yield ""
 
 
+def _beside(raw: Mapping[str, Raw]) -> Iterator[str]:
+    uses = raw.get("imports", {}).get("figures", {}).get("uses")
+    if uses is None:
+        return
+    yield "## Uses beside an import"
+    yield ""
+    yield "| times of uses without an import | at most | median | least to greatest round |"
+    yield "|---|---|---|---|"
+    for name, what in (("p50_ms_ratio", "median"), ("p99_ms_ratio", "99th percentile")):
+        spread = uses[name]
+        met = "" if spread["median"] <= BESIDE_MAX else " (not met)"
+        between = f"{spread['least']:g} to {spread['greatest']:g}"
+        yield f"| {what} | {BESIDE_MAX:g} | **{spread['median']:g}**{met} | {between} |"
+    yield ""
+
+
+BESIDE_MAX = 2.0
 SCENARIOS = (
     ("enrollment-opening", "drained_in_lengths", "crowd drained, in lengths of the crowd", 2.0),
     ("night-batch", "p99_ratio", "p99 of single uses beside batches, in times of without", 1.3),

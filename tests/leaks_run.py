@@ -432,6 +432,9 @@ class Day:
             holder = {"code_type": "111", "code": self.markers.code()}
             made = self.issue_and_change(holder)
             self.import_old(holder)
+            self.refusals += leaks_stock.collect(
+                self.issuer, self.act(), holder["code"], DISABILITY, self.markers
+            )
             use_code = self.authorize(holder)
             self.use(holder, made, use_code)
             if number == 0:

@@ -92,6 +92,16 @@ def test_scenarios_are_told_with_what_is_wanted_and_by_kind(folder: Path) -> Non
     assert "## Method and limits" in text
 
 
+def test_what_uses_notice_of_an_import_is_told(folder: Path) -> None:
+    uses = {"p50_ms_ratio": spread(1.5), "p99_ms_ratio": spread(2.4)}
+    kept = raw("imports", {"ratios": spread(0.3), "uses": uses})
+    (folder / "imports.json").write_text(json.dumps(kept), encoding="utf-8")
+    text = report.files(report.read(folder))[report.REPORT]
+    assert "| import against the database floor | 0.2 | 0.35 | **0.3** |" in text
+    assert "| median | 2 | **1.5** | 1.35 to 1.65 |" in text
+    assert "| 99th percentile | 2 | **2.4** (not met) |" in text
+
+
 def test_what_was_not_measured_is_left_out(folder: Path) -> None:
     (folder / "sharing.json").unlink()
     made = report.files(report.read(folder))
