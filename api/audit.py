@@ -180,8 +180,11 @@ def _operators(served: service.Service, said: models.OperatorOf) -> list[bytes]:
         return [account.operator_ref(person, ids.parse(said.client_id), suite=suite)]
     clients = served.reader.clients()
     refs = [account.operator_ref(person, client_id, suite=suite) for client_id in clients]
+    known = served.views.trail.operators(refs)
+    if len(known) >= trail_pages.VALUES_MAX["operator"]:
+        raise errors.Invalid("known to too many clients: name one", field="filter.operator.client_id")
     # What was recorded before operators were their clients' own, and at the console, is under the person's.
-    return [person, *served.views.trail.operators(refs)]
+    return [person, *known]
 
 
 def _through(item: service.Recorded) -> int:

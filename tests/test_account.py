@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from ledger import account, errors
+from projections import trail_pages
 from signing import event, ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
 from tests.conftest import Cluster
 
 REVIEW = api_world.example("ReviewDraftBody")
+CHEN = {"organization": world.ISSUER, "account": "chen"}
 CYRILLIC_I, GREEK_OMICRON, DOTLESS_I = "\u0456", "\u03bf", "\u0131"
 SPELLINGS = (
     "LI",
@@ -98,7 +100,7 @@ def test_the_trail_of_an_operator_has_all_spellings_and_each_as_it_was_given(
 
 
 def test_an_account_of_two_clients_is_two_operators_and_one_person_in_the_trail(
-    face: Face, issuer: Caller
+    face: Face, issuer: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     auditor, second = face.register(world.AUDITOR, "audit:read"), face.register(world.ISSUER, "license:issue")
     chen = {"account": "chen", "name": "陈某"}
@@ -107,7 +109,7 @@ def test_an_account_of_two_clients_is_two_operators_and_one_person_in_the_trail(
     ]
 
     def told(**members: str) -> list[tuple[int, str]]:
-        whose = {"organization": world.ISSUER, "account": "chen", **members}
+        whose = {**CHEN, **members}
         asked = {**api_world.example("TrailBody", "of_everything"), "limit": 2}
         asked["filter"] = {"operator": whose, "issuer": world.ISSUER, "channel": "window"}
         found: list[tuple[int, str]] = []
@@ -123,3 +125,7 @@ def test_an_account_of_two_clients_is_two_operators_and_one_person_in_the_trail(
     assert whole[0][1] == whole[2][1] != whole[1][1]
     assert told(client_id=ids.text(second.client_id)) == [whole[1]]
     assert told(client_id=ids.text(issuer.client_id)) == [whole[0], whole[2]]
+    monkeypatch.setitem(trail_pages.VALUES_MAX, "operator", 2)
+    asked = {**api_world.example("TrailBody", "of_everything"), "filter": {"operator": CHEN}}
+    refused = auditor.post("/v1/audit/trail", asked)
+    assert problem(refused) == (422, "invalid-value", "filter.operator.client_id")
