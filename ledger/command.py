@@ -383,7 +383,7 @@ def require_current_client(actor: Actor, view: View) -> None:
     """
     if actor.client_id is None:
         return
-    if actor.access_key in view.compromised:
+    if actor.access_key is not None and actor.access_key in view.compromised:
         raise errors.Unauthenticated(reason="unknown-key")
     row = view.state.get(ClientRow, actor.client_id)
     if row is None or row.is_suspended or row.generation != actor.generation:

@@ -91,7 +91,7 @@ def test_a_party_takes_its_attachment_with_it(face: Face, issuer: Caller, hall: 
 def test_what_is_sealed_with_the_holder_goes_with_its_party_too(face: Face) -> None:
     """The type seals nothing of these parties under keys of their own."""
     rules = [{"role": "spouse", "file": "not-in-file", "key": "first", "consent": "none"}]
-    type_code = test_api_catalog.registered(face.register(), parties=rules)
+    type_code = test_api_catalog.registered(face.register(), parties=rules, renewal_window_days=None)
     maker = test_api_catalog.issuer_of(face, type_code)
     one, other = ({**person(number), "name": "合成居民", "role": "spouse"} for number in (28, 29))
     body = {

@@ -47,7 +47,7 @@ def test_every_claim_gets_its_verdict_and_no_value_leaves(face: Face, issuer: Ca
     stored = event.parse_strictly(data)
     assert (stored.topic, stored.case_number) == ("LicenseCompared", "2026-0202-0042")
     vault = face.served.ledger.vault
-    keys = [api_world.trust_of(face).ledgers[0].origins[0].keys[0]]
+    keys = [api_world.trust_of(face).ledgers[0].origins[0].keys[0].key]
     proven = receipt.verify(said["proof"]["receipt"], event=data, trusted=keys, suite=vault.suite)
     assert proven.index == said["index"]
 

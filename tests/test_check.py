@@ -170,7 +170,7 @@ def test_a_checkpoint_by_a_strange_key_is_refused(story: Case) -> None:
         (lambda kept: kept.replace("tests/0", "tests/1", 1), "is of another origin"),
         (lambda kept: "", "is of another origin"),
         (lambda kept: kept[:-20], "cannot be used"),
-        (lambda kept: "c2sp.org/tlog-proof@v1\n", "the given receipt cannot be used"),
+        (lambda kept: "c2sp.org/tlog-proof@v1\n", "the given checkpoint cannot be used: the receipt"),
     ],
 )
 def test_a_checkpoint_that_is_none_of_this_ledger_is_a_finding(
