@@ -84,8 +84,13 @@ class Lines(logging.StreamHandler[TextIO]):
 
     def request(self, line: str) -> None:
         """Write the line of a request, at the end of this turn of the event loop."""
-        self._waiting.append(line)
-        if len(self._waiting) == 1:
+        self.acquire()
+        try:
+            self._waiting.append(line)
+            is_first = len(self._waiting) == 1
+        finally:
+            self.release()
+        if is_first:
             asyncio.get_running_loop().call_soon(self.flush)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -99,13 +104,13 @@ class Lines(logging.StreamHandler[TextIO]):
         super().flush()
 
     def _write(self) -> None:
-        lines, self._waiting = self._waiting, []
-        if lines:
-            self.acquire()
-            try:
+        self.acquire()
+        try:
+            lines, self._waiting = self._waiting, []
+            if lines:
                 self.stream.write("".join(lines))
-            finally:
-                self.release()
+        finally:
+            self.release()
 
 
 class JsonLines(logging.Formatter):

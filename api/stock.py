@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Body, Query
+from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -201,7 +202,8 @@ async def upload_import(request: Request, import_ref: str) -> Response:
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != FILE_TYPE:
         raise errors.UnsupportedMediaType(f"a file is sent as {FILE_TYPE}")
     job = await served.read(_own, request, import_ref)
-    with served.imports.upload(job) as file:
+    # On its way out it waits for the disk, which has two gigabytes to keep.
+    async with contextmanager_in_threadpool(served.imports.upload(job)) as file:
         async for chunk in _chunks(request, served.imports.bytes_max):
             await run_in_threadpool(file.write, chunk)
     return routes.answer(await served.read(lambda: _shown(served, _own(request, import_ref))))
