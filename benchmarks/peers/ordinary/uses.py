@@ -104,6 +104,7 @@ def application(chosen: settings.Settings) -> Uses:
             "POSTGRES_POOL_SIZE": str(chosen.pool_size),
             "POSTGRES_MAX_OVERFLOW": "0",
             "POSTGRES_CONNECT_TIMEOUT": "30",
+            "POSTGRES_IDLE_IN_TRANSACTION_SESSION_TIMEOUT": "60",
             "APPLICATION_RECORDER_TOPIC": "benchmarks.peers.ordinary.uses:Recorder",
             "CIPHER_TOPIC": "benchmarks.peers.ordinary.sealing:EventCipher",
             "CIPHER_KEY": chosen.data_key,
