@@ -201,6 +201,10 @@ def _value(name: str, person: demo_people.Person, number: int) -> str:
         "credit_code": person.code,
         "birth_date": "1900-01-01",
         "gender": "男" if number % 2 else "女",
+        "ethnicity": "汉",
+        "address": f"示例省示例市示例路{number}号",
+        "issuing_authority": "示例市公安局",
+        "validity_period": "2020.01.01—长期",
     }
     return known.get(name, f"示例{name.replace('_', ' ')}{number}")
 
