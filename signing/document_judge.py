@@ -423,7 +423,7 @@ def _contents(reader: PdfFileReader) -> tuple[dict[str, bytes], str | None, tupl
     declared = {name: digest for name, _, digest in (word.partition("=sha256:") for word in said) if digest}
     qr = next((word for word in said if word.startswith("HTTPS://")), None)
     held = {name: hashlib.sha256(data).hexdigest() for name, data in attachments.items()}
-    is_swapped = bool(declared) and held != declared
+    is_swapped = held != declared  # what is not declared is no part of what the signer made
     return attachments, qr, (Reason.ATTACHMENT_SWAPPED,) if is_swapped else ()
 
 

@@ -212,6 +212,12 @@ def in_place(pdf: bytes) -> bytes:
     return pdf.replace(PAGE.license_data, SWAPPED)
 
 
+def undeclared(pdf: bytes) -> bytes:
+    """The page without the digests of what is attached."""
+    assert pdf.count(b"=sha256:") >= 2
+    return pdf.replace(b"=sha256:", b"=SHA256:")
+
+
 def stranger_signs_again(pdf: bytes) -> bytes:
     """The license with a second signature, by somebody else."""
     other = documents.seal()
@@ -261,6 +267,10 @@ HOSTILE: dict[str, tuple[tuple[Reason, ...], Callable[[], document_judge.Verdict
                 in_place(rendered()), seal=documents.seal(), at=AT
             )
         ),
+    ),
+    "attachments of which nothing is declared": (
+        (Reason.ATTACHMENT_SWAPPED,),
+        lambda: judge(document.sign(undeclared(rendered()), seal=documents.seal(), at=AT)),
     ),
     "a mark over the page": ((Reason.APPENDED,), lambda: judge(appended(signed(), a_mark))),
     "a mark, then stamped": (
