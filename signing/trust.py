@@ -142,8 +142,9 @@ def listed(ledger: Ledger, number: int) -> status_list.StatusList | None:
 
 
 def vouched(file: TrustFile, *, by: TrustFile) -> note.VerifierKey:
-    """The key, believed in the file at hand, that signed this later file of the same ledger.
+    """The key, active in the file at hand, that signed this later file of the same ledger.
 
+    A key that was retired by then signs no later file: whoever got hold of it since would.
     Raises TrustInvalid when there is none, and when the file is older than the one at hand.
     """
     if file.fresh_s is None:
@@ -154,11 +155,11 @@ def vouched(file: TrustFile, *, by: TrustFile) -> note.VerifierKey:
         raise TrustInvalid("the file is of a ledger that is not trusted here")
     if file.made_at < by.made_at:
         raise TrustInvalid("the file is older than the one at hand")
-    believed = {key.text for key in verifier_keys(known[0])}
+    believed = {held.key.text for held in _log_keys(known[0]) if held.status == "active"}
     for one in file.signatures:
         if one.key.text in believed:
             return one.key
-    raise TrustInvalid("the file is signed by no key that is trusted here")
+    raise TrustInvalid("the file is signed by no key that is active in the one at hand")
 
 
 def parse(data: bytes) -> TrustFile:

@@ -175,6 +175,14 @@ def test_a_later_file_is_vouched_for_by_a_key_of_the_one_at_hand() -> None:
     assert trust.vouched(signed(later()), by=one).public == LOG.public
 
 
+def test_a_key_that_the_file_at_hand_calls_retired_vouches_for_no_later_one() -> None:
+    old = keys.SigningKey(bytes([2]) * 32)
+    revived = replace(LEDGER, origins=(LEDGER.origins[0], origin(1, 2)))
+    by_thief = signed(later(ledgers=(revived,)), (f"{BASE}/0.1", old))
+    with pytest.raises(trust.TrustInvalid, match="no key that is active"):
+        trust.vouched(by_thief, by=FILE)
+
+
 def test_a_file_of_a_stranger_an_older_one_and_one_of_a_thief_are_not() -> None:
     elsewhere = replace(LEDGER, ledger_id=b"another ledger..")
     with pytest.raises(trust.TrustInvalid, match="not trusted"):
@@ -182,12 +190,12 @@ def test_a_file_of_a_stranger_an_older_one_and_one_of_a_thief_are_not() -> None:
     with pytest.raises(trust.TrustInvalid, match="older"):
         trust.vouched(signed(FILE), by=later())
     imitated = replace(LEDGER, origins=(origin(0, 9),))
-    with pytest.raises(trust.TrustInvalid, match="no key that is trusted"):
+    with pytest.raises(trust.TrustInvalid, match="no key that is active"):
         trust.vouched(
             signed(later(ledgers=(imitated,)), (f"{BASE}/0", keys.SigningKey(b"\x09" * 32))), by=FILE
         )
     doubting = replace(LEDGER, origins=(LEDGER.origins[0], origin(1, 1, 6, key_1=COMPROMISED)))
-    with pytest.raises(trust.TrustInvalid, match="no key that is trusted"):
+    with pytest.raises(trust.TrustInvalid, match="no key that is active"):
         trust.vouched(signed(later()), by=replace(FILE, ledgers=(doubting,)))
     with pytest.raises(trust.TrustInvalid, match="format 1"):
         trust.vouched(test_trust.parsed_first(), by=FILE)

@@ -86,7 +86,7 @@ def test_a_later_trust_file_is_vouched_for_or_refused() -> None:
     stranger = replace(LATER, ledgers=(replace(LEDGER, origins=(test_trust.origin(0, 9),)),))
     by_stranger = trust.write(stranger, signers=[(f"{test_trust.BASE}/0", keys.SigningKey(bytes([9]) * 32))])
     refused = {
-        "no key that is trusted here": by_stranger,
+        "no key that is active": by_stranger,
         "altered": later.replace(b'"fresh_s":86400', b'"fresh_s":86401'),
         "unknown format": later.replace(b'{"format":2', b'{"format":3'),
         "older": trust.write(replace(FILE, made_at=FILE.made_at - timedelta(1)), signers=SIGNERS),
