@@ -34,6 +34,7 @@ _WHY = {
     document_judge.Reason.SIGNED_LATER: "it says it was signed in the future",
 }
 _LICENSE, _RECEIPT = "license.json", "receipt.txt"
+ANOTHER = "signed by another organization"
 
 
 class _Refused(ValueError):
@@ -46,6 +47,8 @@ class _Shown:
 
     license_ref: bytes
     version: int
+    issuer: str
+    """Of the version, as its event says; only its seal signs, or that of who took over from it."""
     piece: int | None
     """None: a copy, which is of the original."""
     paper: offline.Paper | None
@@ -61,6 +64,7 @@ def of_pdf(data: bytes, file: trust.TrustFile, verifier: offline.Verifier, *, at
     2. The certificate is one that the ledger knows of an issuer, and stood when it signed.
     3. What is attached is proven by the ledger's log.
     4. The QR code is of this license and version, and says what stands against it.
+    5. The certificate is that of the issuer which the proven event names.
     """
     found = document_judge.judge(  # 1
         data,
@@ -87,6 +91,8 @@ def of_pdf(data: bytes, file: trust.TrustFile, verifier: offline.Verifier, *, at
     except (_Refused, bundle.BundleInvalid) as error:
         is_doubt = isinstance(error.__cause__, trust.KeyCompromised)
         return replace(refused(str(error)), word="needs a fresh receipt" if is_doubt else "refused")
+    if held.issuer != shown.issuer:  # 5
+        return _of_another(held, shown)
     is_over = shown.expires_at is not None and at > shown.expires_at
     verdict = _told(judged, shown, found, held)
     if is_over and verdict.is_good:
@@ -116,6 +122,22 @@ def _doubt(held: trust.IssuerCertificate, found: document_judge.Verdict, at: dat
     return Verdict(is_good=False, word="check online", lines=(why,))
 
 
+def _of_another(held: trust.IssuerCertificate, shown: _Shown) -> Verdict:
+    """The verdict on a genuine license in a document of somebody who need not answer for it."""
+    lines = (
+        f"signed by {held.issuer}; the license was issued by {shown.issuer}",
+        "who took over from an issuer may sign for it: ask the ledger",
+        f"license {ids.text(shown.license_ref)}, version {shown.version}",
+    )
+    details = {
+        "signer": held.issuer,
+        "issuer": shown.issuer,
+        "license_ref": ids.text(shown.license_ref),
+        "version": shown.version,
+    }
+    return Verdict(is_good=False, word=ANOTHER, lines=lines, details=details)
+
+
 def _shown(found: document_judge.Verdict, file: trust.TrustFile) -> _Shown:
     """What is attached, proven; raises _Refused or BundleInvalid."""
     data, receipt = (found.attachments.get(name) for name in (_LICENSE, _RECEIPT))
@@ -133,6 +155,7 @@ def _shown(found: document_judge.Verdict, file: trust.TrustFile) -> _Shown:
     return _Shown(
         license_ref=proven.license_ref,
         version=proven.version,
+        issuer=proven.issuer,
         piece=proven.piece,
         paper=offline.Paper(number=str(number), name=str(name)) if is_named else None,
         lines=(
@@ -150,10 +173,12 @@ def _copied(data: bytes, file: trust.TrustFile) -> _Shown:
     if len(uses) != 1 or not isinstance(made := uses[0].made, copy.LicenseCopied):
         raise _Refused("what is attached is not the one use that asked for a copy")
     (used,) = uses
+    assert used.issuer is not None, "what was granted has an issuer"
     expires_at = offline.time(made.expires_at // 1_000_000)
     return _Shown(
         license_ref=made.license_ref,
         version=made.version,
+        issuer=used.issuer,
         piece=None,
         paper=None,
         lines=(

@@ -64,6 +64,8 @@ class ProvenUse:
     values: Mapping[str, Any]
     """The disclosed field values, by name; empty for a refusal."""
     license_ref: str | None
+    issuer: str | None
+    """Who issued the license's version; None for a refusal."""
     made: fact.Fact
     """The fact of the use, as its event says it."""
 
@@ -197,12 +199,13 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
     made = _fact(shown, path)
     _require(type(said["index"]) is int and said["index"] == shown.index, f"{path}.index")  # 3
     values: Mapping[str, Any] = {}
-    license_ref = None
+    license_ref = issuer = None
     if is_granted:
         if not isinstance(made, use.LicenseUsed) or has_help:
             _refuse(f"{path}.decision", "is not what the event records")
         _require(said["reason"] is None and said["code"] == use.GRANTED_CODE, f"{path}.code")
         values = _judge_license(said["license"], proof, shown, made, trusted, path)
+        issuer = said["license"]["issuer"]  # compared with the event's
         license_ref = ids.text(made.license_ref)
     else:
         if not isinstance(made, refusal.UseRefused) or said["decision"] != "refused":
@@ -223,6 +226,7 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
         is_demonstration=shown.ledger.is_demonstration,
         values=values,
         license_ref=license_ref,
+        issuer=issuer,
         made=made,
     )
 

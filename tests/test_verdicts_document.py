@@ -19,6 +19,7 @@ from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
 ISSUER = examples.ORGANIZATION
+OTHER = examples.REQUESTER
 ISSUE_ONLY = ("license_type", "serial", "issuer")
 CHANGE = api_world.example("ChangeBody")
 
@@ -87,7 +88,7 @@ def test_what_is_not_what_was_signed_is_refused_for_its_own_reason(face: Face, c
     file = trusted(face)
     for reason, data in {
         "truncated": pdf[: len(pdf) - 700],
-        "altered": pdf.replace(b"/Producer", b"/Producar", 1),
+        "altered": pdf.replace(b"/Creator", b"/Creatar", 1),
         "appended-after-signing": pdf + b"\n% more\n",
         "not-signed": b"%PDF-1.7\n%%EOF\n",
     }.items():
@@ -145,6 +146,23 @@ def test_a_document_under_a_certificate_revoked_since_is_to_be_checked_online(
     assert judged(again, face).is_good, newer.fingerprint.hex()
 
 
+def of_another(face: Face, **documents: Any) -> bytes:
+    """The trust file in which the certificates that sign are those of another organization."""
+    known = trust.parse(trusted(face)).ledgers[0].documents.certificates
+    return changed(face, certificates=tuple(replace(one, issuer=OTHER) for one in known), **documents)
+
+
+def require_of_another(said: cli_verdicts.Verdict) -> None:
+    assert (said.word, said.is_good) == ("signed by another organization", False), said
+    assert (said.details["signer"], said.details["issuer"]) == (OTHER, ISSUER)
+
+
+def test_a_license_in_a_document_of_another_organization_is_not_good(face: Face, caller: Caller) -> None:
+    _, pdf = document(caller, 8)
+    assert judged(pdf, face).is_good
+    require_of_another(judged(pdf, face, trusted=of_another(face)))
+
+
 def test_a_copy_is_good_for_its_ten_minutes(face: Face, caller: Caller) -> None:
     document(caller, 7)
     caller.done("/v1/authorizations", api_world.grant_body(to=examples.REQUESTER, fields=["name"]))
@@ -154,5 +172,6 @@ def test_a_copy_is_good_for_its_ten_minutes(face: Face, caller: Caller) -> None:
     said = judged(pdf, face)
     assert said.is_good, said
     assert (said.details["kind"], said.details["requester"]) == ("copy", examples.REQUESTER)
+    require_of_another(judged(pdf, face, trusted=of_another(face)))
     over = judged(pdf, face, now=datetime.now(UTC) + timedelta(minutes=11))
     assert (over.word, over.is_good) == ("copy expired", False)
