@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from ledger import days, errors, issuer_seal_register, keeping, log, sql, status_list
 from ledger.opening import Ledger
 from ledger.reading import Reader
-from ledger.store import Lost
 from signing import note, trust
 from signing import status_list as lists
 
@@ -147,7 +146,8 @@ class Publisher:
         self._ledger = ledger
         self._reader = reader
         self._fresh_s = fresh_s
-        self._every_s = every_s
+        # A file that calls itself too old is not handed out: the next is there before.
+        self._every_s = min(every_s, fresh_s / 2)
         self._changed = threading.Condition()
         self._making = threading.Lock()
         self._published: Published | None = None
@@ -156,25 +156,23 @@ class Publisher:
         self._is_stopping = False
 
     def current(self, *, wait_s: float) -> Published:
-        """What was published last; raises Unavailable when the first is not ready after `wait_s`."""
+        """What was published last, while it is fresh; raises Unavailable when none is after `wait_s`."""
         with self._changed:
             self._asked_s = time.monotonic()
-            if self._thread is None and not self._is_stopping:
-                if self._is_old():
-                    self._published = None
-                self._thread = threading.Thread(target=self._work, name="publisher", daemon=True)
-                self._thread.start()
-            self._changed.wait_for(lambda: self._published is not None or self._is_stopping, timeout=wait_s)
-            if self._published is None:
+            self._keep_working()
+            self._changed.wait_for(lambda: self._fresh() is not None or self._is_stopping, timeout=wait_s)
+            found = self._fresh()
+            if found is None:
                 raise errors.Unavailable("the trust file is being made")
-            return self._published
+            return found
 
     def refresh(self) -> Published:
         """Made anew now, for those who cannot wait for the next time."""
         with self._making:
+            begun = time.monotonic()
             fresh = made(self._ledger, self._reader, fresh_s=self._fresh_s, before=self._published)
             with self._changed:
-                self._published, self._made_s = fresh, time.monotonic()
+                self._published, self._made_s = fresh, begun
                 self._changed.notify_all()
             return fresh
 
@@ -187,8 +185,19 @@ class Publisher:
         if thread is not None:
             thread.join()
 
-    def _is_old(self) -> bool:
-        return time.monotonic() > self._made_s + 2 * self._every_s
+    def _fresh(self) -> Published | None:
+        """What was published last, until as long after it was made as it says itself."""
+        return self._published if time.monotonic() < self._made_s + self._fresh_s else None
+
+    def _keep_working(self) -> None:
+        """Begin a thread where none works: none was asked for, it rested, or it ended of whatever."""
+        if self._is_stopping or (self._thread is not None and self._thread.is_alive()):
+            return
+        if time.monotonic() > self._made_s + 2 * self._every_s:
+            self._published = None
+        thread = threading.Thread(target=self._work, name="publisher", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _work(self) -> None:
         while True:
@@ -196,8 +205,9 @@ class Publisher:
             try:
                 self.refresh()
                 rest_s = max(self._every_s, BUSY_SHARE * (time.monotonic() - begun))
-            except (errors.LedgerError, Lost, trust.TrustInvalid) as error:
-                # The database is away, or a key was rotated amid the making: what stands says how old it is.
+            except Exception as error:  # noqa: BLE001
+                # The database is away, a key was rotated amid the making, a seal's key does not open: it may
+                # pass. What stands says how old it is, and is handed out no longer than it says.
                 _log.warning("trust file not made", extra={"error_type": type(error).__name__})
                 rest_s = RETRY_S
             with self._changed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +12,13 @@ import pytest
 from api import limits
 from ledger import errors, issuer_seal_register, keeping
 from ledger import trust as trusts
-from signing import status_list, token, trust
+from signing import keyring, status_list, token, trust
 from tests import api_world, test_status_list, world
 from tests.api_world import Caller, Face, issue_body, problem
 from tests.conftest import Cluster
 
 CHANGE = api_world.example("ChangeBody")
+MADE = trusts.made
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,47 @@ def test_who_asks_first_waits_for_the_first_and_nobody_works_before(face: Face) 
     idle.stop()
     with pytest.raises(errors.Unavailable):
         idle.current(wait_s=0)
+
+
+def test_whatever_goes_wrong_is_told_by_its_type_and_the_file_is_made_again(
+    face: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing: list[Exception] = [keyring.KeyRingError("a seal's key"), ValueError("an address")]
+
+    def made(*args: Any, **kwargs: Any) -> trusts.Published:
+        if failing:
+            raise failing.pop(0)
+        return MADE(*args, **kwargs)
+
+    monkeypatch.setattr(trusts, "made", made)
+    monkeypatch.setattr(trusts, "RETRY_S", 0.0)
+    publisher = trusts.Publisher(face.served.ledger, face.served.reader)
+    assert publisher.current(wait_s=30).trust
+    publisher.stop()
+    told = [one.__dict__["error_type"] for one in caplog.records if one.name == trusts.__name__]
+    assert told == ["KeyRingError", "ValueError"]
+
+
+def test_a_thread_that_ended_is_begun_anew(face: Face) -> None:
+    publisher = trusts.Publisher(face.served.ledger, face.served.reader)
+    ended = threading.Thread(target=int)
+    ended.start()
+    ended.join()
+    publisher._thread = ended
+    assert publisher.current(wait_s=30).trust
+    publisher.stop()
+
+
+def test_a_file_that_calls_itself_too_old_is_not_handed_out(face: Face) -> None:
+    publisher = trusts.Publisher(face.served.ledger, face.served.reader, fresh_s=60)
+    publisher._thread = threading.current_thread()  # alive, and makes nothing
+    made = publisher.refresh()
+    assert publisher.current(wait_s=0) is made
+    publisher._made_s -= 60
+    with pytest.raises(errors.Unavailable):
+        publisher.current(wait_s=0)
+    assert publisher.refresh() is publisher.current(wait_s=0)
+    assert publisher._every_s <= 30, "while all goes well there is always a fresh one"
 
 
 def test_statuses_are_told_by_the_standards_names() -> None:
