@@ -76,7 +76,7 @@ async def _published(request: Request) -> trusts.Published:
     served = service.of(request)
     address = request.client.host if request.client is not None else ""
     served.trust_limits.take(limits.address_key(address), now_s=time.monotonic())
-    return await served.read(served.publisher.current, wait_s=_WAIT_S)
+    return await served.publisher.current(wait_s=_WAIT_S)
 
 
 def _answer(request: Request, data: bytes, media_type: str, *, max_age_s: int) -> Response:

@@ -8,10 +8,12 @@ say. Rests on `keeping` for keys, on `status_list` for statuses, on `signing.tru
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -31,6 +33,9 @@ BUSY_SHARE = 10
 IDLE_S = 3_600.0
 """After so long without a question nothing is made anew until the next."""
 RETRY_S = 5.0
+WAITING_MAX = 1_000
+"""So many wait for the first at once; more are told to come back."""
+_BEING_MADE = "the trust file is being made"
 _log = logging.getLogger(__name__)
 
 
@@ -151,20 +156,33 @@ class Publisher:
         self._changed = threading.Condition()
         self._making = threading.Lock()
         self._published: Published | None = None
+        self._waiting: set[Future[Published]] = set()
         self._made_s = self._asked_s = 0.0
         self._thread: threading.Thread | None = None
         self._is_stopping = False
 
-    def current(self, *, wait_s: float) -> Published:
-        """What was published last, while it is fresh; raises Unavailable when none is after `wait_s`."""
+    async def current(self, *, wait_s: float) -> Published:
+        """What was published last, while it is fresh; raises Unavailable when none is after `wait_s`.
+
+        Who waits does so on the event loop and holds no thread.
+        """
+        coming: Future[Published] = Future()
         with self._changed:
             self._asked_s = time.monotonic()
             self._keep_working()
-            self._changed.wait_for(lambda: self._fresh() is not None or self._is_stopping, timeout=wait_s)
-            found = self._fresh()
-            if found is None:
-                raise errors.Unavailable("the trust file is being made")
-            return found
+            if (found := self._fresh()) is not None:
+                return found
+            if self._is_stopping or len(self._waiting) >= WAITING_MAX:
+                raise errors.Unavailable(_BEING_MADE)
+            self._waiting.add(coming)
+        try:
+            async with asyncio.timeout(wait_s):
+                return await asyncio.wrap_future(coming)
+        except TimeoutError:
+            raise errors.Unavailable(_BEING_MADE) from None
+        finally:
+            with self._changed:
+                self._waiting.discard(coming)
 
     def refresh(self) -> Published:
         """Made anew now, for those who cannot wait for the next time."""
@@ -173,15 +191,23 @@ class Publisher:
             fresh = made(self._ledger, self._reader, fresh_s=self._fresh_s, before=self._published)
             with self._changed:
                 self._published, self._made_s = fresh, begun
+                waiting, self._waiting = self._waiting, set()
                 self._changed.notify_all()
+            for one in waiting:
+                if one.set_running_or_notify_cancel():
+                    one.set_result(fresh)
             return fresh
 
     def stop(self) -> None:
         """Make nothing any more."""
         with self._changed:
             self._is_stopping = True
+            waiting, self._waiting = self._waiting, set()
             self._changed.notify_all()
             thread = self._thread
+        for one in waiting:
+            if one.set_running_or_notify_cancel():
+                one.set_exception(errors.Unavailable(_BEING_MADE))
         if thread is not None:
             thread.join()
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from anyio import to_thread
+from starlette.requests import Request
 
 from api import limits
+from api import trust as api_trust
 from ledger import errors, issuer_seal_register, keeping
 from ledger import trust as trusts
 from signing import keyring, status_list, token, trust
@@ -36,6 +41,11 @@ def trusted(face: Face) -> trust.TrustFile:
     """The trust file as it is now."""
     face.served.publisher.refresh()
     return trust.parse(face.http.get("/v1/trust").content)
+
+
+def current(publisher: trusts.Publisher, *, wait_s: float) -> trusts.Published:
+    """What a reader is given who waits so long."""
+    return asyncio.run(publisher.current(wait_s=wait_s))
 
 
 def place(face: Face, qr: str) -> token.Token:
@@ -159,16 +169,16 @@ def test_who_asks_first_waits_for_the_first_and_nobody_works_before(face: Face) 
     served = face.served
     publisher = trusts.Publisher(served.ledger, served.reader, every_s=0.05)
     assert publisher._thread is None
-    first = publisher.current(wait_s=30)
+    first = current(publisher, wait_s=30)
     with publisher._changed:
         assert publisher._changed.wait_for(lambda: publisher._published is not first, timeout=60)
-    assert publisher.current(wait_s=0).at > first.at, "it is made anew beside the questions"
+    assert current(publisher, wait_s=0).at > first.at, "it is made anew beside the questions"
     publisher.stop()
     assert publisher._thread is None
     idle: Any = trusts.Publisher(served.ledger, served.reader)
     idle.stop()
     with pytest.raises(errors.Unavailable):
-        idle.current(wait_s=0)
+        current(idle, wait_s=0)
 
 
 def test_whatever_goes_wrong_is_told_by_its_type_and_the_file_is_made_again(
@@ -184,10 +194,58 @@ def test_whatever_goes_wrong_is_told_by_its_type_and_the_file_is_made_again(
     monkeypatch.setattr(trusts, "made", made)
     monkeypatch.setattr(trusts, "RETRY_S", 0.0)
     publisher = trusts.Publisher(face.served.ledger, face.served.reader)
-    assert publisher.current(wait_s=30).trust
+    assert current(publisher, wait_s=30).trust
     publisher.stop()
     told = [one.__dict__["error_type"] for one in caplog.records if one.name == trusts.__name__]
     assert told == ["KeyRingError", "ValueError"]
+
+
+def test_who_waits_for_the_first_holds_no_thread_that_others_need(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, may_go_on = face.served, threading.Event()
+
+    def made(*args: Any, **kwargs: Any) -> trusts.Published:
+        may_go_on.wait()
+        return MADE(*args, **kwargs)
+
+    async def scenario() -> None:
+        to_thread.current_default_thread_limiter().total_tokens = 1
+        request = Request({"type": "http", "app": SimpleNamespace(state=SimpleNamespace(service=served))})
+        waiting = asyncio.create_task(api_trust._published(request))
+        assert await asyncio.create_task(served.read(served.reader.checkpoint))
+        assert not waiting.done(), "the other read was answered meanwhile"
+        may_go_on.set()
+        assert (await waiting).trust
+
+    monkeypatch.setattr(trusts, "made", made)
+    monkeypatch.setattr(api_trust, "_WAIT_S", 30.0)
+    monkeypatch.setattr(served, "publisher", trusts.Publisher(served.ledger, served.reader))
+    try:
+        asyncio.run(scenario())
+    finally:
+        may_go_on.set()
+        served.publisher.stop()
+
+
+def test_only_so_many_wait_for_the_first_and_the_end_is_told_to_them(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = trusts.Publisher(face.served.ledger, face.served.reader)
+    publisher._thread = threading.current_thread()  # alive, and makes nothing
+
+    async def scenario() -> None:
+        waiting = asyncio.create_task(publisher.current(wait_s=3_600))
+        with pytest.raises(errors.Unavailable):
+            await asyncio.create_task(publisher.current(wait_s=3_600))
+        publisher._thread = None
+        publisher.stop()
+        with pytest.raises(errors.Unavailable):
+            await waiting
+
+    monkeypatch.setattr(trusts, "WAITING_MAX", 1)
+    asyncio.run(scenario())
+    assert not publisher._waiting
 
 
 def test_a_thread_that_ended_is_begun_anew(face: Face) -> None:
@@ -196,7 +254,7 @@ def test_a_thread_that_ended_is_begun_anew(face: Face) -> None:
     ended.start()
     ended.join()
     publisher._thread = ended
-    assert publisher.current(wait_s=30).trust
+    assert current(publisher, wait_s=30).trust
     publisher.stop()
 
 
@@ -204,11 +262,11 @@ def test_a_file_that_calls_itself_too_old_is_not_handed_out(face: Face) -> None:
     publisher = trusts.Publisher(face.served.ledger, face.served.reader, fresh_s=60)
     publisher._thread = threading.current_thread()  # alive, and makes nothing
     made = publisher.refresh()
-    assert publisher.current(wait_s=0) is made
+    assert current(publisher, wait_s=0) is made
     publisher._made_s -= 60
     with pytest.raises(errors.Unavailable):
-        publisher.current(wait_s=0)
-    assert publisher.refresh() is publisher.current(wait_s=0)
+        current(publisher, wait_s=0)
+    assert publisher.refresh() is current(publisher, wait_s=0)
     assert publisher._every_s <= 30, "while all goes well there is always a fresh one"
 
 
