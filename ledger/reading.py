@@ -19,7 +19,7 @@ from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, R, Row
 from ledger.state_document import SealRow
 from ledger.vault import Vault
-from signing import ids, keyring, merkle, note, receipt, seal, suites, tiles
+from signing import ids, keyring, keys, merkle, note, receipt, seal, suites, tiles
 
 TILES_CACHED = 1024
 TREES_CACHED = 256
@@ -101,6 +101,7 @@ class Reader:
         self._tree = functools.lru_cache(maxsize=TREES_CACHED)(self._tree_of_tile)
         self._tile_root = functools.lru_cache(maxsize=ROOTS_CACHED)(self._root_of_tile)
         self._signed = functools.lru_cache(maxsize=NOTES_CACHED)(self._note)
+        self._doubted = functools.lru_cache(maxsize=NOTES_CACHED)(self._is_doubted)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -225,7 +226,10 @@ class Reader:
         return self._sign(size, root, generation)
 
     def cosigned(self) -> str | None:
-        """The newest checkpoint that enough witnesses cosigned, with their lines; None: there is none."""
+        """The newest checkpoint that enough witnesses cosigned, with their lines.
+
+        None: there is none, or it is under a key that was compromised since.
+        """
         found = self._cosigned_head() if self._is_witnessed else None
         return None if found is None else found.note
 
@@ -364,6 +368,8 @@ class Reader:
         if not rows:
             return None
         size, root, text, frontier = rows[0]
+        if self._doubted(text, self._vault.ring.version):
+            return None  # the newest of all, under the key that signs now, is believed
         return SignedHead(size, root, generation, self._peaks(frontier), text)
 
     def _peaks(self, frontier: bytes) -> tuple[bytes, ...]:
@@ -378,6 +384,16 @@ class Reader:
         origin = log.origin_line(self._vault.ring.origin, partition=self._partition, generation=generation)
         text = note.Checkpoint(origin=origin, size=size, root=root).text
         return note.sign(text, name=origin, key=self._vault.log_key, suite=self._vault.suite)
+
+    def _is_doubted(self, signed: str, _: int) -> bool:
+        """Whether one version of the key ring calls the key of a checkpoint compromised."""
+        known = [held for held in self._vault.ring.signing if held.purpose == "log"]
+        publics = [keys.SigningKey(held.seed).public for held in known if held.compromised_since is not None]
+        return any(
+            line.key_hash == note.VerifierKey(name=line.name, public=public).hash
+            for line in note.taken_apart(signed)[1]
+            for public in publics
+        )
 
     def _states(self, first: int, last: int) -> list[bytes]:
         rows = self.run(self._sql["event_states"], (self._partition, first + 1, last + 1))

@@ -12,11 +12,12 @@ from pathlib import Path
 import psycopg
 
 from api import cli_verdicts
-from ledger import attesting, check, opening, reading
-from signing import cosignature, note, trust, trust_witness
+from ledger import attesting, check, keeping, opening, reading
+from signing import cosignature, note, receipt, trust, trust_witness, witness
 from tests import api_world
 from tests.attesting_world import Clock, Witnesses
 from tests.conftest import Cluster
+from tests.key_drill import trust_bytes
 
 
 def test_a_service_that_is_told_of_witnesses_asks_them_by_itself(cluster: Cluster, tmp_path: Path) -> None:
@@ -65,6 +66,42 @@ def test_a_check_names_attestations_of_another_tree(cluster: Cluster, tmp_path: 
                 conn.execute("UPDATE cosignatures SET root = decode(repeat('00', 32), 'hex')")
             (found,) = findings(face.served.ledger)
             assert "outsiders attested another tree" in found
+    finally:
+        cluster.drop(configured)
+
+
+def test_what_is_told_is_never_under_a_compromised_key_however_long_witnesses_are_silent(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    configured = cluster.clone()
+    try:
+        with api_world.running(configured) as face, contextlib.ExitStack() as stack:
+            pair, ledger = Witnesses(stack, tmp_path, face, 1), face.served.ledger
+            reader = stack.enter_context(contextlib.closing(witnessed(ledger)))
+            attesting.Attesting(reader, pair.named(), now=Clock()).round()
+            cosigned, stolen = reader.cosigned(), ledger.vault.ring.active("log").key_id
+            assert cosigned is not None
+            keeping.rotate_signing_key(ledger, face.served.appender, "log")
+            assert reader.cosigned() == cosigned, "what a retired key signed stays good"
+            keeping.compromise_signing_key(
+                ledger, face.served.appender, stolen, since=1, actor=ledger.console
+            )
+            assert reader.cosigned() is None
+            (stored,) = reader.events([0])
+            said, trusted = reader.receipt(0), trust_bytes(ledger)
+            verdict = cli_verdicts.judge(said.encode(), trusted=trusted, event=stored, now=datetime.now(UTC))
+            assert verdict.word == "proven"
+            later = note.VerifierKey(name=pair.log.name, public=ledger.vault.log_key.public)
+            assert receipt.verify(said, event=stored, trusted=[later]).signer == later
+            lane = attesting.Attesting(reader, pair.named(), now=Clock())
+            lane.round()
+            assert reader.cosigned() is None, "the witness does not know the new key"
+            (folder,) = tmp_path.iterdir()
+            witness.add_log(folder, later.text)
+            lane.round()
+            again = reader.cosigned()
+            assert again is not None
+            assert note.verify(again, trusted=[later])[1] == later
     finally:
         cluster.drop(configured)
 
