@@ -43,6 +43,9 @@ FIELDS = (
     "partition",
     "projection",
     "job",
+    "outsider",
+    "silent_s",
+    "reason",
 )
 """The `extra` members that a line may carry; others are left out."""
 

@@ -257,7 +257,7 @@ class Attesting:
         silent_s = max(0, (self._now() - max(heard_at, self._begun_at)) // 1_000_000)
         is_silent = silent_s > limits.warn_s
         if is_silent and self._now() >= self._warned.get(name, 0):
-            _log.warning("an outsider is silent", extra={"outsider": kind, "silent_s": silent_s})
+            _log.warning("an outsider is silent", extra={"outsider": name, "silent_s": silent_s})
             self._warned[name] = self._now() + limits.warn_s * 1_000_000
         elif not is_silent:
             self._warned.pop(name, None)
@@ -271,7 +271,7 @@ class Attesting:
 
     def _note_problem(self, name: str, problem: str) -> None:
         if problem and problem != self._problems.get(name, ""):
-            _log.warning("an outsider did not attest", extra={"reason": problem})
+            _log.warning("an outsider did not attest", extra={"outsider": name, "reason": problem})
         self._problems[name] = problem
 
     def _moment(self) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from api import examples
+from api import examples, logs
 from ledger import attesting, outsiders, reading
 from signing import (
     cosignature,
@@ -278,6 +279,21 @@ def test_silence_is_warned_of_and_then_stops_appending_until_somebody_answers(
         again.round()
     assert face.http.get("/readyz").json()["appending"] is True
     append(caller)
+
+
+def test_the_log_says_who_is_silent_for_how_long_and_why(
+    face: Face, one: Witnesses, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    one.silencing[0].close()
+    lane = asking(face, one.named(), clock)
+    clock.ahead_s = WARN_S + 5
+    lane.round()
+    records = [record for record in caplog.records if record.name == attesting.__name__]
+    refused, silent = [json.loads(logs.JsonLines().format(record)) for record in records]
+    name = one.held[0].key.name
+    assert (refused["outsider"], refused["reason"]) == (name, "no answer")
+    assert (silent["outsider"], silent["silent_s"] > WARN_S) == (name, True)
 
 
 def test_without_a_stop_limit_silence_stops_nothing(face: Face, caller: Caller, one: Witnesses) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,6 +115,27 @@ def test_arguments_of_a_message_stay_out(stream: io.StringIO) -> None:
     assert (line["event"], line["count"]) == ("batch of %s refused", 3)
     assert "code" not in line
     assert SECRET not in stream.getvalue()
+
+
+def test_whatever_our_code_says_beside_a_message_is_a_field_that_lines_carry() -> None:
+    root = Path(logs.__file__).parents[1]
+    files = [
+        path for floor in ("api", "ledger", "projections", "signing") for path in (root / floor).rglob("*.py")
+    ]
+    calls = [
+        node for path in files for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)
+    ]
+    said = {
+        key.value
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "_log"
+        for given in call.keywords
+        if given.arg == "extra" and isinstance(given.value, ast.Dict)
+        for key in given.value.keys
+        if isinstance(key, ast.Constant)
+    }
+    assert "error_type" in said
+    assert said - set(logs.FIELDS) == set()
 
 
 def test_of_another_library_a_line_says_only_from_where(stream: io.StringIO) -> None:
