@@ -85,6 +85,11 @@ class Attestations:
         """The first time-stamped checkpoint of a tree that has a leaf index."""
         return _stamp(self._run("stamp_over", self.reader.partition, generation, index))
 
+    def grown_at(self, size: int) -> int | None:
+        """When the tree grew beyond a size, in microseconds UTC; None: it did not."""
+        rows = self._run("grown_at", self.reader.partition, size)
+        return rows[0][0] if rows else None
+
     def _run(self, name: str, *params: object) -> list[Any]:
         return self.reader.run(sql.load("attesting")[name], params)
 

@@ -40,7 +40,7 @@ class Standing:
     name: str
     kind: Kind
     silent_s: int
-    """Since it attested last or this process began to ask, whichever came later."""
+    """Since it attested last; where it never did, since this process began to ask."""
     is_silent: bool
     """Beyond the limit from which it is warned of."""
     problem: str
@@ -69,8 +69,6 @@ class Attesting:
         self._halt = halt
         self._now = now
         self._begun_at = now()
-        self._unstamped_since: int | None = None
-        """Since when the newest tree head is not the one that was stamped last."""
         self._problems: dict[str, str] = {}
         self._standing: tuple[Standing, ...] = ()
         self._warned: dict[str, int] = {}
@@ -245,16 +243,15 @@ class Attesting:
         self._halt(errors.OutsidersSilent() if too_long else None)
 
     def _stamped_at(self, head: SignedHead) -> int:
-        """Until when nothing lacked a stamp: a tree that does not grow needs no other one."""
+        """Until when nothing lacked a stamp: a tree that does not grow needs no other one; 0: never yet."""
         stamp = self._attestations.newest_stamp(head.generation)
-        if stamp is not None and stamp.size == head.size:
-            self._unstamped_since = None
-            return self._now()
-        self._unstamped_since = self._unstamped_since or self._now()
-        return max(self._unstamped_since, 0 if stamp is None else stamp.stored_at)
+        if stamp is None:
+            return 0
+        grown_at = None if stamp.size == head.size else self._attestations.grown_at(stamp.size)
+        return self._now() if grown_at is None else max(grown_at, stamp.stored_at)
 
     def _stands(self, name: str, kind: Kind, heard_at: int, limits: Limits) -> Standing:
-        silent_s = max(0, (self._now() - max(heard_at, self._begun_at)) // 1_000_000)
+        silent_s = max(0, (self._now() - (heard_at or self._begun_at)) // 1_000_000)
         is_silent = silent_s > limits.warn_s
         if is_silent and self._now() >= self._warned.get(name, 0):
             _log.warning("an outsider is silent", extra={"outsider": name, "silent_s": silent_s})

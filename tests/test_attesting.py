@@ -281,6 +281,21 @@ def test_silence_is_warned_of_and_then_stops_appending_until_somebody_answers(
     append(caller)
 
 
+def test_a_restart_does_not_give_a_silent_witness_its_time_again(
+    face: Face, caller: Caller, one: Witnesses
+) -> None:
+    clock = Clock()
+    append(caller)
+    asking(face, one.named(), clock).round()
+    one.silencing[0].close()
+    clock.ahead_s = STOP_S + 5
+    restarted = asking(face, one.named(), clock)
+    restarted.round()
+    assert [standing.silent_s > STOP_S for standing in restarted.standing] == [True]
+    assert face.served.appender.is_running is False
+    face.served.appender.halt(None)
+
+
 def test_the_log_says_who_is_silent_for_how_long_and_why(
     face: Face, one: Witnesses, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -390,19 +405,24 @@ def test_what_a_false_authority_says_is_not_kept_and_its_silence_stops(
     face: Face, caller: Caller, tmp_path: Path, flaw: str
 ) -> None:
     clock = Clock()
-    clock.ahead_s = 10 * 3600 if flaw != "another time" else 20 * 3600
+    clock.ahead_s = {"a page": 10, "a stranger's": 20, "another time": 30}[flaw] * 3600
     answers = {
         "a page": lambda request: b"<html>",
         "a stranger's": tsa_world.made().answer,
         "another time": lambda request: TSA.answer(request, at=datetime(2026, 1, 1, tzinfo=UTC)),
     }
     append(caller)
+    with stamping(face, tmp_path, clock) as lane:
+        lane.round()
     before = face.served.attestations.newest_stamp(0)
+    append(caller)
+    clock.ahead_s += 3601
+    # Another process: a restart does not give the authority its time again.
     with stamping(face, tmp_path, clock, answers[flaw]) as lane:
         lane.round()
         assert problems(lane) != [""]
         assert face.served.attestations.newest_stamp(0) == before
-        clock.ahead_s += 2 * 3600 + 10
+        clock.ahead_s += 3600 + 10
         lane.round()
         assert [one.is_silent for one in lane.standing] == [True]
         append(caller)
@@ -410,3 +430,20 @@ def test_what_a_false_authority_says_is_not_kept_and_its_silence_stops(
         lane.round()
         assert problem(caller.post("/v1/uses", api_world.use_body(1)))[:2] == (503, "outsiders-silent")
     face.served.appender.halt(None)
+
+
+def test_a_tree_that_grows_after_a_long_rest_has_not_been_without_a_stamp_all_along(
+    face: Face, caller: Caller, tmp_path: Path
+) -> None:
+    append(caller)
+    head, kept = face.served.reader.head(), face.served.attestations
+    long_ago = time.time_ns() // 1000 - 10 * 86_400 * 1_000_000
+    stamped = timestamp.Stamped(checkpoint=head.note, response=b"")
+    kept.save_stamp(
+        generation=0, size=head.size, root=head.root, stamped=stamped, stamped_at=long_ago, at=long_ago
+    )
+    append(caller)
+    with stamping(face, tmp_path, Clock(), lambda request: b"<html>") as lane:
+        lane.round()
+    assert problems(lane) != [""]
+    assert [one.is_silent for one in lane.standing] == [False]

@@ -49,3 +49,7 @@ WHERE partition = %b::integer AND generation = %b::integer ORDER BY size DESC LI
 -- The first time-stamped tree head of a generation that has a leaf index.
 SELECT size, note, response, stored_at FROM time_stamps
 WHERE partition = %b::integer AND generation = %b::integer AND size > %b::bigint ORDER BY size LIMIT 1
+
+-- grown_at --
+-- When the first tree head larger than a size was made.
+SELECT at FROM checkpoints WHERE partition = %b::integer AND size > %b::bigint ORDER BY size LIMIT 1
