@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from api.verdicts import DEMONSTRATION, Verdict, refused
-from ledger import bundle, copy, days, offline
+from ledger import bundle, copy, days, offline, power
 from ledger import paper as papers
 from signing import certificate, document_judge, ids, trust
 
@@ -47,8 +47,8 @@ class _Shown:
 
     license_ref: bytes
     version: int
-    issuer: str
-    """Of the version, as its event says; only its seal signs, or that of who took over from it."""
+    issued: bundle.Issued
+    """As its event says; only the issuer's seal signs, or that of who took over from it."""
     piece: int | None
     """None: a copy, which is of the original."""
     paper: offline.Paper | None
@@ -64,7 +64,7 @@ def of_pdf(data: bytes, file: trust.TrustFile, verifier: offline.Verifier, *, at
     2. The certificate is one that the ledger knows of an issuer, and stood when it signed.
     3. What is attached is proven by the ledger's log.
     4. The QR code is of this license and version, and says what stands against it.
-    5. The certificate is that of the issuer which the proven event names.
+    5. The certificate is that of the issuer which the proven event names, or of who took over from it.
     """
     found = document_judge.judge(  # 1
         data,
@@ -91,7 +91,7 @@ def of_pdf(data: bytes, file: trust.TrustFile, verifier: offline.Verifier, *, at
     except (_Refused, bundle.BundleInvalid) as error:
         is_doubt = isinstance(error.__cause__, trust.KeyCompromised)
         return replace(refused(str(error)), word="needs a fresh receipt" if is_doubt else "refused")
-    if held.issuer != shown.issuer:  # 5
+    if not _may_sign(held.issuer, shown.issued, file, at):  # 5
         return _of_another(held, shown)
     is_over = shown.expires_at is not None and at > shown.expires_at
     verdict = _told(judged, shown, found, held)
@@ -122,16 +122,29 @@ def _doubt(held: trust.IssuerCertificate, found: document_judge.Verdict, at: dat
     return Verdict(is_good=False, word="check online", lines=(why,))
 
 
+def _may_sign(signer: str, issued: bundle.Issued, file: trust.TrustFile, at: datetime) -> bool:
+    """Whether an organization signs for who issued a version: that one itself, or who took over by `at`."""
+    day = days.of_instant(int(at.timestamp()) * 1_000_000)
+    return signer == issued.issuer or any(
+        power.Handover(one.predecessor, days.parse(one.since.isoformat()), one.type_codes, one.areas).covers(
+            issued.type_code, day, issued.area
+        )
+        for ledger in file.ledgers
+        for one in ledger.documents.successions
+        if (one.successor, one.predecessor) == (signer, issued.issuer)
+    )
+
+
 def _of_another(held: trust.IssuerCertificate, shown: _Shown) -> Verdict:
     """The verdict on a genuine license in a document of somebody who need not answer for it."""
     lines = (
-        f"signed by {held.issuer}; the license was issued by {shown.issuer}",
-        "who took over from an issuer may sign for it: ask the ledger",
+        f"signed by {held.issuer}; the license was issued by {shown.issued.issuer}",
+        "who took over since the trust file was made may sign for it: ask the ledger",
         f"license {ids.text(shown.license_ref)}, version {shown.version}",
     )
     details = {
         "signer": held.issuer,
-        "issuer": shown.issuer,
+        "issuer": shown.issued.issuer,
         "license_ref": ids.text(shown.license_ref),
         "version": shown.version,
     }
@@ -155,15 +168,20 @@ def _shown(found: document_judge.Verdict, file: trust.TrustFile) -> _Shown:
     return _Shown(
         license_ref=proven.license_ref,
         version=proven.version,
-        issuer=proven.issuer,
+        issued=proven.issued,
         piece=proven.piece,
         paper=offline.Paper(number=str(number), name=str(name)) if is_named else None,
         lines=(
-            f"license of type {proven.type_code}, issued by {proven.issuer}",
+            f"license of type {proven.issued.type_code}, issued by {proven.issued.issuer}",
             f"proven at index {proven.index} of {proven.origin}",
             f"recorded {days.instant_text(proven.recorded_at)}",
         ),
-        details={"kind": "document", "index": proven.index, "origin": proven.origin, "issuer": proven.issuer},
+        details={
+            "kind": "document",
+            "index": proven.index,
+            "origin": proven.origin,
+            "issuer": proven.issued.issuer,
+        },
     )
 
 
@@ -173,12 +191,12 @@ def _copied(data: bytes, file: trust.TrustFile) -> _Shown:
     if len(uses) != 1 or not isinstance(made := uses[0].made, copy.LicenseCopied):
         raise _Refused("what is attached is not the one use that asked for a copy")
     (used,) = uses
-    assert used.issuer is not None, "what was granted has an issuer"
+    assert used.issued is not None, "what was granted has an issuer"
     expires_at = offline.time(made.expires_at // 1_000_000)
     return _Shown(
         license_ref=made.license_ref,
         version=made.version,
-        issuer=used.issuer,
+        issued=used.issued,
         piece=None,
         paper=None,
         lines=(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ledger import advice, days, errors, fact, license, mapping, refusal, use
+from ledger import advice, days, errors, fact, license, mapping, power, refusal, use
 from signing import event, fields, ids, receipt, spelling, trust
 
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024
@@ -51,6 +51,16 @@ class BundleInvalid(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Issued:
+    """Who issued a license's version, and by what it is told who took over from it."""
+
+    issuer: str
+    type_code: str
+    area: str
+    """The division that it lies in."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProvenUse:
     """One use of the bundle, every member of it proven."""
 
@@ -64,8 +74,8 @@ class ProvenUse:
     values: Mapping[str, Any]
     """The disclosed field values, by name; empty for a refusal."""
     license_ref: str | None
-    issuer: str | None
-    """Who issued the license's version; None for a refusal."""
+    issued: Issued | None
+    """None for a refusal."""
     made: fact.Fact
     """The fact of the use, as its event says it."""
 
@@ -77,8 +87,7 @@ class ProvenLicense:
     license_ref: bytes
     version: int
     piece: int
-    issuer: str
-    type_code: str
+    issued: Issued
     index: int
     recorded_at: int
     origin: str
@@ -175,13 +184,11 @@ def judge_license(data: bytes, *, proven_by: str, trusted: trust.TrustFile) -> P
     for name, value in expected.items():
         _require(type(said[name]) is type(value) and said[name] == value, f"license.{name}")
     _require(type(said["piece"]) is int and said["piece"] >= 0, "license.piece")
-    assert shown.about.issuer is not None, "a version has an issuer"
     return ProvenLicense(
         license_ref=version.license_ref,
         version=version.version,
         piece=said["piece"],
-        issuer=shown.about.issuer,
-        type_code=version.type_code,
+        issued=_issued(shown, version),
         index=shown.index,
         recorded_at=shown.about.recorded_at,
         origin=shown.origin,
@@ -199,13 +206,12 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
     made = _fact(shown, path)
     _require(type(said["index"]) is int and said["index"] == shown.index, f"{path}.index")  # 3
     values: Mapping[str, Any] = {}
-    license_ref = issuer = None
+    license_ref = issued = None
     if is_granted:
         if not isinstance(made, use.LicenseUsed) or has_help:
             _refuse(f"{path}.decision", "is not what the event records")
         _require(said["reason"] is None and said["code"] == use.GRANTED_CODE, f"{path}.code")
-        values = _judge_license(said["license"], proof, shown, made, trusted, path)
-        issuer = said["license"]["issuer"]  # compared with the event's
+        values, issued = _judge_license(said["license"], proof, shown, made, trusted, path)
         license_ref = ids.text(made.license_ref)
     else:
         if not isinstance(made, refusal.UseRefused) or said["decision"] != "refused":
@@ -226,7 +232,7 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
         is_demonstration=shown.ledger.is_demonstration,
         values=values,
         license_ref=license_ref,
-        issuer=issuer,
+        issued=issued,
         made=made,
     )
 
@@ -278,7 +284,7 @@ def _judge_license(
     made: use.LicenseUsed,
     trusted: trust.TrustFile,
     path: str,
-) -> Mapping[str, Any]:
+) -> tuple[Mapping[str, Any], Issued]:
     version_event = _prove(
         proof["license_event"], proof["license_receipt"], trusted, f"{path}.proof.license_receipt"
     )  # 4
@@ -308,7 +314,14 @@ def _judge_license(
     }
     for name, value in expected.items():
         _require(type(said[name]) is type(value) and said[name] == value, f"{path}.license.{name}")
-    return values
+    return values, _issued(version_event, version)
+
+
+def _issued(shown: _Proven, version: license.VersionFact) -> Issued:
+    issuer = shown.about.issuer
+    assert issuer is not None, "a version has an issuer"
+    area = power.area_of(version.area_code, issuer)
+    return Issued(issuer=issuer, type_code=version.type_code, area=area)
 
 
 def _judge_fields(

@@ -16,7 +16,7 @@ import psycopg_pool
 
 from ledger import comparison, errors, log, number, place, pooling, sql, tables, tiling
 from ledger.batch import Entry
-from ledger.state import AuthorizationRow, Key, R, Row
+from ledger.state import AuthorizationRow, Key, OrganizationRow, R, Row
 from ledger.state_document import SealRow
 from ledger.vault import Vault
 from signing import ids, keyring, keys, merkle, note, receipt, seal, suites, tiles
@@ -29,6 +29,7 @@ NOTES_CACHED = 16
 """The same tree head is signed for many receipts, with the same bytes: Ed25519 is deterministic."""
 KEY_TRIES = 3
 SEALS_MAX = 100
+SUCCESSORS_MAX = 10_000
 
 
 class Snapshot:
@@ -149,6 +150,13 @@ class Reader:
         text = sql.load("reading")["seals"].format(columns=table.columns)
         found = [table.row(values) for values in self.run(text, (self._partition, organization, SEALS_MAX))]
         return [row for row in found if isinstance(row, SealRow)]
+
+    def successors(self) -> list[OrganizationRow]:
+        """Organizations that took over from others, by their codes."""
+        table = tables.table(OrganizationRow)
+        text = sql.load("reading")["successors"].format(columns=table.columns)
+        found = [table.row(values) for values in self.run(text, (self._partition, SUCCESSORS_MAX))]
+        return [row for row in found if isinstance(row, OrganizationRow)]
 
     def candidates(self, asked: Sequence[tuple[bytes, str, str | None]]) -> list[AuthorizationRow]:
         """Authorizations of streams for requesters: (stream, requester, type code or None for all)."""

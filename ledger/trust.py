@@ -12,12 +12,12 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
-from ledger import days, errors, issuer_seal_register, keeping, log, sql, status_list
+from ledger import days, errors, issuer_seal_register, keeping, log, power, sql, status_list
 from ledger.opening import Ledger
 from ledger.reading import Reader
 from signing import note, trust
@@ -72,7 +72,7 @@ def made(
         arrays = {number: found.compressed(number, at=at) for number in found.numbers()}
     signed_lists = _signed(ledger, arrays, at=at, fresh_s=fresh_s)
     told = reader.cosigned() or checkpoint
-    file = _file(ledger, told, signed_lists, at=at, fresh_s=fresh_s)
+    file = _file(ledger, reader, told, signed_lists, at=at, fresh_s=fresh_s)
     return Published(at=at, trust=_written(ledger, file), lists=signed_lists, arrays=arrays, state=state)
 
 
@@ -95,7 +95,13 @@ def _signed(ledger: Ledger, arrays: Mapping[int, bytes], *, at: int, fresh_s: in
 
 
 def _file(
-    ledger: Ledger, checkpoint: str, signed_lists: Mapping[int, bytes], *, at: int, fresh_s: int
+    ledger: Ledger,
+    reader: Reader,
+    checkpoint: str,
+    signed_lists: Mapping[int, bytes],
+    *,
+    at: int,
+    fresh_s: int,
 ) -> trust.TrustFile:
     base = keeping.trust_file(ledger, made_at=_second(at))
     (described,) = base.ledgers
@@ -107,13 +113,13 @@ def _file(
         ),
         witnesses=tuple(key.text for key in ledger.config.outsiders.keys),
         quorum=ledger.config.outsiders.quorum,
-        documents=_documents(ledger, at=at),
+        documents=_documents(ledger, reader, at=at),
         status_lists=signed_lists,
     )
     return replace(base, ledgers=(described,), fresh_s=fresh_s)
 
 
-def _documents(ledger: Ledger, *, at: int) -> trust.Documents:
+def _documents(ledger: Ledger, reader: Reader, *, at: int) -> trust.Documents:
     known = issuer_seal_register.document_trust(ledger, at=at)
     return trust.Documents(
         roots=known.roots,
@@ -127,7 +133,21 @@ def _documents(ledger: Ledger, *, at: int) -> trust.Documents:
             for row in known.seals
         ),
         revocation_lists=known.revocation_lists,
+        successions=tuple(_successions(reader, {row.organization for row in known.seals})),
     )
+
+
+def _successions(reader: Reader, sealed: set[str]) -> Iterator[trust.Succession]:
+    """For whom organizations that have a seal sign, beside themselves."""
+    for row in reader.successors():
+        for one in power.handovers(row.took_over) if row.organization in sealed else ():
+            yield trust.Succession(
+                successor=row.organization,
+                predecessor=one.organization,
+                since=date.fromisoformat(days.text(one.since)),
+                type_codes=one.type_codes,
+                areas=one.areas,
+            )
 
 
 def _second(at: int) -> datetime:

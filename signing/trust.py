@@ -33,6 +33,7 @@ from signing.trust_parts import (
     Origin,
     Signature,
     Status,
+    Succession,
     TokenKey,
     TrustFile,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Origin",
     "Signature",
     "Status",
+    "Succession",
     "TokenKey",
     "TrustFile",
     "TrustInvalid",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date
 from typing import Any, get_args
 
 from signing import ids, note, spelling, status_list, suites, token, trust_json
@@ -17,6 +18,7 @@ from signing.trust_parts import (
     Origin,
     Signature,
     Status,
+    Succession,
     TokenKey,
     TrustFile,
 )
@@ -86,9 +88,25 @@ def _ledger_2(ledger: Ledger) -> dict[str, Any]:
                 for one in documents.certificates
             ],
             "revocation_lists": _base64(documents.revocation_lists),
+            **_successions(documents),
         },
         "status_lists": _base64(ledger.status_lists.values()),
     }
+
+
+def _successions(documents: Documents) -> dict[str, Any]:
+    """Nothing is said where nobody took over: files of before the member are read as they were written."""
+    said = [
+        {
+            "successor": one.successor,
+            "predecessor": one.predecessor,
+            "since": one.since.isoformat(),
+            "license_types": list(one.type_codes),
+            "areas": list(one.areas),
+        }
+        for one in documents.successions
+    ]
+    return {"successions": said} if said else {}
 
 
 def _history(held: LogKey | TokenKey) -> dict[str, Any]:
@@ -218,12 +236,29 @@ def _witness(item: Any) -> str:
 
 
 def _documents(item: Any) -> Documents:
-    said = members(item, "roots", "time_stamp_roots", "certificates", "revocation_lists")
+    more = ("successions",) if isinstance(item, dict) and "successions" in item else ()
+    said = members(item, "roots", "time_stamp_roots", "certificates", "revocation_lists", *more)
     return Documents(
         roots=tuple(map(blob, array(said["roots"]))),
         time_stamp_roots=tuple(map(blob, array(said["time_stamp_roots"]))),
         certificates=tuple(_certificate(one) for one in array(said["certificates"])),
         revocation_lists=tuple(map(blob, array(said["revocation_lists"]))),
+        successions=tuple(_succession(one) for one in array(said.get("successions", []))),
+    )
+
+
+def _succession(item: Any) -> Succession:
+    said = members(item, "successor", "predecessor", "since", "license_types", "areas")
+    try:
+        since = date.fromisoformat(text(said["since"]))
+    except ValueError as error:
+        raise TrustInvalid("a succession is since a day like 2026-01-31") from error
+    return Succession(
+        successor=text(said["successor"]),
+        predecessor=text(said["predecessor"]),
+        since=since,
+        type_codes=tuple(map(text, array(said["license_types"]))),
+        areas=tuple(map(text, array(said["areas"]))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from signing import note, suites
@@ -61,6 +61,21 @@ class IssuerCertificate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Succession:
+    """One organization answers for what another issued, and signs for it."""
+
+    successor: str
+    """Credit code."""
+    predecessor: str
+    since: date
+    """The first Beijing day."""
+    type_codes: tuple[str, ...] = ()
+    """License types; empty: all."""
+    areas: tuple[str, ...] = ()
+    """Division codes; empty: everywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Documents:
     """What signed documents are judged by; certificates and revocation lists are DER."""
 
@@ -68,6 +83,7 @@ class Documents:
     time_stamp_roots: tuple[bytes, ...] = ()
     certificates: tuple[IssuerCertificate, ...] = ()
     revocation_lists: tuple[bytes, ...] = ()
+    successions: tuple[Succession, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

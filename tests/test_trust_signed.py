@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -60,6 +60,15 @@ LEDGER = replace(
             ),
         ),
         revocation_lists=(b"list",),
+        successions=(
+            trust.Succession(
+                successor="11350000000000019H",
+                predecessor="12350000000000018X",
+                since=date(2026, 1, 2),
+                type_codes=("one", "two"),
+                areas=("350100",),
+            ),
+        ),
     ),
     status_lists=LISTS,
 )
@@ -238,6 +247,13 @@ WRONG: dict[str, Change] = {
     "a list that is none": lambda c: first(c)["status_lists"].append("AAAA"),
     "a certificate that is a number": lambda c: first(c)["documents"].update(roots=[1]),
     "a revocation on no day": lambda c: first(c)["documents"]["certificates"][0].update(revoked_at="2026"),
+    "a succession since no day": lambda c: first(c)["documents"]["successions"][0].update(since="2026"),
+    "a succession of another spelling": lambda c: first(c)["documents"]["successions"][0].update(
+        since="20260102"
+    ),
+    "a succession without divisions": lambda c: first(c)["documents"]["successions"][0].pop("areas"),
+    "no succession, said": lambda c: first(c)["documents"].update(successions=[]),
+    "successions left out": lambda c: first(c)["documents"].pop("successions"),
     "no documents": lambda c: first(c).update(documents=None),
     "another status of a key": lambda c: first(c)["token_keys"][2].update(
         status="active", compromised_since=None

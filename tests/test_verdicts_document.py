@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from api import cli_verdicts, examples
-from ledger import issuer_seal_register, store
+from ledger import issuer_seal_register, organization, registry_commands, store
 from ledger.state_document import SealRow
 from signing import trust
-from tests import api_world
+from tests import api_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
 ISSUER = examples.ORGANIZATION
 OTHER = examples.REQUESTER
+HEIR = "513500000000000353"
 ISSUE_ONLY = ("license_type", "serial", "issuer")
 CHANGE = api_world.example("ChangeBody")
 
@@ -36,10 +37,10 @@ def caller(face: Face) -> Caller:
     return face.register(ISSUER)
 
 
-def seal(face: Face) -> SealRow:
+def seal(face: Face, of: str = ISSUER) -> SealRow:
     served = face.served
     return issuer_seal_register.demonstrate(
-        served.ledger, served.appender, organization=ISSUER, name="示例市行政审批局", at=store.wall_clock()
+        served.ledger, served.appender, organization=of, name="示例市行政审批局", at=store.wall_clock()
     )
 
 
@@ -152,15 +153,32 @@ def of_another(face: Face, **documents: Any) -> bytes:
     return changed(face, certificates=tuple(replace(one, issuer=OTHER) for one in known), **documents)
 
 
-def require_of_another(said: cli_verdicts.Verdict) -> None:
+def require_of_another(said: cli_verdicts.Verdict, *, signer: str = OTHER) -> None:
     assert (said.word, said.is_good) == ("signed by another organization", False), said
-    assert (said.details["signer"], said.details["issuer"]) == (OTHER, ISSUER)
+    assert (said.details["signer"], said.details["issuer"]) == (signer, ISSUER)
 
 
 def test_a_license_in_a_document_of_another_organization_is_not_good(face: Face, caller: Caller) -> None:
     _, pdf = document(caller, 8)
     assert judged(pdf, face).is_good
     require_of_another(judged(pdf, face, trusted=of_another(face)))
+
+
+def test_who_took_over_signs_for_what_it_took_over_and_since_then(face: Face, caller: Caller) -> None:
+    _, pdf = document(caller, 9)
+    said = trust.Succession(successor=OTHER, predecessor=ISSUER, since=date(2026, 1, 1))
+    apart: list[dict[str, Any]] = [
+        {"since": date(2199, 1, 1)},
+        {"type_codes": (world.BUSINESS_LICENSE,)},
+        {"areas": ("110000",)},
+        {"predecessor": HEIR},
+        {"successor": ISSUER},
+    ]
+    for changes in apart:
+        file = of_another(face, successions=(replace(said, **changes),))
+        require_of_another(judged(pdf, face, trusted=file))
+    good = judged(pdf, face, trusted=of_another(face, successions=(said,)))
+    assert (good.is_good, good.details["signer"], good.details["issuer"]) == (True, OTHER, ISSUER), good
 
 
 def test_a_copy_is_good_for_its_ten_minutes(face: Face, caller: Caller) -> None:
@@ -175,3 +193,18 @@ def test_a_copy_is_good_for_its_ten_minutes(face: Face, caller: Caller) -> None:
     require_of_another(judged(pdf, face, trusted=of_another(face)))
     over = judged(pdf, face, now=datetime.now(UTC) + timedelta(minutes=11))
     assert (over.word, over.is_good) == ("copy expired", False)
+
+
+def test_a_ledger_tells_in_its_trust_file_who_signs_for_whom(face: Face, caller: Caller) -> None:
+    ref, _ = document(caller, 10)
+    heir = face.register(HEIR)
+    seal(face, HEIR)
+    passed = organization.OrganizationSucceeded(
+        predecessor=ISSUER, successor=HEIR, type_codes=(world.CITIZEN_CARD,), since=0, authorizations="keep"
+    )
+    assert trust.parse(trusted(face)).ledgers[0].documents.successions == ()
+    face.console(registry_commands.RecordInRegistry(actor=face.served.ledger.console, facts=(passed,)))
+    pdf = heir.get(f"/v1/licenses/{ref}/document").content
+    said = judged(pdf, face)
+    assert (said.is_good, said.details["signer"], said.details["issuer"]) == (True, HEIR, ISSUER), said
+    require_of_another(judged(pdf, face, trusted=changed(face, successions=())), signer=HEIR)

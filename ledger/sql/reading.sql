@@ -18,6 +18,11 @@ SELECT client_id FROM clients WHERE partition = %b ORDER BY client_id LIMIT 2000
 SELECT {columns} FROM issuer_seals
 WHERE partition = %b AND organization = %b ORDER BY registered_index DESC LIMIT %b
 
+-- successors --
+-- Organizations that took over from others.
+SELECT {columns} FROM organizations
+WHERE partition = %b AND took_over <> '[]' ORDER BY organization LIMIT %b
+
 -- filed --
 -- Licenses filed under a printed number: directory rows whose lookup begins with one of the number's; in turn
 -- one of each beginning, so that none of them crowds the others out.
