@@ -104,7 +104,8 @@ def _under_compromised(ledger: Ledger, text: str, event: bytes) -> receipt.Prove
     """What witnesses vouch for of a receipt under a compromised key; raises KeyCompromised when they do not.
 
     None when it does not hold under such a key either. A witness cosigns one tree of a size, in their order:
-    whoever got the key later cannot have had another one cosigned of a size that was past.
+    whoever got the key later cannot have had another one cosigned of a size that was cosigned by then. A mark
+    that the operator gave rightly lies no higher.
     """
     doubted = [held for held in _log_keys(ledger) if held.status == "compromised"]
     since = {held.key: held.compromised_since or 0 for held in doubted}
