@@ -99,7 +99,7 @@ def compromise(
         typer.Option(
             metavar="SIZE_OR_TIME",
             help="Size of the log, or a time as 2026-01-31T08:00:00+08:00, from which on the key was not "
-            "the ledger's alone; since it came if not given.",
+            "the ledger's alone; with witnesses, what they had cosigned before. Since it came if not given.",
         ),
     ] = None,
     as_json: cli_console.Json = False,

@@ -289,7 +289,9 @@ def test_every_row_of_the_page_is_reached() -> None:
     assert reached == {rule.row for rule in RULES.table}
 
 
+@pytest.mark.faults
 def test_the_ledger_decides_what_the_page_says_for_two_and_three_authorizations() -> None:
+    """Long, so that it runs with the campaigns; every single authorization is tried with the tests."""
     kinds: list[dict[str, object]] = [
         {},
         {"is_withdrawn": True},
