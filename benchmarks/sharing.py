@@ -307,13 +307,13 @@ class Stage:
 
     def open_loop(self) -> result.Figures:
         """Latencies at a share of our peak, and the proofs of a sample of answers."""
-        tokens, audience = self._tokens(), self.made.configured.public_url
+        tokens = self._tokens()
         prepared = [
             (tokens[one.requester], json.dumps(one.body, ensure_ascii=False).encode())
             for one in self._asked[SPREAD]
         ]
         rate = OPEN_LOOP_SHARE * self.rates.median("ours")
-        told = open_loop.run(audience + _USES, prepared, rate=rate, seconds=self.plan.open_seconds)
+        told = open_loop.run(self.served.url + _USES, prepared, rate=rate, seconds=self.plan.open_seconds)
         self.rates.errors += told.errors + told.unanswered
         return {
             "p50_ms": result.rounded(told.quantile(0.5) * 1000, 3),
