@@ -209,6 +209,7 @@ def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again(
         )
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(120)
 def test_each_fault_once() -> None:
     with campaign(seed()) as attacked:
