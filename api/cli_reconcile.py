@@ -48,13 +48,9 @@ def reconcile(
     client: Annotated[
         str | None, typer.Option(metavar="CLIENT_ID", help="For a client's organization, not the operator's.")
     ] = None,
-    organization: Annotated[
-        str | None, typer.Option(help="Credit code that the client acts for; its own unless said.")
-    ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="csv or ndjson; by the file's name unless said.")
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="utf-8 or gb18030.")] = "utf-8",
+    organization: cli_stock.ActsFor = None,
+    format_: cli_stock.Format = None,
+    encoding: cli_stock.Encoding = "utf-8",
     as_json: cli_console.Json = False,
     data: cli_console.Data = None,
 ) -> None:

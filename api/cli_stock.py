@@ -39,6 +39,15 @@ SWITCH_S = 0.0005
 _HEAD_BYTES = 65_536
 
 
+ActsFor = Annotated[
+    str | None, typer.Option(help="Credit code that the client acts for; its own unless said.")
+]
+Format = Annotated[
+    str | None, typer.Option("--format", help="csv or ndjson; by the file's name unless said.")
+]
+Encoding = Annotated[str, typer.Option(help="utf-8 or gb18030.")]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("import")(import_)
@@ -54,13 +63,9 @@ def import_(
         str | None,
         typer.Option(metavar="CLIENT_ID", help="Import with a client's powers, not the operator's."),
     ] = None,
-    organization: Annotated[
-        str | None, typer.Option(help="Credit code that the client acts for; its own unless said.")
-    ] = None,
-    format_: Annotated[
-        str | None, typer.Option("--format", help="csv or ndjson; by the file's name unless said.")
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="utf-8 or gb18030.")] = "utf-8",
+    organization: ActsFor = None,
+    format_: Format = None,
+    encoding: Encoding = "utf-8",
     origin: Annotated[
         str, typer.Option(help=f"Of rows that do not say it: {', '.join(stock.ORIGINS)}.")
     ] = "from-database",
