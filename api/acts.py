@@ -126,8 +126,13 @@ def organization(code: str, *, field: str) -> str:
         raise errors.Invalid("not a valid credit code", field=field, fault=error.fault) from error
 
 
-def content(said: models.Issue | models.Amend, *, serial: str) -> license_commands.Content:
-    """What an issuer says of a version; raises FieldUnknown for a reserved or telling field name."""
+def content(
+    said: models.Issue | models.Amend, *, serial: str, area_code: str | None = None
+) -> license_commands.Content:
+    """What an issuer says of a version; raises FieldUnknown for a reserved or telling field name.
+
+    `area_code` is the division of the version before, which stays where none is said.
+    """
     values = dict(said.fields)
     for number, one in enumerate(said.parties):
         if values.keys() & one.fields.keys():
@@ -142,7 +147,7 @@ def content(said: models.Issue | models.Amend, *, serial: str) -> license_comman
         valid_from=days.parse(said.valid_from),
         valid_to=day(said.valid_to),
         issued_on=days.parse(said.issued_on),
-        area_code=said.area_code,
+        area_code=said.area_code or area_code,
     )
 
 

@@ -39,7 +39,7 @@ async def correct_holder(
     serial = disclosure.serial(row, version) or body.serial or license_commands.draw_serial()
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
-    content = acts.content(body, serial=serial)
+    content = acts.content(body, serial=serial, area_code=row.area_code)
     brought, parties = attachment.given(body.attachments, parties=len(body.parties)), acts.parties(body)
     left = attachment.kept(version, brought, body.removed_attachments, parties)
     asked = correction_commands.CorrectHolder(

@@ -129,7 +129,7 @@ async def amend(
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")
     known = await served.read(_known, served, ref)
-    content = acts.content(body, serial=serial)
+    content = acts.content(body, serial=serial, area_code=row.area_code)
     if known is not None:
         content = await served.read(judged, served, known[0], content)
     brought, parties = attachment.given(body.attachments, parties=len(body.parties)), acts.parties(body)

@@ -198,7 +198,8 @@ class _Version(IssuerAct):
     valid_to: Day | None = Field(None, description="Last valid day; null: long-term 长期")
     issued_on: Day
     area_code: AreaCode | None = Field(
-        None, description="管辖属地; the division in the issuer's credit code when absent"
+        None,
+        description="管辖属地; absent: as in the version before, else that in the issuer's credit code",
     )
     effective_at: Instant | None = None
     endorsement_due: Day | None = Field(None, description="Last day for the next endorsement 年检, if any")

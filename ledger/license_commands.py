@@ -145,14 +145,17 @@ class VersionCommand(representation_commands.OfVersion):
             issued_on=said.issued_on,
         )
 
-    def _claim(
-        self,
-        view: View,
-        printed: number.Printed,
-        *,
-        stream_id: bytes,
-        license_ref: bytes,
-    ) -> None:
+    def _area(self, before: LicenseRow | None) -> str | None:
+        """The division that is said; of a license of another's, the one in that issuer's code.
+
+        Who reads the version alone sees the code of the issuer that made it, not of the one before.
+        """
+        said = self.content.area_code
+        if said is None and before is not None and before.issuer != self.actor.responsible:
+            return power.area_of(None, before.issuer)
+        return said
+
+    def _claim(self, view: View, printed: number.Printed, *, stream_id: bytes, license_ref: bytes) -> None:
         """Claim the printed number, where the type says that numbers are unique; raises NumberTaken."""
         rules = view.state.get(TypeRulesRow, printed.type_code)
         number.claim(view, rules, printed, stream_id=stream_id, license_ref=license_ref)
@@ -206,7 +209,7 @@ class VersionCommand(representation_commands.OfVersion):
             field_names=tuple(sorted(salted)),
             fields_root=fields.root(digests.values(), suite=view.vault.suite),
             pieces=drawing.free_pieces(self.places, view, first=0, count=1 + self.counterparts),
-            area_code=self.content.area_code,
+            area_code=self._area(view.state.get(LicenseRow, known["license_ref"])),
             endorsement_due=self._due(rules) if cls is license.LicenseIssued else self.endorsement_due,
             parties=tuple(parties),
             party_fields=tuple(sorted((position, name) for name, position in owned.items())),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ledger.state import LicenseRow
 from signing import event, ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
@@ -60,14 +61,17 @@ def test_a_serial_is_used_once_within_type_and_issuer(issuer: Caller) -> None:
     assert problem(answer)[:2] == (409, "already-exists")
 
 
-def test_an_amendment_is_the_next_version_of_the_same_serial(issuer: Caller) -> None:
-    made = issuer.done("/v1/licenses", issue_body(7, serial="AMENDED"))
+def test_an_amendment_is_the_next_version_of_the_same_serial(face: Face, issuer: Caller) -> None:
+    made = issuer.done("/v1/licenses", issue_body(7, serial="AMENDED", area_code="350203"))
     body = {**issue_body(7), "reason": "住址变更", "fields": {"name": "合成居民7", "address": "厦门市示例路"}}
     del body["license_type"]
     amended = issuer.done(f"/v1/licenses/{made['license_ref']}/amend", body)
     assert amended["version"] == 2
     assert ".AMENDED.002." in amended["license_id"]
     assert amended["qr"] != made["qr"]
+    row = face.served.reader.row(LicenseRow, ids.parse(made["license_ref"]))
+    assert row is not None
+    assert row.area_code == "350203"  # where none is said, the division stays
     other = {**body, "serial": "OTHER"}
     assert problem(issuer.post(f"/v1/licenses/{made['license_ref']}/amend", other)) == (
         422,

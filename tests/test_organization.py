@@ -399,6 +399,8 @@ def test_a_change_that_waits_behind_the_succession_is_the_successors(world: Worl
     )
     (recorded,) = world.do(amended).recorded
     assert recorded.event.issuer == worlds.AUDITOR
+    # The license lies where it did, and not where the code of its new issuer does.
+    assert recorded.event.fact["area_code"] == worlds.ISSUER[2:8]
     assert issued_receipt_verifies(world, first)
 
 
