@@ -34,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, help="A witness of logs 见证人: cosigns their checkpoints.")
     group.command()(init)
     group.command("add-log")(add_log)
+    group.command("remove-log")(remove_log)
     group.command()(serve)
     group.command()(show)
     group.command()(compare)
@@ -64,6 +65,18 @@ def add_log(vkey: LogKey, state: State) -> None:
     cli_console.done(f"Watching {key.name}")
 
 
+def remove_log(vkey: LogKey, state: State) -> None:
+    """Cosign nothing more under a log's verifier key: one that was in other hands, or a log that is over.
+
+    What was cosigned of the log is kept; a witness that serves takes it up at once.
+
+    Example: license-ledger witness remove-log "$(cat old.vkey)" --state /var/lib/witness
+    """
+    with _told():
+        key = witness.remove_log(state, vkey)
+    cli_console.done(f"Nothing is cosigned under this key of {key.name}")
+
+
 def serve(
     state: State,
     address: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen.")] = "127.0.0.1:8441",
@@ -83,18 +96,27 @@ def serve(
 
 
 def show(state: State, as_json: cli_console.Json = False) -> None:
-    """The witness's verifier key and, of each log, the size that it cosigned last.
+    """The witness's verifier key and, of each log, the size that it cosigned last. Exit 1 after a fork.
+
+    Of a log that showed two trees of one size, the files that prove it are named.
 
     Example: license-ledger witness show --state /var/lib/witness
     """
     with _told():
         key = witness.read_key(state)[0]
-        sizes = witness.sizes(state)
+        sizes, forks = witness.sizes(state), witness.forks(state)
     if as_json:
-        cli_console.print_json({"witness": key.text, "logs": sizes})
-        return
-    cli_console.OUT.print(key.text, soft_wrap=True, markup=False)
-    cli_console.OUT.print(cli_console.table("log", "cosigned size", rows=list(sizes.items())))
+        files = {origin: [str(one) for one in proof] for origin, proof in forks.items()}
+        cli_console.print_json({"witness": key.text, "logs": sizes, "forks": files})
+    else:
+        cli_console.OUT.print(key.text, soft_wrap=True, markup=False)
+        cli_console.OUT.print(cli_console.table("log", "cosigned size", rows=list(sizes.items())))
+        for origin, (kept, shown) in forks.items():
+            cli_console.OUT.print(
+                f"{SPLIT_VIEW}: {origin} signed {kept} and {shown}", soft_wrap=True, markup=False
+            )
+    if forks:
+        raise typer.Exit(1)
 
 
 def compare(
@@ -164,7 +186,7 @@ def _checkpoint(source: str, key: note.VerifierKey) -> str:
             return file.read(note.NOTE_BYTES_MAX).decode(errors="replace")
     is_direct = source.endswith("/checkpoint")
     with fetching.Peer(source) as peer:
-        answer = peer.get("" if is_direct else f"/checkpoints/{witness.origin_digest(key.name)}")
+        answer = peer.get("" if is_direct else f"/{witness.origin_digest(key.name)}/checkpoint")
     if answer.status != 200:
         raise fetching.Unanswered(f"{source} answers {answer.status}")
     return answer.body.decode(errors="replace")

@@ -44,6 +44,7 @@ FIELDS = (
     "projection",
     "job",
     "outsider",
+    "log",
     "silent_s",
     "reason",
 )

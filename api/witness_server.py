@@ -1,4 +1,4 @@
-"""A witness over HTTP: `POST /add-checkpoint` of C2SP tlog-witness, and what it cosigned last.
+"""A witness over HTTP: `POST /add-checkpoint` of C2SP tlog-witness, and what it cosigned of each log last.
 
 A program of its own, with nothing of a ledger. A request has a deadline and a size; a connection that
 does not begin a request, or is slow to end one, is closed; more connections than it has places for get 503.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ SIZE_TYPE = "text/x.tlog.size"
 REASON_HEADER = "Witness-Refusal"
 CONNECTIONS_MAX = 128
 _log = logging.getLogger(__name__)
-_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +47,20 @@ def application(
     """The routes of a witness that this process has."""
 
     async def add_checkpoint(request: Request) -> Response:
+        log = ""
         try:
             body = await asyncio.wait_for(_body(request), deadlines.body_s)
-            submission = witnessing.parse(body)
+            log = witnessing.origin_of(submission := witnessing.parse(body))
             line = await run_in_threadpool(witnessed.add, submission, now_s=int(clock()))
         except TimeoutError:
             return _refused(408, "too-slow")
         except _TooLarge:
             return _refused(413, "too-large")
         except witnessing.Moved as moved:
-            _note(moved)
+            _note(moved, log)
             return _refused(moved.status, moved.reason, f"{moved.size}\n", SIZE_TYPE)
         except witnessing.Refusal as refusal:
-            _note(refusal)
+            _note(refusal, log)
             return _refused(refusal.status, refusal.reason, f"{refusal}\n")
         except witness.WitnessError as error:
             _log.error("the witness cannot work", extra={"error_type": str(error)})
@@ -69,9 +68,8 @@ def application(
         return Response(line.encode(), 200, _KEPT_NOWHERE, "text/plain; charset=utf-8")
 
     async def cosigned(request: Request) -> Response:
-        digest = request.path_params["digest"]
         try:
-            head = await run_in_threadpool(witnessed.head, digest) if _DIGEST.fullmatch(digest) else None
+            head = await run_in_threadpool(witnessed.head, request.path_params["digest"])
         except witness.WitnessError:
             return _refused(503, "state")
         if head is None:
@@ -81,7 +79,7 @@ def application(
     return Starlette(
         routes=[
             Route("/add-checkpoint", add_checkpoint, methods=["POST"]),
-            Route("/checkpoints/{digest}", cosigned, methods=["GET"]),
+            Route("/{digest}/checkpoint", cosigned, methods=["GET"]),
         ]
     )
 
@@ -125,10 +123,13 @@ async def _body(request: Request) -> bytes:
     return data
 
 
-def _note(refusal: witnessing.Refusal) -> None:
-    """A log that shows another history than before is told of; what strangers send is not."""
-    if isinstance(refusal, witnessing.RolledBack | witnessing.Forked | witnessing.Inconsistent):
-        _log.warning("a checkpoint was refused", extra={"reason": refusal.reason})
+def _note(refusal: witnessing.Refusal, log: str) -> None:
+    """A log that shows another history than before is told of; what strangers send is not.
+
+    The log signed what is told of here, so that its name is one that the witness's operator added.
+    """
+    if isinstance(refusal, witnessing.RolledBack | witnessing.Inconsistent):
+        _log.warning("a checkpoint was refused", extra={"reason": refusal.reason, "log": log})
 
 
 def _refused(

@@ -271,8 +271,8 @@ def erase_private(path: Path) -> None:
     _sync_folder(path.parent)
 
 
-def write_private(data: bytes, path: Path) -> None:
-    """`data` in a file of mode 0600, replaced in one step, synced; the old content is overwritten.
+def write_private(data: bytes, path: Path, *, is_secret: bool = True) -> None:
+    """`data` in a file of mode 0600, replaced in one step, synced; an old secret is overwritten.
 
     If we crash before the rename the old file stands; after it, the new one.
     """
@@ -283,7 +283,7 @@ def write_private(data: bytes, path: Path) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    old = os.open(path, os.O_WRONLY) if path.exists() else None
+    old = os.open(path, os.O_WRONLY) if is_secret and path.exists() else None
     temporary.rename(path)
     _sync_folder(path.parent)
     if old is not None:

@@ -2,7 +2,8 @@
 
 `create` makes one, `opened` gives it to one process at a time, `Witness.add` cosigns. A head is kept, synced,
 before its cosignature leaves; a crash in between leaves a head that the log asks for again. A head that
-cannot be read is never taken for none: that would let the log begin anew. Knows nothing of any ledger.
+cannot be read is never taken for none: that would let the log begin anew. Two trees of one size that a log
+signed are kept: they prove what it did. Knows nothing of any ledger.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +21,12 @@ from typing import Literal
 
 from signing import cosignature, keyring, keys, note, witnessing
 
-KEY_FILE, LOGS_FILE, LOCK_FILE, HEADS = "key", "logs", "lock", "heads"
+KEY_FILE, LOGS_FILE, LOCK_FILE, HEADS, FORKS = "key", "logs", "lock", "heads", "forks"
 LOGS_MAX = 10_000
+NAME_BYTES_MAX = 255
+SHOWN, KEPT = "shown", "kept"
+"""Of a fork: the checkpoint that was refused, and the one that it contradicts."""
+_DIGEST = re.compile("[0-9a-f]{64}")
 Stage = Literal["judged", "kept"]
 Logs = dict[str, tuple[note.VerifierKey, ...]]
 
@@ -31,15 +37,16 @@ class WitnessError(Exception):
 
 def create(folder: Path, *, name: str, seed: bytes) -> cosignature.CosignerKey:
     """A new witness in `folder`, under a name for ever; raises WitnessError when there is one."""
-    if not note.is_key_name(name):
-        raise WitnessError("a witness's name is not empty and has no blank and no plus")
+    if not note.is_key_name(name) or len(name.encode()) > NAME_BYTES_MAX:
+        raise WitnessError("a witness's name is not empty, has no blank and no plus, and at most 255 bytes")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if (folder / KEY_FILE).exists():
-        raise WitnessError("this folder holds a witness")
-    (folder / HEADS).mkdir(mode=0o700, exist_ok=True)
-    _write(folder / LOGS_FILE, "")
-    _write(folder / KEY_FILE, json.dumps({"name": name, "seed": seed.hex()}))
-    # From here the witness exists.
+    with _locked(folder / LOCK_FILE, wait=False):
+        if any((folder / one).exists() for one in (KEY_FILE, LOGS_FILE)):
+            raise WitnessError("this folder holds a witness")
+        (folder / HEADS).mkdir(mode=0o700, exist_ok=True)
+        _write(folder / KEY_FILE, json.dumps({"name": name, "seed": seed.hex()}))
+        _write(folder / LOGS_FILE, "")
+        # From here the witness exists.
     return read_key(folder)[0]
 
 
@@ -62,8 +69,21 @@ def add_log(folder: Path, text: str) -> note.VerifierKey:
         if sum(map(len, known.values())) >= LOGS_MAX:
             raise WitnessError("too many logs for one witness")
         if key not in known.get(key.name, ()):
-            lines = [one.text for of_log in known.values() for one in of_log]
-            _write(folder / LOGS_FILE, "".join(f"{line}\n" for line in [*lines, key.text]))
+            _write_logs(folder, [*_keys(known), key])
+    return key
+
+
+def remove_log(folder: Path, text: str) -> note.VerifierKey:
+    """The verifier key `text`, whose checkpoints are cosigned no more; raises WitnessError, NoteInvalid.
+
+    The head stays: a log that is added again goes on from it.
+    """
+    key = note.VerifierKey.parse(text)
+    with _locked(folder / f"{LOGS_FILE}.lock", wait=True):
+        known = _keys(_read_logs(folder))
+        if key not in known:
+            raise WitnessError("no log is watched under this key")
+        _write_logs(folder, [one for one in known if one != key])
     return key
 
 
@@ -92,8 +112,8 @@ class Witness:
         self._reached = reached
         """Called at commit points; tests crash here."""
         self._lock = threading.Lock()
-        self._logs: tuple[int, Logs] = (-1, {})
-        """When the file of logs was changed, and what it said."""
+        self._logs: tuple[tuple[int, ...], Logs] = ((), {})
+        """Which file of logs was read, and what it said."""
 
     def add(self, submission: witnessing.Submission, *, now_s: int) -> str:
         """The cosignature's line; raises Refusal, and WitnessError when the latest head cannot be read."""
@@ -101,22 +121,39 @@ class Witness:
             origin = witnessing.origin_of(submission)
             logs = self.logs()
             latest, last_s = self._latest(origin) if origin in logs else ({}, 0)
-            text, _ = witnessing.judge(submission, logs=logs, latest=latest)
+            try:
+                text, _ = witnessing.judge(submission, logs=logs, latest=latest)
+            except witnessing.Forked:
+                self._keep_fork(origin, submission, logs)
+                raise
+            signed = witnessing.vouched(submission, keys=logs[origin])
             self._reached("judged")
             # A clock that went back does not make an older statement of a newer tree.
             at_s = max(now_s, last_s)
             line = cosignature.sign(text, name=self.key.name, key=self._signing, at_s=at_s)
-            signed = note.of(text, [one for one in _lines(submission) if one.name == origin])
-            _write(self._head_path(origin), cosignature.added(signed, [line]))
+            _write(self._folder / HEADS / origin_digest(origin), cosignature.added(signed, [line]))
             # From here nothing smaller is cosigned, even if we crash.
             self._reached("kept")
             return line
 
     def head(self, digest: str) -> str | None:
         """The latest checkpoint that was cosigned of the log whose `origin_digest` this is."""
-        with self._lock:
-            found = next((one for one in self.logs() if origin_digest(one) == digest), None)
-            return None if found is None else self._read_head(found)
+        return self._read_head(digest) if _DIGEST.fullmatch(digest) else None
+
+    def fork(self, origin: str) -> tuple[Path, Path] | None:
+        """The files of two checkpoints of one size that a log signed; None where it never did."""
+        kept, shown = (self._folder / FORKS / f"{origin_digest(origin)}.{one}" for one in (KEPT, SHOWN))
+        return (kept, shown) if shown.exists() else None
+
+    def _keep_fork(self, origin: str, submission: witnessing.Submission, logs: Logs) -> None:
+        """Keep the first that there is of a log: nobody but who has its key can make one."""
+        head = self._read_head(origin_digest(origin))
+        if head is None or self.fork(origin) is not None:
+            return
+        (self._folder / FORKS).mkdir(mode=0o700, exist_ok=True)
+        path = self._folder / FORKS / origin_digest(origin)
+        _write(path.with_suffix(f".{KEPT}"), head)
+        _write(path.with_suffix(f".{SHOWN}"), witnessing.vouched(submission, keys=logs[origin]))
 
     def size(self, origin: str) -> int | None:
         """The size that was cosigned last of a log; None where none was."""
@@ -126,16 +163,18 @@ class Witness:
     def logs(self) -> Logs:
         """The logs watched now; read again when the file was changed."""
         try:
-            changed = (self._folder / LOGS_FILE).stat().st_mtime_ns
-            if changed != self._logs[0]:
-                self._logs = changed, _read_logs(self._folder)
+            found = (self._folder / LOGS_FILE).stat()
+            # The time alone may be that of the change before.
+            which = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if which != self._logs[0]:
+                self._logs = which, _read_logs(self._folder)
         except OSError as error:
             raise WitnessError("the list of logs cannot be read") from error
         return self._logs[1]
 
     def _latest(self, origin: str) -> tuple[dict[str, witnessing.Head], int]:
         """The latest head cosigned of a log, and when; nothing where none was."""
-        kept = self._read_head(origin)
+        kept = self._read_head(origin_digest(origin))
         if kept is None:
             return {}, 0
         try:
@@ -147,16 +186,13 @@ class Witness:
             raise WitnessError("the latest head of a log is another log's: put its copy back")
         return {origin: witnessing.Head(size=head.size, root=head.root)}, own.at_s
 
-    def _read_head(self, origin: str) -> str | None:
+    def _read_head(self, digest: str) -> str | None:
         try:
-            return self._head_path(origin).read_text(encoding="utf-8")
+            return (self._folder / HEADS / digest).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise WitnessError("the latest head of a log cannot be read") from error
-
-    def _head_path(self, origin: str) -> Path:
-        return self._folder / HEADS / origin_digest(origin)
 
 
 def origin_digest(origin: str) -> str:
@@ -166,13 +202,28 @@ def origin_digest(origin: str) -> str:
 
 def sizes(folder: Path) -> dict[str, int | None]:
     """The size that was cosigned last of each log that is watched, by origin; raises WitnessError."""
-    key, signing = read_key(folder)
-    looked = Witness(folder, key, signing)
+    looked = _looked(folder)
     return {origin: looked.size(origin) for origin in sorted(looked.logs())}
 
 
-def _lines(submission: witnessing.Submission) -> list[note.Line]:
-    return note.taken_apart(submission.checkpoint)[1]
+def forks(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """Of each log that showed two trees of one size, by origin, the files that prove it."""
+    looked = _looked(folder)
+    found = ((origin, looked.fork(origin)) for origin in sorted(looked.logs()))
+    return {origin: files for origin, files in found if files is not None}
+
+
+def _looked(folder: Path) -> Witness:
+    key, signing = read_key(folder)
+    return Witness(folder, key, signing)
+
+
+def _keys(logs: Logs) -> list[note.VerifierKey]:
+    return [key for of_log in logs.values() for key in of_log]
+
+
+def _write_logs(folder: Path, known: list[note.VerifierKey]) -> None:
+    _write(folder / LOGS_FILE, "".join(f"{key.text}\n" for key in known))
 
 
 def _read_logs(folder: Path) -> Logs:
@@ -187,9 +238,9 @@ def _read_logs(folder: Path) -> Logs:
 
 
 def _write(path: Path, text: str) -> None:
-    """A file replaced in one step, synced."""
+    """A file replaced in one step, synced; who reads it meanwhile reads the old one."""
     try:
-        keyring.write_private(text.encode(), path)
+        keyring.write_private(text.encode(), path, is_secret=path.name == KEY_FILE)
     except OSError as error:
         raise WitnessError(f"{path.name} cannot be written") from error
 

@@ -8,7 +8,7 @@ import pytest
 
 from api import mirror
 from ledger import fetching
-from signing import keyring, note, split_view, tiles, witness
+from signing import keyring, note, split_view, tiles, witness, witnessing
 from tests import console, witness_world
 from tests.witness_world import NOW_S, Log, Shown
 
@@ -131,7 +131,14 @@ def test_the_commands_of_a_witness_say_what_they_did(tmp_path: Path) -> None:
     vkey = console.call("witness", "init", "--name", "witness.example/w1", *state).strip()
     assert vkey.startswith("witness.example/w1+")
     assert "Watching" in console.call("witness", "add-log", LOG.verifier.text, *state)
-    assert console.call_json("witness", "show", *state) == {"witness": vkey, "logs": {LOG.origin: None}}
+    said = {"witness": vkey, "logs": {LOG.origin: None}, "forks": {}}
+    assert console.call_json("witness", "show", *state) == said
+    with witness.opened(tmp_path / "w1") as held:
+        held.add(LOG.submission(0, 9), now_s=1)
+        with pytest.raises(witnessing.Forked):
+            held.add(LOG.forked(5).submission(9, 9), now_s=2)
+    assert "split view" in console.call("witness", "show", *state, status=1)
+    assert "Nothing is cosigned" in console.call("witness", "remove-log", LOG.verifier.text, *state)
     assert "holds a witness" in console.call("witness", "init", "--name", "w", *state, status=1)
     assert "no witness" in console.call("witness", "show", "--state", str(tmp_path), status=1)
     assert "HOST:PORT" in console.call("witness", "serve", "--address", "w", *state, status=2)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from api import witness_server
-from signing import cosignature, merkle, note, witness, witnessing
+from signing import cosignature, merkle, note, split_view, witness, witnessing
 from tests import witness_world
 from tests.witness_world import NOW_S, Log
 
@@ -73,7 +73,8 @@ REFUSED = {
     ),
     "another old size": (LOG.body(3, 12), 409, "old-size"),
     "a log that was rolled back": (LOG.body(3, 7), 409, "rolled-back"),
-    "a fork of the size that was cosigned": (FORK.body(9, 9), 409, "forked"),
+    "a fork of the size that was cosigned": (FORK.body(9, 9), 422, "forked"),
+    "a fork with another old size": (FORK.body(7, 9), 409, "old-size"),
     "a fork that has grown": (FORK.body(9, 12), 422, "proof-refused"),
     "a proof cut short": (
         witnessing.write(LOG.submission(9, 12, proof=LOG.proof(9, 12)[:-1])).encode(),
@@ -111,14 +112,71 @@ def test_there_is_nothing_but_submissions_and_what_was_cosigned(
 ) -> None:
     assert http.get("/add-checkpoint").status_code == 405
     digest = witness.origin_digest(LOG.origin)
-    assert http.get(f"/checkpoints/{digest}").status_code == 404
+    assert http.get(f"/{digest}/checkpoint").status_code == 404
     post(http, LOG.body(0, 9))
-    told = http.get(f"/checkpoints/{digest}")
+    told = http.get(f"/{digest}/checkpoint")
     text, _ = note.verify(told.text, trusted=[LOG.verifier])
     assert note.parse_checkpoint(text).size == 9
     assert len(cosignature.verified(told.text, trusted=[held.key])) == 1
     for absent in ("0" * 64, "..%2Fkey", "x", digest.upper()):
-        assert http.get(f"/checkpoints/{absent}").status_code == 404
+        assert http.get(f"/{absent}/checkpoint").status_code == 404
+
+
+def test_lines_that_strangers_add_are_not_kept_and_do_not_stop_a_log(
+    http: TestClient, held: witness.Witness
+) -> None:
+    """Anyone can fetch a checkpoint, and send it with as many signature lines as a note may have."""
+    signed = LOG.checkpoint(9)
+    strange = [
+        note.signature_line(note.Line(LOG.origin, bytes([number] * 4), bytes(64)))
+        for number in range(note.SIGNATURES_MAX - 1)
+    ]
+    twice = note.signature_line(note.taken_apart(signed)[1][0]) * (note.SIGNATURES_MAX - 1)
+    accepted(
+        post(http, witnessing.write(LOG.submission(0, 9, checkpoint=signed + "".join(strange))).encode()),
+        held, LOG, 9,
+    )  # fmt: skip
+    kept = http.get(f"/{witness.origin_digest(LOG.origin)}/checkpoint").text
+    assert [line.name for line in note.taken_apart(kept)[1]] == [LOG.origin, held.key.name]
+    again = LOG.submission(9, 9, checkpoint=signed + twice)
+    accepted(post(http, witnessing.write(again).encode()), held, LOG, 9)
+    accepted(post(http, LOG.body(9, 12)), held, LOG, 12)
+
+
+def test_a_checkpoint_that_leaves_no_room_for_a_cosignature_is_refused(held: witness.Witness) -> None:
+    text = LOG.checkpoint(9).partition("\n\n")[0] + "\n" + f"{'x' * 100}\n" * 645
+    long = note.sign(text, name=LOG.origin, key=LOG.key)
+    assert len(long) <= note.NOTE_BYTES_MAX
+    with pytest.raises(witnessing.Refusal, match="no room"):
+        held.add(LOG.submission(0, 9, checkpoint=long), now_s=NOW_S)
+    held.add(LOG.submission(0, 9), now_s=NOW_S)
+
+
+def test_two_trees_of_one_size_are_kept_as_the_log_signed_them(
+    held: witness.Witness, folder: Path, http: TestClient
+) -> None:
+    post(http, LOG.body(0, 9))
+    assert witness.forks(folder) == {}
+    post(http, FORK.body(9, 9))
+    post(http, LOG.body(9, 12))
+    post(http, LOG.forked(3).body(12, 12))
+    kept, shown = witness.forks(folder)[LOG.origin]
+    with pytest.raises(split_view.SplitView):
+        split_view.compare(kept.read_text(), shown.read_text(), trusted=[LOG.verifier])
+    assert note.parse_checkpoint(note.taken_apart(shown.read_text())[0]).size == 9
+
+
+def test_a_log_that_is_removed_is_cosigned_no_more_and_goes_on_where_it_was(
+    held: witness.Witness, folder: Path, http: TestClient
+) -> None:
+    accepted(post(http, LOG.body(0, 9)), held, LOG, 9)
+    witness.remove_log(folder, LOG.verifier.text)
+    assert post(http, LOG.body(9, 12)).status_code == 404
+    with pytest.raises(witness.WitnessError, match="under this key"):
+        witness.remove_log(folder, LOG.verifier.text)
+    witness.add_log(folder, LOG.verifier.text)
+    assert post(http, LOG.body(0, 12)).text == "9\n"
+    accepted(post(http, LOG.body(9, 12)), held, LOG, 12)
 
 
 def test_the_key_and_the_heads_are_for_the_owner_alone(folder: Path) -> None:
@@ -134,8 +192,9 @@ def test_the_key_and_the_heads_are_for_the_owner_alone(folder: Path) -> None:
 def test_a_witness_is_made_once_and_under_a_name_that_a_note_can_have(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(witness.WitnessError, match="holds a witness"):
         witness.create(folder, name="witness.example/w2", seed=bytes(32))
-    with pytest.raises(witness.WitnessError, match="name"):
-        witness.create(tmp_path / "other", name="a name", seed=bytes(32))
+    for name in ("a name", "w" * 256):
+        with pytest.raises(witness.WitnessError, match="name"):
+            witness.create(tmp_path / "other", name=name, seed=bytes(32))
     with pytest.raises(note.NoteInvalid):
         witness.add_log(folder, "no key")
 

@@ -78,7 +78,31 @@ REFUSED: dict[str, tuple[witnessing.Submission, int | None, type[witnessing.Refu
     "a log that begins again at nothing": (submission(0, 9), 5, witnessing.Moved, 409),
     "a log that was rolled back": (submission(3, 4), 9, witnessing.RolledBack, 409),
     "a log rolled back to nothing": (submission(0, 0), 9, witnessing.RolledBack, 409),
-    "a fork of the same size": (submission(9, 9, OTHER), 9, witnessing.Forked, 409),
+    "a fork of the same size": (submission(9, 9, OTHER), 9, witnessing.Forked, 422),
+    "an empty tree with a root": (
+        submission(
+            0,
+            0,
+            checkpoint=note.sign(
+                note.Checkpoint(origin=ORIGIN, size=0, root=bytes(32)).text, name=ORIGIN, key=KEY
+            ),
+        ),
+        None,
+        witnessing.Forked,
+        422,
+    ),
+    "a root that is no hash": (
+        submission(
+            0,
+            3,
+            checkpoint=note.sign(
+                note.Checkpoint(origin=ORIGIN, size=3, root=bytes(31)).text, name=ORIGIN, key=KEY
+            ),
+        ),
+        None,
+        witnessing.Refusal,
+        400,
+    ),
     "a fork that has grown": (submission(9, 12, OTHER), 9, witnessing.Inconsistent, 422),
     "a fork with the proof of the true log": (
         submission(9, 12, checkpoint=signed(12, OTHER)),
