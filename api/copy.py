@@ -8,7 +8,7 @@ download.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -21,6 +21,7 @@ from ledger import (
     copy,
     copy_commands,
     days,
+    disclosure,
     document_content,
     errors,
     fact,
@@ -41,9 +42,13 @@ _REFUSALS = (
     errors.CaseNumberUnfit,
     errors.LicenseTypeUnknown,
     errors.RefusalQuota,
+    errors.SealUnfit,
+    errors.CharacterMissing,
 )
 _OVER = (errors.NotFound, errors.CopyOver, errors.TooManyRequests, errors.Unavailable)
 _LINK_CHARACTERS = 52
+_LOOKS_MAX = 3
+"""How often it is looked who signs what a request would be granted, before it is told to come again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +68,59 @@ class Found:
 )
 async def use_copy(request: Request, body: examples.UseBody, key: acts.IdempotencyKey = None) -> Response:
     """As a use, and recorded as one; for each license that is granted a link to a document with reason,
-    requester and date across the page. The link opens for 600 s and gives the file once."""
+    requester and date across the page. The link opens for 600 s and gives the file once. Where one could not
+    be made, since the issuer has no seal or the font lacks a character, nothing is recorded."""
     served, asking = service.of(request), routes.asking(request)
     repeat = await acts.repeat(request, asking, operation="copy", key=key)
     used = use.command(asking, body, repeat, found=await use.filed(served, body.number, body.license_type))
     is_by_number = isinstance(used, number_commands.UseByNumber)
     kind = copy_commands.CopyByNumber if is_by_number else copy_commands.CopyLicense
     async with use.counted(served, asking) as seen:
-        recorded = await served.record(kind(**vars(used)))
+        recorded = await _recorded(served, kind(**vars(used)))
         seen.extend(recorded)
     told = await answers.used(served, recorded)
     links = [await served.read(_told, served, item) for item in recorded]
     return routes.answer({**told, "copies": [one for one in links if one is not None]})
+
+
+async def _recorded(served: service.Service, asked: copy_commands.CopyLicense) -> list[service.Recorded]:
+    """The facts of a request, recorded once it is known that each of its copies can be made.
+
+    Which licenses it is granted is decided under the lock, and who signs them is looked up outside of it.
+    """
+    for looks_left in reversed(range(_LOOKS_MAX)):
+        try:
+            return await served.record(asked)
+        except copy_commands.SignersUnread as unread:
+            if not looks_left:
+                raise
+            found = [await served.read(_signer, served, asked.actor, one) for one in unread.wanted]
+            asked = replace(asked, signers=(*asked.signers, *found))
+    raise AssertionError("the last look raises")
+
+
+def _signer(
+    served: service.Service, actor: command.Actor, wanted: copy_commands.Wanted
+) -> copy_commands.Signer:
+    """Whose seal can sign a copy now; raises SealUnfit, or CharacterMissing where the page cannot be made."""
+    row, version = _shown(served, wanted.license_ref, wanted.license_index)
+    at = served.moment()
+    ready = _page(
+        served,
+        row,
+        version,
+        at=at,
+        license_data=b"{}",
+        receipt=b"-",
+        names=wanted.fields,
+        copy=document_page.Copy(
+            reason=_reason(actor.service_item_name, actor.reason),
+            requester=_requester(served, actor.client_id, actor.organization),
+            made_at=issuer_seal_register.moment(at),
+            expires_at=issuer_seal_register.moment(at + copy.LASTS_US),
+        ),
+    )
+    return copy_commands.Signer(wanted.license_ref, ready.signer, ready.fingerprint)
 
 
 def _told(served: service.Service, item: service.Recorded) -> answers.Json | None:
@@ -176,7 +222,7 @@ def _waiting(served: service.Service, link: str) -> copy_page.Waiting:
     return copy_page.Waiting(
         type_zh=name_zh,
         type_en=name_en,
-        requester=_requester(served, found.about),
+        requester=_requester(served, found.about.client, found.about.organization),
         expires_at=issuer_seal_register.moment(_until(found.row)),
         is_demonstration=opening.is_demonstration(served.ledger.vault.ring.origin),
     )
@@ -196,10 +242,15 @@ def _names(served: service.Service, type_code: str) -> tuple[str, str]:
     return row.name_zh, row.name_en
 
 
-def _requester(served: service.Service, about: event.Event) -> str:
+def _requester(served: service.Service, client_id: bytes | None, organization: str) -> str:
     """Who asked, as far as it is public: the client system's name and the organization's code."""
-    client = None if about.client is None else served.reader.row(state.ClientRow, about.client)
-    return about.organization if client is None else f"{client.name}（{about.organization}）"
+    client = None if client_id is None else served.reader.row(state.ClientRow, client_id)
+    return organization if client is None else f"{client.name}（{organization}）"
+
+
+def _reason(service_item_name: str | None, reason: str | None) -> str:
+    """What the copy is for, in the requester's words."""
+    return "：".join(text for text in (service_item_name, reason) if text) or "用证"
 
 
 def _proven(served: service.Service, found: Found) -> service.Recorded:
@@ -217,13 +268,50 @@ def _proven(served: service.Service, found: Found) -> service.Recorded:
 
 def _ready(served: service.Service, found: Found, used: bytes, receipt: str) -> document.Made:
     """The page of a copy: what its use disclosed, and what the license is now."""
-    row = served.reader.row(state.LicenseRow, found.made.license_ref)
-    version = served.disclosure.version(found.made.license_index)
+    row, version = _shown(served, found.made.license_ref, found.made.license_index)
+    said = served.disclosure.part(found.about, "request") or {}
+    return _page(
+        served,
+        row,
+        version,
+        at=served.moment(),
+        license_data=used,
+        receipt=receipt.encode(),
+        names=found.made.fields,
+        copy=document_page.Copy(
+            reason=_reason(said.get("service_item_name"), said.get("reason")),
+            requester=_requester(served, found.about.client, found.about.organization),
+            made_at=issuer_seal_register.moment(found.about.recorded_at),
+            expires_at=issuer_seal_register.moment(found.made.expires_at),
+        ),
+        known_as=found.row.link_digest,
+    )
+
+
+def _shown(
+    served: service.Service, license_ref: bytes, license_index: int
+) -> tuple[state.LicenseRow, disclosure.Version]:
+    """A license and the version of it that a copy shows; raises NotFound where it is erased."""
+    row = served.reader.row(state.LicenseRow, license_ref)
+    version = served.disclosure.version(license_index)
     if row is None or version is None:
         raise errors.NotFound("no such copy")
-    at = served.moment()
-    said = served.disclosure.part(found.about, "request") or {}
-    reasons = [said.get("service_item_name"), said.get("reason")]
+    return row, version
+
+
+def _page(
+    served: service.Service,
+    row: state.LicenseRow,
+    version: disclosure.Version,
+    *,
+    at: int,
+    license_data: bytes,
+    receipt: bytes,
+    names: tuple[str, ...],
+    copy: document_page.Copy,
+    known_as: bytes | None = None,
+) -> document.Made:
+    """The page of a copy, ready to be made under the seal of who answers for the license at `at`."""
     return document.prepared(
         served,
         row,
@@ -232,14 +320,9 @@ def _ready(served: service.Service, found: Found, used: bytes, receipt: str) -> 
         at=at,
         level=document.levels(served, None),
         place=document.original_place(version),
-        license_data=used,
-        receipt=receipt.encode(),
-        names=found.made.fields,
-        copy=document_page.Copy(
-            reason="：".join(text for text in reasons if text) or "用证",
-            requester=_requester(served, found.about),
-            made_at=issuer_seal_register.moment(found.about.recorded_at),
-            expires_at=issuer_seal_register.moment(found.made.expires_at),
-        ),
-        known_as=found.row.link_digest,
+        license_data=license_data,
+        receipt=receipt,
+        names=names,
+        copy=copy,
+        known_as=known_as,
     )

@@ -45,13 +45,25 @@ class LicenseCopied(use.LicenseUsed):
 
     link_digest: bytes
     expires_at: int
+    signer: str | None = None
+    """The organization whose seal could sign the copy when it was asked for; null: that was not asked."""
+    fingerprint: bytes | None = None
+    """Of that seal; the one that signs the download is told by `CopyDownloaded`."""
 
     def touches(self, about: event.Event) -> Touched:
         yield from super().touches(about)
         yield CopyRow, self.link_digest
+        if self.signer is not None and self.fingerprint is not None:
+            yield SealRow, self.fingerprint
+            yield OrganizationRow, self.signer
 
     def allow(self, about: event.Event, state: State) -> None:
         super().allow(about, state)
+        if (self.signer is None) != (self.fingerprint is None):
+            raise errors.Forbidden("a seal is an organization's")
+        if self.signer is not None and self.fingerprint is not None:
+            seal, row = state.get(SealRow, self.fingerprint), state.need(LicenseRow, self.license_ref)
+            issuer_seal.require_signer(seal, row, signer=self.signer, about=about, state=state)
         if self.expires_at != about.recorded_at + LASTS_US:
             raise errors.Forbidden("a copy lasts its time and no other")
         if state.get(CopyRow, self.link_digest) is not None:

@@ -1,11 +1,17 @@
-"""Commands behind a copy 加注件: the use that asks for one, and its download through the link."""
+"""Commands behind a copy 加注件: the use that asks for one, and its download through the link.
+
+A copy that could not be made is not asked for in vain: who signs it is found before the lock, and whether
+that seal still stands is asked under it, so that nothing is recorded, and nothing of an authorization spent,
+where there would be nothing to download.
+"""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ledger import copy, use
+from ledger import copy, errors, use
 from ledger.command import Command, Reads, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.number_commands import UseByNumber
@@ -27,24 +33,63 @@ def new_links() -> tuple[str, ...]:
     )
 
 
+class Signer(NamedTuple):
+    """By whom the copy of a license can be signed, as was found before the lock."""
+
+    license_ref: bytes
+    organization: str
+    fingerprint: bytes
+
+
+class Wanted(NamedTuple):
+    """A copy that would be granted: what it would show, and whose license it is of."""
+
+    license_ref: bytes
+    license_index: int
+    fields: tuple[str, ...]
+
+
+class SignersUnread(errors.Conflict):
+    """Nobody has looked yet by whom these copies can be signed; nothing was recorded.
+
+    Told to whoever submits the command, who looks and submits it again.
+    """
+
+    def __init__(self, wanted: tuple[Wanted, ...]) -> None:
+        super().__init__("the license came into question meanwhile: ask again")
+        self.wanted = wanted
+
+
 @dataclass(frozen=True, kw_only=True)
 class CopyLicense(UseLicense):
     """A use as any other; where it is granted, each license gets a copy with a link of its own."""
 
     links: tuple[str, ...] = field(default_factory=new_links, repr=False)
+    signers: tuple[Signer, ...] = ()
 
     def wants(self, vault: Vault) -> Wants:
         wants = super().wants(vault)
         wants.rows |= {(CopyRow, copy.link_digest(link, suite=vault.suite)) for link in self.links}
+        wants.rows |= {(SealRow, one.fingerprint) for one in self.signers}
+        wants.rows |= {(OrganizationRow, one.organization) for one in self.signers}
         return wants
 
     def decide(self, view: View) -> list[Draft]:
         drafts = super().decide(view)
         own = actor_stream(self.actor, view)
         assert own is not None, "a client's organization has a stream"
+        signers = {one.license_ref: one for one in self.signers}
+        granted = [draft.fact for draft in drafts if isinstance(draft.fact, use.LicenseUsed)]
+        unread = [one for one in granted if one.license_ref not in signers]
+        if unread:
+            raise SignersUnread(
+                tuple(Wanted(one.license_ref, one.license_index, one.fields) for one in unread)
+            )
         links = iter(self.links)
         return [
-            _copied(draft, next(links), own, view) if isinstance(draft.fact, use.LicenseUsed) else draft
+            _copied(draft, draft.fact, signers[draft.fact.license_ref], next(links), own, view)
+            if isinstance(draft.fact, use.LicenseUsed)
+            else draft
             for draft in drafts
         ]
 
@@ -54,12 +99,14 @@ class CopyByNumber(CopyLicense, UseByNumber):
     """As CopyLicense, of a license that is named by its printed number."""
 
 
-def _copied(draft: Draft, link: str, own: bytes, view: View) -> Draft:
+def _copied(draft: Draft, used: use.LicenseUsed, signer: Signer, link: str, own: bytes, view: View) -> Draft:
     """The use as the use that it is: one with a copy, whose link is sealed under the requester's key."""
     made = copy.LicenseCopied(
-        **vars(draft.fact),
+        **vars(used),
         link_digest=copy.link_digest(link, suite=view.vault.suite),
         expires_at=view.at + copy.LASTS_US,
+        signer=signer.organization,
+        fingerprint=signer.fingerprint,
     )
     return draft._replace(fact=made, seals=(*draft.seals, ("copy-link", own, link)))
 

@@ -87,19 +87,22 @@ def require_signer(
 ) -> None:
     """Nothing when a seal is `signer`'s, fit now, and `signer` the license's issuer or its successor.
 
-    Raises SealUnfit or NotTheIssuer. Asked under the lock of every document that leaves.
+    Who has handed the license's type on signs for it no more. Raises SealUnfit or NotTheIssuer. Asked under
+    the lock of every document that leaves, and of every copy that is asked for.
     """
     if row is None or row.organization != signer:
         raise errors.SealUnfit(_SAID["missing"], reason="missing")
     reason = unfitness(row, at=about.recorded_at)
     if reason is not None:
         raise errors.SealUnfit(_SAID[reason], reason=reason)
-    if signer == license_row.issuer:
-        return
     day, types = days.of_instant(about.recorded_at), (license_row.type_code,)
     own = state.get(OrganizationRow, signer)
     area = power.area_of(license_row.area_code, license_row.issuer)
-    if not power.has_succeeded(own, license_row.issuer, day=day, type_codes=types, area=area):
+    if power.handed_over(own, types, day=day, area=area):
+        raise errors.NotTheIssuer("another organization has taken the type over")
+    if signer != license_row.issuer and not power.has_succeeded(
+        own, license_row.issuer, day=day, type_codes=types, area=area
+    ):
         raise errors.NotTheIssuer
 
 

@@ -100,9 +100,10 @@ def tell(world: World) -> None:
 
 def _copy(world: World, license_ref: bytes) -> None:
     """The issuer gets a seal, and the hall a copy."""
+    fingerprint = issuer_seal.fingerprint(b"certificate")
     sealed = issuer_seal.IssuerSealRegistered(
         organization=ISSUER,
-        fingerprint=issuer_seal.fingerprint(b"certificate"),
+        fingerprint=fingerprint,
         certificate=b"certificate",
         chain=(b"authority",),
         valid_from=0,
@@ -110,7 +111,8 @@ def _copy(world: World, license_ref: bytes) -> None:
         is_demonstration=True,
     )
     world.do(registry_commands.RecordInRegistry(actor=world.ledger.console, facts=(sealed,)))
-    world.do(copy_commands.CopyLicense(actor=world.hall, license_ref=license_ref))
+    signer = copy_commands.Signer(license_ref, ISSUER, fingerprint)
+    world.do(copy_commands.CopyLicense(actor=world.hall, license_ref=license_ref, signers=(signer,)))
 
 
 def _collect(world: World, license_ref: bytes) -> None:

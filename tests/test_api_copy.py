@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import httpx
 import pytest
 
 from api import examples, limits, service
-from ledger import bundle, copy
-from ledger.state_document import CopyRow
-from signing import trust
+from ledger import bundle, copy, issuer_seal_register
+from ledger.state_document import CopyRow, SealRow
+from signing import certificate, demonstration, trust
 from tests import api_world, signed
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
@@ -188,6 +189,40 @@ def test_a_copy_says_what_became_of_the_license_since_its_use(
     link = link_of(copied(hall, 8))
     issuer.done(f"/v1/licenses/{ref}/suspend", api_world.example("ChangeBody"))
     assert "已暂扣SUSPENDED" in signed.text(taken(face, link).content, tmp_path)
+
+
+def test_where_no_copy_can_be_made_nothing_is_recorded_and_nothing_spent(
+    face: Face, issuer: Caller, hall: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ref = issue(issuer, 11)
+    body = api_world.use_body(11)
+    before = face.events()
+    odd = {**body, "purpose": {**body["purpose"], "reason": "招标\U0010fffd"}}
+    assert api_world.problem(hall.post("/v1/copies", odd))[:2] == (422, "character-missing")
+    vault = face.served.ledger.vault
+    kept = vault.seal_key(seal_of(face).fingerprint)
+    assert kept is not None
+    for asked in (body, {**body, "license_ref": ref, "holder": None, "license_type": None}):
+        vault.drop_seal_key(seal_of(face).fingerprint)
+        told = hall.post("/v1/copies", {name: value for name, value in asked.items() if value is not None})
+        vault.save_seal_key(seal_of(face).fingerprint, kept)
+        assert api_world.problem(told)[:2] == (409, "seal-unfit")
+        assert told.json()["reason"] == "key-missing"
+    assert face.events() == before
+    made = unregistered()
+    monkeypatch.setattr(issuer_seal_register, "signing_seal", lambda *_, **__: made)
+    assert api_world.problem(hall.post("/v1/copies", body))[:2] == (409, "seal-unfit"), "asked under the lock"
+    assert face.events() == before
+
+
+def seal_of(face: Face) -> SealRow:
+    return issuer_seal_register.newest(face.served.ledger, ISSUER)
+
+
+def unregistered() -> certificate.Seal:
+    """A seal that the ledger does not know."""
+    now = datetime.now(UTC)
+    return demonstration.authority(at=now).issue(name="示例局", credit_code=HALL, at=now)
 
 
 def test_requesters_have_no_other_document(hall: Caller, issuer: Caller) -> None:

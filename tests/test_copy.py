@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from ledger import copy, copy_commands, errors
+from ledger import copy, copy_commands, errors, organization, registry_commands
 from ledger.pen import Recorded
 from ledger.state import AuthorizationRow, LicenseRow
 from ledger.state_document import CopyRow
-from tests.history import HALL, ISSUER, NOON, REF, STREAMS, History, granted
-from tests.test_issuer_seal import FINGERPRINT, sealed
+from tests.history import HALL, ISSUER, NOON, OTHER, REF, REGISTRY, STREAMS, History, granted
+from tests.test_issuer_seal import FINGERPRINT, registered, revoke, sealed
 from tests.world import BUSINESS_LICENSE, ENTERPRISE, World
+from tests.world import ISSUER as WORLD_ISSUER
 
 LINK = b"l" * 32
 LASTS, REPEAT = copy.LASTS_US, copy.REPEAT_US
@@ -129,13 +130,59 @@ def test_a_broken_download_is_repeated_for_a_minute(
     assert caught.value.extra == {"reason": reason}
 
 
+def succeeded(history: History) -> None:
+    """The other organization takes over from the issuer."""
+    passed = organization.OrganizationSucceeded(
+        predecessor=ISSUER, successor=OTHER, type_codes=(), since=0, authorizations="keep"
+    )
+    history.record(passed, stream=REGISTRY, by=None)
+
+
+SIGNED = {"signer": ISSUER, "fingerprint": FINGERPRINT}
+
+
+def test_a_copy_is_asked_for_while_a_seal_signs_it_or_not_at_all() -> None:
+    history = sealed()
+    history.record(granted("statutory"), stream=STREAMS[HALL])
+    history.record(copied(history, **SIGNED), by=HALL)
+    apart: list[dict[str, Any]] = [{"signer": HALL}, {"fingerprint": b"x" * 32}]
+    for changes in apart:
+        with pytest.raises(errors.SealUnfit):
+            history.record(copied(history, link_digest=b"2" * 32, **SIGNED | changes), by=HALL)
+    for lone in ("signer", "fingerprint"):
+        with pytest.raises(errors.Forbidden):
+            history.record(copied(history, link_digest=b"2" * 32, **{lone: SIGNED[lone]}), by=HALL)
+    revoke(history)
+    with pytest.raises(errors.SealUnfit):
+        history.record(copied(history, link_digest=b"2" * 32, **SIGNED), by=HALL)
+    assert history.row(AuthorizationRow, REF).uses == 1
+
+
+def test_who_handed_the_type_on_signs_no_copy_any_more() -> None:
+    history = asked()
+    succeeded(history)
+    with pytest.raises(errors.NotTheIssuer):
+        download(history, at=NOON)
+    with pytest.raises(errors.NotTheIssuer):
+        history.record(copied(history, link_digest=b"2" * 32, **SIGNED), by=HALL)
+
+
 def test_every_license_that_is_used_gets_a_copy_and_what_is_refused_none(world: World) -> None:
-    for _ in range(2):
-        world.issue()
+    refs = [world.issue() for _ in range(2)]
     refused = world.do(copy_commands.CopyLicense(actor=world.hall, **_ENTERPRISE)).recorded
     assert [item.event.topic for item in refused] == ["UseRefused"]
     world.grant()
-    recorded = world.do(copy_commands.CopyLicense(actor=world.hall, **_ENTERPRISE)).recorded
+    before = world.ledger.recorder.newest_index()
+    with pytest.raises(copy_commands.SignersUnread) as caught:
+        world.do(copy_commands.CopyLicense(actor=world.hall, **_ENTERPRISE))
+    assert {one.license_ref for one in caught.value.wanted} == {*refs}
+    signers = tuple(copy_commands.Signer(ref, WORLD_ISSUER, FINGERPRINT) for ref in refs)
+    with pytest.raises(errors.SealUnfit):
+        world.do(copy_commands.CopyLicense(actor=world.hall, signers=signers, **_ENTERPRISE))
+    assert world.ledger.recorder.newest_index() == before, "nothing is recorded of what cannot be signed"
+    made = registered(organization=WORLD_ISSUER, valid_from=0, valid_until=1 << 52)
+    world.do(registry_commands.RecordInRegistry(actor=world.ledger.console, facts=(made,)))
+    recorded = world.do(copy_commands.CopyLicense(actor=world.hall, signers=signers, **_ENTERPRISE)).recorded
     assert [item.event.topic for item in recorded] == ["LicenseCopied"] * 2
     assert len({_link(item) for item in recorded}) == 2
     assert all(item.event.organization == HALL for item in recorded)
