@@ -18,7 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api import edge, headers, logs, problems, routes
+from api import edge, headers, logs, overload, problems, routes, service
+from ledger import errors
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -36,7 +37,11 @@ class DirectRoute(routes.SecuredRoute):
         endpoint, takes_key = self.endpoint, "key" in taken
 
         async def handle(request: Request) -> Response:
+            queue = service.of(request).appender
+            # Full for everybody: that is told to anyone, and costs no look at a token.
+            queue.require_place()
             await routes.admit(request, needed)
+            queue.require_place(routes.asking(request).client_id)
             strict = request
             if not isinstance(strict, edge.StrictRequest):
                 strict = edge.StrictRequest(request.scope, request.receive)
@@ -74,6 +79,7 @@ class Lane:
         self, routers: Iterable[APIRouter], *, secured: headers.SecurityHeaders, log: logs.RequestLog
     ) -> None:
         self._secured, self._log = secured, log
+        self._overload = overload.Overload()
         self._direct: dict[tuple[str, str], tuple[DirectRoute, Handler]] = {
             (method, route.path): (route, route.get_route_handler())
             for router in routers
@@ -88,11 +94,15 @@ class Lane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the endpoint; its answer is whole before a byte of it is sent."""
-        begun, status = self._log.begin(), None
+        begun, status, is_turned_away = self._log.begin(), None, False
+        scope["route"], handle = self._direct[scope["method"], scope["path"]]
         try:
-            scope["route"], handle = self._direct[scope["method"], scope["path"]]
             try:
                 answer = await handle(edge.StrictRequest(scope, receive))
+            except errors.QueueFull as full:
+                is_turned_away = True
+                self._log.turned_away(begun, scope, problem=full.type)
+                answer = await self._overload.answer(full)
             except Exception as error:  # noqa: BLE001 - the last door; nothing is swallowed
                 answer = problem = problems.answered(error)
                 problem.tell(scope)
@@ -101,7 +111,8 @@ class Lane:
             await send({"type": "http.response.start", "status": status, "headers": head})
             await send({"type": "http.response.body", "body": answer.body})
         finally:
-            self._log.end(begun, scope, status)
+            if not is_turned_away:
+                self._log.end(begun, scope, status)
 
 
 class Application(FastAPI):

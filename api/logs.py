@@ -9,6 +9,7 @@ wants to say goes into the fields of `FIELDS`.
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextvars
 import functools
 import json
@@ -53,6 +54,7 @@ FIELDS = (
 FRAMES_MAX = 20
 _IDS_DRAWN = 1_024
 CAUSES_MAX = 5
+TURNED_AWAY_EVERY_S = 1.0
 REQUEST_ID_HEADER = b"request-id"
 
 _OURS = ("api", "ledger", "projections", "signing")
@@ -150,7 +152,7 @@ class Counted(Protocol):
 
 
 class RequestLog:
-    """One line per request, and a `Request-Id` on every answer.
+    """One line per request but those turned away in crowds, and a `Request-Id` on every answer.
 
     The id is always made here: one that a caller sends could say anything. Who authenticates a request
     sets `request.state.client_id`, 26 characters of text.
@@ -168,6 +170,8 @@ class RequestLog:
         self._counted = counted
         self._clock = clock
         self._ids = _ids(randomness)
+        self._turned_away: collections.Counter[tuple[str, str | None]] = collections.Counter()
+        """By route and client, since the last line."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the application behind it."""
@@ -197,14 +201,38 @@ class RequestLog:
     def end(self, begun: Begun, scope: Scope, status: int | None) -> None:
         """It was answered, or broken off (no status): its line is written, and it is counted."""
         duration_s = self._clock() - begun.started_s
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        route, state = route_template(scope), scope.get("state", {})
+        method, route, state = _method(scope), route_template(scope), scope.get("state", {})
         _say(begun.request_id, method, route, status, round(duration_s * 1000, 3), state.get("client_id"))
         if self._counted is not None:
             self._counted.request(method=method, route=route, status=status, seconds=duration_s)
             if (problem := state.get("problem")) is not None:
                 self._counted.problem(problem)
         _request_id.reset(begun.token)
+
+    def turned_away(self, begun: Begun, scope: Scope, *, problem: str) -> None:
+        """In place of `end`, for those who come in crowds: counted, and told by one line a second a client.
+
+        The problem is the one that its answer, a 429, is going to tell.
+        """
+        route = route_template(scope)
+        if self._counted is not None:
+            seconds = self._clock() - begun.started_s
+            self._counted.request(method=_method(scope), route=route, status=429, seconds=seconds)
+            self._counted.problem(problem)
+        if not self._turned_away:
+            asyncio.get_running_loop().call_later(
+                TURNED_AWAY_EVERY_S, self._say_turned_away, context=contextvars.Context()
+            )
+        self._turned_away[route, scope.get("state", {}).get("client_id")] += 1
+        _request_id.reset(begun.token)
+
+    def _say_turned_away(self) -> None:
+        counts, self._turned_away = self._turned_away, collections.Counter()
+        for (route, client_id), count in counts.items():
+            _log.info(
+                "requests turned away",
+                extra={"route": route, "status": 429, "client_id": client_id, "count": count},
+            )
 
 
 class Begun(NamedTuple):
@@ -277,6 +305,10 @@ def route_template(scope: Scope) -> str:
         if isinstance(template, str):
             return template
     return "unmatched"
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

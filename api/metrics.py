@@ -74,6 +74,7 @@ class Metrics:
             )
         )
         self._seconds = functools.lru_cache(maxsize=1_024)(self._request_s.labels)
+        self._problem = functools.lru_cache(maxsize=256)(self._problems.labels)
 
     def request(self, *, method: str, route: str, status: int | None, seconds: float) -> None:
         """A request was answered, or broken off (no status)."""
@@ -82,7 +83,7 @@ class Metrics:
 
     def problem(self, kind: str) -> None:
         """An answer was a problem document of this type."""
-        self._problems.labels(kind).inc()
+        self._problem(kind).inc()
 
     def looked(self, result: str) -> None:
         """Somebody looked behind a QR code; the result, or why there was none."""

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict, deque
@@ -32,9 +33,12 @@ GIVING_WAY_FEW, OTHERS_RECENT_S, OTHERS_COME_S = 4, 1.0, 0.02
 """So many go at once, so long after others waited; before they go alone, others have a moment to come."""
 GIVE_WAY_S = 0.005
 """How long, at most, a batch waits for those who were just answered to ask again."""
+WAIT_MAX_S = 2.0
+"""Who would wait longer, by the time that batches took of late, is told to come back before it is read."""
 RETRY_FOR_S = 20.0
 """How long a batch that surely did not land is tried again before its callers are told to come back."""
 
+_BATCHES_OF_LATE = 4
 _COLLECTOR = (20_000, 20, 50)
 _log = logging.getLogger(__name__)
 
@@ -86,6 +90,8 @@ class Appender:
         self._others_at = float("-inf")
         """When others last waited."""
         self._wake = threading.Condition()
+        self._batch_s = 0.0
+        """How long batches took of late, a moving mean."""
         self._is_stopping = False
         self._halted: errors.LedgerError | None = None
         self._lost_at: float | None = None
@@ -121,6 +127,29 @@ class Appender:
         """Commands that no batch has taken yet."""
         return self._waiting
 
+    def require_place(self, client_id: bytes | None = None) -> None:
+        """Nothing where a use, of the client if one is named, would find a place now; raises QueueFull.
+
+        For whoever has not read yet what is asked. Takes no lock: the place itself is taken by `submit`.
+        """
+        others = self._waiting - self._giving_way
+        if self._waiting >= self._queue_max:
+            raise self._full(others)
+        if client_id is None:
+            return
+        own = len(self._queues.get((client_id, False), ()))
+        # Clients are served in turn: whoever asks little does not wait for all that others ask.
+        ahead = min(others, (own + 1) * len(self._queues) - 1)
+        if own >= self._client_max or self._takes_s(ahead) > WAIT_MAX_S:
+            raise self._full(ahead)
+
+    def _takes_s(self, count: int) -> float:
+        """How long so many commands take that are more than one batch; one batch is always taken."""
+        return count // self._batch_max * self._batch_s
+
+    def _full(self, ahead: int) -> errors.QueueFull:
+        return errors.QueueFull(retry_after_s=max(1, math.ceil(self._takes_s(ahead))))
+
     def submit(self, asked: Command) -> Future[Result]:
         """The future of `asked`, for a thread to wait on; raises QueueFull, and then nothing was done."""
         future: Future[Result] = Future()
@@ -143,7 +172,7 @@ class Appender:
             whose = waiting.asked.actor.client_id, waiting.asked.gives_way
             own = self._queues.get(whose, ())
             if self._waiting >= self._queue_max or len(own) >= self._client_max:
-                raise errors.QueueFull
+                raise self._full(self._waiting - self._giving_way)
             self._queues.setdefault(whose, deque()).append(waiting)
             self._waiting += 1
             self._giving_way += waiting.asked.gives_way
@@ -151,6 +180,7 @@ class Appender:
 
     def _run(self) -> None:
         while batch := self._take():
+            begun = time.monotonic()
             try:
                 self._append(batch)
             except Exception as error:  # noqa: BLE001
@@ -158,6 +188,7 @@ class Appender:
                 _log.error("append failed", extra={"error_type": type(error).__name__}, exc_info=True)
                 self._pen.drop_session()
                 _fail(batch, errors.OutcomeUnknown())
+            self._batch_s += (time.monotonic() - begun - self._batch_s) / _BATCHES_OF_LATE
 
     def _take(self) -> list[Waiting]:
         """What waits, one command a client in turn, at most a batch; empty when stopping.

@@ -1,4 +1,4 @@
-"""What can wait gives way: imports have a small part of a batch while anybody else waits."""
+"""Who waits and who goes first: imports give way, clients take turns, and nobody waits for too long."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import contextlib
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import stock_commands
-from ledger.appender import BATCH_MAX, GIVING_WAY_FEW, OTHERS_TO_ONE, Appender
+import pytest
+
+from ledger import errors, stock_commands
+from ledger.appender import BATCH_MAX, GIVING_WAY_FEW, OTHERS_TO_ONE, WAIT_MAX_S, Appender
 from ledger.command import Actor
+from ledger.pen import Pen
 from tests.test_appender import Gate, NoFacts, lock_held
 from tests.world import World
 
@@ -72,3 +75,21 @@ def test_a_clients_own_requests_do_not_wait_behind_its_import(world: World) -> N
 def test_imports_give_way() -> None:
     assert stock_commands.ImportLicense.gives_way
     assert not NoFacts.gives_way
+
+
+def test_who_would_wait_too_long_finds_no_place_and_who_asks_little_does(world: World) -> None:
+    appender = Appender(Pen(world.ledger.recorder, world.ledger.vault), batch_max=4, queue_max=100)
+    greedy, other = NoFacts(actor=world.issuer), NoFacts(actor=world.hall)
+    for _ in range(12):
+        appender.submit(greedy)
+    appender.submit(other)
+    appender._batch_s = 2 * WAIT_MAX_S
+    with pytest.raises(errors.QueueFull) as told:
+        appender.require_place(greedy.actor.client_id)
+    assert told.value.retry_after_s == 3 * 2 * WAIT_MAX_S, "three batches are before it"
+    # It is served in turn, and waits for one batch, which everybody may.
+    appender.require_place(other.actor.client_id)
+    appender.require_place()
+    appender._batch_s = WAIT_MAX_S / 4
+    appender.require_place(greedy.actor.client_id)
+    appender.start().stop()

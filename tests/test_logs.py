@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import io
 import json
 import logging
@@ -80,6 +81,23 @@ def test_a_request_is_one_line_with_its_route_s_template(stream: io.StringIO) ->
     }
     assert answer.headers["request-id"] == answer.json()["request_id"] == "a" * 26
     assert SECRET not in stream.getvalue()
+
+
+def test_those_turned_away_in_crowds_are_one_line_a_client(stream: io.StringIO) -> None:
+    async def crowd() -> None:
+        log = logs.RequestLog(FastAPI())
+        for client_id in ("a" * 26, "a" * 26, None):
+            scope = {"method": "POST", "state": {"client_id": client_id}}
+            log.turned_away(log.begin(), scope, problem="queue-full")
+        assert logs.request_id() is None
+        log._say_turned_away()
+
+    asyncio.run(crowd())
+    found = [line for line in lines(stream) if line["logger"] == "api.logs"]
+    assert [(line["event"], line.get("client_id"), line["count"]) for line in found] == [
+        ("requests turned away", "a" * 26, 2),
+        ("requests turned away", None, 1),
+    ]
 
 
 def test_what_matches_no_route_is_not_repeated(stream: io.StringIO) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import secrets
@@ -15,8 +16,9 @@ import httpx
 import psycopg
 import pytest
 
+from api import overload
 from benchmarks import driver
-from ledger import opening
+from ledger import errors, opening
 from tests import api_world, test_api_server, world
 from tests.api_world import Caller, Face
 from tests.campaign import Campaign, campaign
@@ -31,7 +33,7 @@ def use_of_the_enterprise() -> dict[str, Any]:
     return {**api_world.example("UseBody"), "holder": holder, "license_type": world.BUSINESS_LICENSE}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def face(cluster: Cluster) -> Iterator[Face]:
     with api_world.fresh(cluster) as running:
         yield running
@@ -49,6 +51,43 @@ def test_a_full_queue_is_429_and_what_was_turned_away_is_done_when_asked_again(f
     first = hall.done("/v1/uses", use_of_the_enterprise(), key="once")
     assert hall.done("/v1/uses", use_of_the_enterprise(), key="once")["index"] == first["index"]
     assert face.events() == before + 1
+
+
+def test_who_finds_no_place_is_told_so_before_anything_of_it_is_read(face: Face) -> None:
+    hall, other = face.register(world.HALL), face.register(world.HALL)
+    appender, before = face.served.appender, face.events()
+    most, appender._client_max = appender._client_max, 0
+    for path in ("/v1/uses", "/v1/uses/batch"):
+        assert api_world.problem(hall.post(path, b"no json"))[:2] == (429, "queue-full")
+    hall.headers, known = {}, hall.headers
+    assert api_world.problem(hall.post("/v1/uses", b"no json"))[0] == 401
+    appender._client_max = most
+    # A queue that is full for everybody is no secret, and costs no look at a token.
+    most, appender._queue_max = appender._queue_max, 0
+    assert api_world.problem(hall.post("/v1/uses", b"no json"))[:2] == (429, "queue-full")
+    appender._queue_max = most
+    hall.headers = known
+    for caller in (hall, other):
+        assert api_world.problem(caller.post("/v1/uses", b"no json"))[:2] == (400, "invalid-json")
+    assert face.events() == before, "nothing was done"
+
+
+def test_who_is_told_to_come_back_is_held_a_moment_but_not_too_many_at_once() -> None:
+    async def crowd() -> None:
+        turning = overload.Overload(held_s=3_600.0, held_max=1)
+        held = asyncio.create_task(turning.answer(errors.QueueFull(retry_after_s=3)))
+        await asyncio.sleep(0)
+        told = await turning.answer(errors.QueueFull(retry_after_s=3))
+        assert (told.status_code, told.headers["retry-after"]) == (429, "3")
+        assert not held.done()
+        held.cancel()
+        await asyncio.gather(held, return_exceptions=True)
+        next_ = asyncio.create_task(turning.answer(errors.QueueFull()))
+        await asyncio.sleep(0)
+        assert not next_.done(), "there was a place again"
+        next_.cancel()
+
+    asyncio.run(crowd())
 
 
 def calls(hall: Caller, kind: str = "use") -> Iterator[driver.Call]:
