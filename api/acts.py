@@ -317,7 +317,7 @@ def repeat_of(
     # Under a client's own organization as ever; what it does for others are other requests.
     whom = [asking.client_id, asking.organization] if asking.is_further else [asking.client_id]
     digest = hashlib.sha256(cbor.encode_ordered([*whom, operation, key])).digest()
-    body_digest = served.ledger.vault.body_digest(edge.as_field_value(body))
+    body_digest = served.ledger.vault.body_digest(body, other=edge.number_text)
     return command.Repeat(key=digest[: command.REPEAT_BYTES], body_digest=body_digest[: command.REPEAT_BYTES])
 
 

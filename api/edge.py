@@ -99,6 +99,12 @@ def parse(body: bytes, *, limits: Limits = DEFAULT) -> Any:
     return document
 
 
+def number_text(item: Any) -> str:
+    """A parsed number as decimal text, exactly as written."""
+    assert isinstance(item, WrittenInt | DecimalText), "an item comes from parse"
+    return item.text
+
+
 def as_field_value(item: Any) -> Any:
     """A parsed item as a license field value: every number is decimal text exactly as written."""
     if isinstance(item, WrittenInt | DecimalText):

@@ -280,7 +280,7 @@ class View:
         entry = self.entry(lookup)
         if entry is not None:
             return entry.target
-        ref = secrets.token_bytes(16)
+        ref = self.random.take(16)
         self.add_entry(
             lookup,
             stream_id=self.organization_stream(actor.organization),
@@ -302,7 +302,7 @@ class View:
         entry = self.entry(lookup)
         if entry is not None:
             return entry.target
-        ref = secrets.token_bytes(16)
+        ref = self.random.take(16)
         content = [actor.organization, account.normal(actor.operator.name)]
         stream_id = self.organization_stream(actor.organization)
         self.add_entry(lookup, stream_id=stream_id, target=ref, content=content)

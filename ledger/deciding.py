@@ -31,15 +31,13 @@ class Recorded:
     data: bytes
     """The stored bytes."""
     fact: fact.Fact
-    tree: merkle.Extension
-    """The tree that the batch made; it proves each of the batch's events without reads."""
-    checkpoint: str
-    """The signed checkpoint of that tree."""
+    receipts: receipt.Receipts
+    """Those of the batch: its tree proves each of its events without reads."""
 
     @property
     def receipt(self) -> str:
         """The event's receipt, written where it is asked for, off the appender's thread."""
-        return receipt.write(index=self.index, proof=self.tree.proof(self.index), checkpoint=self.checkpoint)
+        return self.receipts.write(self.index)
 
 
 class Result(NamedTuple):
@@ -144,9 +142,9 @@ def _require_same_body(one: bytes, other: bytes) -> None:
 
 
 def recorded(events: Sequence[Encoded], extension: merkle.Extension, checkpoint: str) -> list[Recorded]:
-    first = extension.old_size
+    first, receipts = extension.old_size, receipt.Receipts(extension, checkpoint)
     return [
-        Recorded(index, item.event, item.data, item.fact, extension, checkpoint)
+        Recorded(index, item.event, item.data, item.fact, receipts)
         for index, item in enumerate(events, start=first)
     ]
 

@@ -9,6 +9,7 @@ Rests on the standard library alone.
 """
 
 import functools
+import operator
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -36,6 +37,7 @@ _CREDIT_VALUES, _VALUES = (
 )
 _INTERIM: Final = f"ZZ[0-9]{{6}}[{CREDIT_ALPHABET}]{{9}}"
 _CITIZEN_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CITIZEN_ID_LENGTH: Final = 18
 _CREDIT_WEIGHTS: Final = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 _SUBJECT_WEIGHTS: Final = (3, 7, 9, 10, 5, 8, 4, 2)
 _HALF_WIDTH: Final = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
@@ -152,6 +154,8 @@ def contains_citizen_id(text: str) -> bool:
     Full-width digits and a lower-case x count. 15-digit windows do not: they carry no check
     character, so they would refuse many legitimate business numbers.
     """
+    if len(text) < _CITIZEN_ID_LENGTH and text.isascii():
+        return False
     folded = (text if text.isascii() else unicodedata.normalize("NFKC", text)).upper()
     return any(is_citizen_id(window) for window in _CITIZEN_WINDOW.findall(folded))
 
@@ -159,7 +163,7 @@ def contains_citizen_id(text: str) -> bool:
 def citizen_id_check_character(first17: str) -> str:
     """The 18th character, GB 11643 and ISO 7064 MOD 11-2; permanent resident cards share it."""
     _refuse_shape(first17, kind=CITIZEN_ID, length=17, pattern="[0-9]{17}")
-    total = sum(weight * int(digit) for weight, digit in zip(_CITIZEN_WEIGHTS, first17, strict=True))
+    total = sum(map(operator.mul, _CITIZEN_WEIGHTS, map(int, first17)))
     return "10X98765432"[total % 11]
 
 
@@ -294,6 +298,7 @@ def _refuse_birth_date(yyyymmdd: str, *, kind: str) -> None:
         raise IdentifierError(kind, "birth-date")
 
 
+@functools.lru_cache(maxsize=65_536)
 def _is_birth_date(yyyymmdd: str) -> bool:
     """Whether the day exists and its year lies in 1800 to 2099; there is no clock to ask."""
     year, month, day = int(yyyymmdd[:4]), int(yyyymmdd[4:6]), int(yyyymmdd[6:])

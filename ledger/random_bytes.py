@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-_DRAWN = 1_024
+_DRAWN = 4_096
 
 
 class RandomBytes:

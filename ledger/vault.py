@@ -145,9 +145,9 @@ class Vault:
                 self._lookups[kind, *items] = made
         return made
 
-    def body_digest(self, body: object) -> bytes:
-        """HMAC over a request's content, to tell repeats from other requests."""
-        return self.suite.mac(self.ring.body_key, cbor.encode(body))
+    def body_digest(self, body: object, *, other: cbor.Other | None = None) -> bytes:
+        """HMAC over a request's content, to tell repeats from other requests; `other` as in `cbor.encode`."""
+        return self.suite.mac(self.ring.body_key, cbor.encode(body, other=other))
 
     def head_mac(self, *, generation: int, size: int, root: bytes, at: int) -> bytes:
         """HMAC over a tree head of this ledger: who has the database alone cannot make one."""

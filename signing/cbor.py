@@ -10,7 +10,7 @@ only door to `cbor2`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 import cbor2
@@ -27,17 +27,22 @@ _TEXT, _BLOB = (
 _ATOMS = frozenset({bytes, str, bool, type(None)})
 
 
+Other = Callable[[Any], Any]
+"""What is written for an item of another type."""
+
+
 class EncodingError(ValueError):
     """An item that is never written, or bytes that are not the one deterministic encoding of one."""
 
 
-def encode(item: Any) -> bytes:
+def encode(item: Any, *, other: Other | None = None) -> bytes:
     """The one deterministic encoding of `item`: None, bool, int, bytes, str, list, tuple or dict.
 
-    Raises EncodingError for anything else, as what is written must be readable for ever.
+    Raises EncodingError for anything else, as what is written must be readable for ever. What is none of
+    these types themselves is first given to `other`, which says what is written for it.
     """
     try:
-        return cbor2.dumps(_in_order(item, DEPTH_MAX))
+        return cbor2.dumps(_in_order(item, DEPTH_MAX, other))
     except UnicodeEncodeError as error:
         raise EncodingError("text that is not Unicode: a lone surrogate") from error
 
@@ -104,37 +109,47 @@ def decode_strictly(data: bytes) -> Any:
     return item
 
 
-def _in_order(item: Any, depth: int) -> Any:
+def _in_order(item: Any, depth: int, other: Other | None) -> Any:
     """`item` with its maps in canonical order, looked through on the way; raises EncodingError.
 
     The library's own canonical mode encodes every key twice, and takes five times as long.
     """
-    if type(item) in _ATOMS or isinstance(item, str):
+    kind = type(item)
+    if kind in _ATOMS:
+        return item
+    if kind is dict or kind is list:
+        if depth == 0:
+            raise EncodingError(f"more than {DEPTH_MAX} containers within each other")
+        if kind is list:
+            return [inner if type(inner) in _ATOMS else _in_order(inner, depth - 1, other) for inner in item]
+        made = {}
+        for key in _ordered_keys(item):
+            inner = item[key]
+            made[key] = inner if type(inner) in _ATOMS else _in_order(inner, depth - 1, other)
+        return made
+    if other is not None and kind is not int:
+        return _in_order(other(item), depth, None)
+    if isinstance(item, str):
         return item
     if isinstance(item, int):
         if not -_INTEGER_END <= item < _INTEGER_END:
             raise EncodingError("an integer of more than 64 bits")
         return item
-    if depth == 0:
-        raise EncodingError(f"more than {DEPTH_MAX} containers within each other")
     if isinstance(item, list | tuple):
-        return [inner if type(inner) in _ATOMS else _in_order(inner, depth - 1) for inner in item]
+        return _in_order(list(item), depth, other)
     if isinstance(item, dict):
-        return {
-            key: inner if type(inner := item[key]) in _ATOMS else _in_order(inner, depth - 1)
-            for key in _ordered_keys(item)
-        }
+        return _in_order(dict(item), depth, other)
     raise EncodingError("a type that is never written")
 
 
 def _ordered_keys(item: dict[Any, Any]) -> Iterable[Any]:
-    if set(map(type, item)) == {str}:
+    try:
         return _ordered_names(tuple(item))
-    if all(isinstance(key, str) for key in item):
-        return in_order(item)
-    if not all(type(key) is int and 0 <= key < _INTEGER_END for key in item):
-        raise EncodingError("map keys are all text, or all unsigned integers")
-    return sorted(item)
+    except AttributeError:
+        # Not all of them are text.
+        if not all(type(key) is int and 0 <= key < _INTEGER_END for key in item):
+            raise EncodingError("map keys are all text, or all unsigned integers") from None
+        return sorted(item)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -103,17 +103,22 @@ class Extension:
     def proof(self, index: int) -> list[bytes]:
         """The inclusion proof of leaf `index`, one of the new leaves, leaf's sibling first."""
         assert self.old_size <= index < self.size, "only the new leaves can be proven from a frontier"
-        proof = []
-        level, last = 0, self.size - 1
-        while last > 0:
-            if index & 1:
-                proof.append(self.rows[level][index - 1 - self.bases[level]])
-            elif index + 1 < last:
-                proof.append(self.rows[level][index + 1 - self.bases[level]])
-            elif index + 1 == last:
-                proof.append(self.edges[level])
-            index, last, level = index >> 1, last >> 1, level + 1
-        return proof
+        path = [self.sibling(level, index >> level) for level in range(self.height)]
+        return [node for node in path if node is not None]
+
+    @property
+    def height(self) -> int:
+        """Levels from the leaves up to the root, which is not counted."""
+        return (self.size - 1).bit_length()
+
+    def sibling(self, level: int, node: int) -> bytes | None:
+        """What stands in a proof of a new leaf for `node` of a level on its path: None where nothing does."""
+        last = (self.size - 1) >> level
+        if node & 1:
+            return self.rows[level][node - 1 - self.bases[level]]
+        if node + 1 < last:
+            return self.rows[level][node + 1 - self.bases[level]]
+        return self.edges[level] if node + 1 == last else None
 
 
 def _frontier(size: int, bases: list[int], rows: list[tuple[bytes, ...]]) -> Frontier:

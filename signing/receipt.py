@@ -6,7 +6,6 @@ verifier keys. Rests on c2sp.org/tlog-proof@v1 and `merkle`, `note`. Without ext
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,13 +41,38 @@ class Proven:
 
 def write(*, index: int, proof: Sequence[bytes], checkpoint: str) -> str:
     """The receipt's text; `checkpoint` is a signed note."""
-    lines = "".join([_line(item) for item in proof])
+    return _text(index, "".join([_line(item) for item in proof]), checkpoint)
+
+
+class Receipts:
+    """The receipts of the new leaves of a tree; the path that several of them share is written once."""
+
+    def __init__(self, tree: merkle.Extension, checkpoint: str) -> None:
+        """`checkpoint` is the signed note of `tree`."""
+        self._tree = tree
+        self._checkpoint = checkpoint
+        self._paths: dict[tuple[int, int], str] = {(tree.height, 0): ""}
+        """By level and node, what a proof says from there on."""
+
+    def write(self, index: int) -> str:
+        """As `write`, for leaf `index`."""
+        assert self._tree.old_size <= index < self._tree.size, "one of the new leaves"
+        return _text(index, self._path(0, index), self._checkpoint)
+
+    def _path(self, level: int, node: int) -> str:
+        known = self._paths.get((level, node))
+        if known is None:
+            sibling, above = self._tree.sibling(level, node), self._path(level + 1, node >> 1)
+            known = self._paths[level, node] = above if sibling is None else _line(sibling) + above
+        return known
+
+
+def _text(index: int, lines: str, checkpoint: str) -> str:
     return f"{HEADER}\nindex {index}\n{lines}\n{checkpoint}"
 
 
-@functools.lru_cache(maxsize=8192)
 def _line(item: bytes) -> str:
-    """One hash of a proof; remembered, since the upper path of all receipts of a batch is the same."""
+    """One hash of a proof."""
     return spelling.to_base64(item) + "\n"
 
 

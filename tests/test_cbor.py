@@ -172,6 +172,13 @@ def test_a_kind_of_text_or_integer_is_written_as_what_it_is() -> None:
     assert cbor.encode([Mode.HOLDER, WrittenInt(5)]) == cbor.encode(["holder", 5])
 
 
+def test_what_is_written_for_another_type_is_said_by_the_caller() -> None:
+    item = {"b": [Decimal("1.50"), {"c": WrittenInt(7)}], "a": "x"}
+    assert cbor.encode(item, other=str) == cbor.encode({"a": "x", "b": ["1.50", {"c": "7"}]})
+    with pytest.raises(cbor.EncodingError):
+        cbor.encode(item, other=lambda number: number)
+
+
 def test_depth_has_one_bound_for_writing_and_reading() -> None:
     deepest = nested(cbor.DEPTH_MAX)
     assert cbor.decode_strictly(cbor.encode(deepest)) == deepest

@@ -85,6 +85,15 @@ def test_every_event_of_every_tree_has_a_receipt(size: int) -> None:
         assert (proven.index, proven.checkpoint.size, proven.signer) == (index, size, TRUSTED)
 
 
+@pytest.mark.parametrize(("old", "size"), [(old, size) for size in range(1, 8) for old in range(size)])
+def test_the_receipts_of_a_tree_are_those_of_its_proofs(old: int, size: int) -> None:
+    leaves = [merkle.leaf_hash(event) for event in EVENTS[:size]]
+    grown = merkle.Extension.of(tree(old).frontier, old, leaves[old:])
+    receipts = receipt.Receipts(grown, checkpoint(size))
+    for index in range(old, size):
+        assert receipts.write(index) == receipt_of(index, size)
+
+
 def test_a_receipt_is_read_back() -> None:
     parsed = receipt.parse(GOOD)
     assert receipt.write(index=parsed.index, proof=parsed.proof, checkpoint=parsed.checkpoint) == GOOD
