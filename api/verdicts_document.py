@@ -6,6 +6,7 @@ license, `ledger/bundle.py`; whether the license stands, the QR code on the page
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -35,6 +36,7 @@ _WHY = {
 }
 _LICENSE, _RECEIPT = "license.json", "receipt.txt"
 ANOTHER = "signed by another organization"
+HANDED_ON = "signed by who had handed it on"
 
 
 class _Refused(ValueError):
@@ -64,7 +66,8 @@ def of_pdf(data: bytes, file: trust.TrustFile, verifier: offline.Verifier, *, at
     2. The certificate is one that the ledger knows of an issuer, and stood when it signed.
     3. What is attached is proven by the ledger's log.
     4. The QR code is of this license and version, and says what stands against it.
-    5. The certificate is that of the issuer which the proven event names, or of who took over from it.
+    5. The certificate is that of the issuer which the proven event names, or of who took over from it, and
+       its organization had not handed the license on when it signed.
     """
     found = document_judge.judge(  # 1
         data,
@@ -91,8 +94,11 @@ def of_pdf(data: bytes, file: trust.TrustFile, verifier: offline.Verifier, *, at
     except (_Refused, bundle.BundleInvalid) as error:
         is_doubt = isinstance(error.__cause__, trust.KeyCompromised)
         return replace(refused(str(error)), word="needs a fresh receipt" if is_doubt else "refused")
-    if not _may_sign(held.issuer, shown.issued, file, at):  # 5
+    assert found.signed_at is not None, "what holds has a time"
+    if not _may_sign(held.issuer, shown.issued, file, found.signed_at):  # 5
         return _of_another(held, shown)
+    if _has_handed_on(held.issuer, shown.issued, file, found.signed_at):
+        return _of_former(held, shown)
     is_over = shown.expires_at is not None and at > shown.expires_at
     verdict = _told(judged, shown, found, held)
     if is_over and verdict.is_good:
@@ -116,23 +122,36 @@ def _doubt(held: trust.IssuerCertificate, found: document_judge.Verdict, at: dat
     assert found.signed_at is not None, "what holds has a time"
     if found.signed_at >= held.revoked_at:
         return refused(_WHY[document_judge.Reason.REVOKED], reasons=[document_judge.Reason.REVOKED.value])
-    if found.is_time_proven:
+    if found.is_time_proven or not held.is_in_doubt:
         return None
     why = "its certificate was revoked since, and no authority says that it was signed before: ask the ledger"
     return Verdict(is_good=False, word="check online", lines=(why,))
 
 
-def _may_sign(signer: str, issued: bundle.Issued, file: trust.TrustFile, at: datetime) -> bool:
-    """Whether an organization signs for who issued a version: that one itself, or who took over by `at`."""
-    day = days.of_instant(int(at.timestamp()) * 1_000_000)
+def _may_sign(signer: str, issued: bundle.Issued, file: trust.TrustFile, signed_at: datetime) -> bool:
+    """Whether an organization signs for who issued a version: that one itself, or who had taken over."""
     return signer == issued.issuer or any(
-        power.Handover(one.predecessor, days.parse(one.since.isoformat()), one.type_codes, one.areas).covers(
-            issued.type_code, day, issued.area
-        )
-        for ledger in file.ledgers
-        for one in ledger.documents.successions
+        _covers(one, issued, signed_at)
+        for one in _successions(file)
         if (one.successor, one.predecessor) == (signer, issued.issuer)
     )
+
+
+def _has_handed_on(signer: str, issued: bundle.Issued, file: trust.TrustFile, signed_at: datetime) -> bool:
+    """Whether another had taken over from an organization what it signed for, when it signed."""
+    return any(_covers(one, issued, signed_at) for one in _successions(file) if one.predecessor == signer)
+
+
+def _successions(file: trust.TrustFile) -> Iterator[trust.Succession]:
+    return (one for ledger in file.ledgers for one in ledger.documents.successions)
+
+
+def _covers(one: trust.Succession, issued: bundle.Issued, signed_at: datetime) -> bool:
+    """Whether a succession had begun, and is of the license's type and division."""
+    day = days.of_instant(int(signed_at.timestamp()) * 1_000_000)
+    since = days.parse(one.since.isoformat())
+    handover = power.Handover(one.predecessor, since, one.type_codes, one.areas)
+    return handover.covers(issued.type_code, day, issued.area)
 
 
 def _of_another(held: trust.IssuerCertificate, shown: _Shown) -> Verdict:
@@ -149,6 +168,22 @@ def _of_another(held: trust.IssuerCertificate, shown: _Shown) -> Verdict:
         "version": shown.version,
     }
     return Verdict(is_good=False, word=ANOTHER, lines=lines, details=details)
+
+
+def _of_former(held: trust.IssuerCertificate, shown: _Shown) -> Verdict:
+    """The verdict on a genuine license in a document that its issuer made when it was no more its issuer."""
+    lines = (
+        f"signed by {held.issuer}, from which another organization had taken the license over by then",
+        "ask who answers for it now for a document",
+        f"license {ids.text(shown.license_ref)}, version {shown.version}",
+    )
+    details = {
+        "signer": held.issuer,
+        "issuer": shown.issued.issuer,
+        "license_ref": ids.text(shown.license_ref),
+        "version": shown.version,
+    }
+    return Verdict(is_good=False, word=HANDED_ON, lines=lines, details=details)
 
 
 def _shown(found: document_judge.Verdict, file: trust.TrustFile) -> _Shown:

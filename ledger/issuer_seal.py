@@ -19,6 +19,8 @@ from signing import event, spelling
 
 REASONS = ("key-compromise", "superseded", "affiliation-changed", "cessation", "withdrawn")
 """Why a seal is revoked; the words of RFC 5280 §5.3.1, in ours."""
+HARMLESS = ("superseded", "affiliation-changed", "cessation")
+"""Those that put no doubt on the key: what it signed before stands also where its time is only claimed."""
 CERTIFICATE_BYTES_MAX = 8_192
 HANDOVERS_MAX = 16
 """Organizations that succeeded each other, which are followed."""

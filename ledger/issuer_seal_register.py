@@ -234,12 +234,12 @@ def _revoked(ledger: Ledger, root: bytes, seals: tuple[SealRow, ...], *, at: int
     if held is None:
         return b""
     spelled = spelling.to_base64(root)
-    revoked = {
-        certificate.describe(row.certificate).serial: moment(row.revoked_at)
-        for row in seals
-        if row.revoked_at is not None and row.is_demonstration and row.chain[-1] == spelled
-    }
-    return held.revocation_list(revoked, at=moment(at))
+    revoked, superseded = dict[int, datetime](), dict[int, datetime]()
+    for row in seals:
+        if row.revoked_at is not None and row.is_demonstration and row.chain[-1] == spelled:
+            kind = superseded if row.revocation in issuer_seal.HARMLESS else revoked
+            kind[certificate.describe(row.certificate).serial] = moment(row.revoked_at)
+    return held.revocation_list(revoked, superseded=superseded, at=moment(at))
 
 
 def _pem(path: Path | None) -> tuple[bytes, ...]:

@@ -129,6 +129,7 @@ def _documents(ledger: Ledger, reader: Reader, *, at: int) -> trust.Documents:
                 issuer=row.organization,
                 certificate=row.certificate,
                 revoked_at=None if row.revoked_at is None else _second(row.revoked_at),
+                reason=row.revocation,
             )
             for row in known.seals
         ),
@@ -138,9 +139,11 @@ def _documents(ledger: Ledger, reader: Reader, *, at: int) -> trust.Documents:
 
 
 def _successions(reader: Reader, sealed: set[str]) -> Iterator[trust.Succession]:
-    """For whom organizations that have a seal sign, beside themselves."""
+    """For whom organizations that have a seal sign beside themselves, and for what they sign no more."""
     for row in reader.successors():
-        for one in power.handovers(row.took_over) if row.organization in sealed else ():
+        for one in power.handovers(row.took_over):
+            if sealed.isdisjoint((row.organization, one.organization)):
+                continue
             yield trust.Succession(
                 successor=row.organization,
                 predecessor=one.organization,

@@ -79,19 +79,21 @@ def _ledger_2(ledger: Ledger) -> dict[str, Any]:
         "documents": {
             "roots": _base64(documents.roots),
             "time_stamp_roots": _base64(documents.time_stamp_roots),
-            "certificates": [
-                {
-                    "issuer": one.issuer,
-                    "certificate": spelling.to_base64(one.certificate),
-                    "revoked_at": None if one.revoked_at is None else trust_json.time_text(one.revoked_at),
-                }
-                for one in documents.certificates
-            ],
+            "certificates": [_certificate_said(one) for one in documents.certificates],
             "revocation_lists": _base64(documents.revocation_lists),
             **_successions(documents),
         },
         "status_lists": _base64(ledger.status_lists.values()),
     }
+
+
+def _certificate_said(one: IssuerCertificate) -> dict[str, Any]:
+    said = {
+        "issuer": one.issuer,
+        "certificate": spelling.to_base64(one.certificate),
+        "revoked_at": None if one.revoked_at is None else trust_json.time_text(one.revoked_at),
+    }
+    return said if one.reason is None else {**said, "reason": one.reason}
 
 
 def _successions(documents: Documents) -> dict[str, Any]:
@@ -263,12 +265,16 @@ def _succession(item: Any) -> Succession:
 
 
 def _certificate(item: Any) -> IssuerCertificate:
-    said = members(item, "issuer", "certificate", "revoked_at")
+    more = ("reason",) if isinstance(item, dict) and "reason" in item else ()
+    said = members(item, "issuer", "certificate", "revoked_at", *more)
     revoked_at = said["revoked_at"]
+    if more and revoked_at is None:
+        raise TrustInvalid("a certificate that stands has no reason of its revocation")
     return IssuerCertificate(
         issuer=text(said["issuer"]),
         certificate=blob(said["certificate"]),
         revoked_at=None if revoked_at is None else trust_json.time(revoked_at, "revoked_at"),
+        reason=text(said["reason"]) if more else None,
     )
 
 

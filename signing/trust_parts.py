@@ -49,6 +49,10 @@ class TokenKey:
     compromised_since: int | None = None
 
 
+_HARMLESS = ("affiliation-changed", "cessation", "superseded")
+"""Reasons of a revocation that put no doubt on the key, as in RFC 5280 §5.3.1."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class IssuerCertificate:
     """A certificate with which an issuer signed documents."""
@@ -58,6 +62,13 @@ class IssuerCertificate:
     certificate: bytes
     """DER."""
     revoked_at: datetime | None
+    reason: str | None = None
+    """Why it was revoked; None: that is not said, or it stands."""
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether its key may have been in other hands, so that a time that it claims proves nothing."""
+        return self.revoked_at is not None and self.reason not in _HARMLESS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -58,6 +58,12 @@ LEDGER = replace(
                 certificate=b"two",
                 revoked_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
             ),
+            trust.IssuerCertificate(
+                issuer="11350000000000019H",
+                certificate=b"three",
+                revoked_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+                reason="superseded",
+            ),
         ),
         revocation_lists=(b"list",),
         successions=(
@@ -246,6 +252,10 @@ WRONG: dict[str, Change] = {
     "a list twice": lambda c: first(c)["status_lists"].append(first(c)["status_lists"][1]),
     "a list that is none": lambda c: first(c)["status_lists"].append("AAAA"),
     "a certificate that is a number": lambda c: first(c)["documents"].update(roots=[1]),
+    "a reason without a revocation": lambda c: first(c)["documents"]["certificates"][0].update(reason="x"),
+    "a revocation without its reason, said": lambda c: first(c)["documents"]["certificates"][1].update(
+        reason=None
+    ),
     "a revocation on no day": lambda c: first(c)["documents"]["certificates"][0].update(revoked_at="2026"),
     "a succession since no day": lambda c: first(c)["documents"]["successions"][0].update(since="2026"),
     "a succession of another spelling": lambda c: first(c)["documents"]["successions"][0].update(

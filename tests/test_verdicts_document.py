@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api import cli_verdicts, examples
+from api import cli_verdicts, examples, service
 from ledger import issuer_seal_register, organization, registry_commands, store
 from ledger.state_document import SealRow
 from signing import trust
@@ -37,10 +37,14 @@ def caller(face: Face) -> Caller:
     return face.register(ISSUER)
 
 
-def seal(face: Face, of: str = ISSUER) -> SealRow:
+def seal(face: Face, of: str = ISSUER, *, at: int | None = None) -> SealRow:
     served = face.served
     return issuer_seal_register.demonstrate(
-        served.ledger, served.appender, organization=of, name="示例市行政审批局", at=store.wall_clock()
+        served.ledger,
+        served.appender,
+        organization=of,
+        name="示例市行政审批局",
+        at=store.wall_clock() if at is None else at,
     )
 
 
@@ -181,6 +185,40 @@ def test_who_took_over_signs_for_what_it_took_over_and_since_then(face: Face, ca
     assert (good.is_good, good.details["signer"], good.details["issuer"]) == (True, OTHER, ISSUER), good
 
 
+def test_who_handed_a_license_on_signs_for_it_no_more_and_what_it_signed_before_stands(
+    face: Face, caller: Caller
+) -> None:
+    _, pdf = document(caller, 11)
+    today = datetime.now(UTC).date()
+    gone = trust.Succession(successor=HEIR, predecessor=ISSUER, since=today - timedelta(days=1))
+    said = judged(pdf, face, trusted=changed(face, successions=(gone,)))
+    assert (said.word, said.is_good) == ("signed by who had handed it on", False), said
+    onward = (
+        trust.Succession(successor=OTHER, predecessor=ISSUER, since=date(2026, 1, 1)),
+        replace(gone, predecessor=OTHER),
+    )
+    said = judged(pdf, face, trusted=of_another(face, successions=onward))
+    assert (said.word, said.details["signer"]) == ("signed by who had handed it on", OTHER), said
+    for changes in ({"since": date(2199, 1, 1)}, {"areas": ("110000",)}, {"predecessor": OTHER}):
+        file = changed(face, successions=(replace(gone, **changes),))
+        assert judged(pdf, face, trusted=file).is_good, changes
+
+
+def test_a_seal_that_made_way_for_another_leaves_its_documents_valid(
+    face: Face, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, moment = face.served, service.Service.moment
+    for reason, word in (("superseded", "valid"), ("key-compromise", "refused")):
+        row = seal(face, at=store.wall_clock() - 120_000_000)
+        with monkeypatch.context() as earlier:
+            earlier.setattr(service.Service, "moment", lambda one: moment(one) - 60_000_000)
+            _, pdf = document(caller, 20 + len(word))
+        issuer_seal_register.revoke(served.ledger, served.appender, row.fingerprint, reason=reason)
+        said = judged(pdf, face)
+        assert said.word.split(" ")[0] == word, (reason, said)
+        assert said.details.get("reasons", ["certificate-revoked"]) == ["certificate-revoked"]
+
+
 def test_a_copy_is_good_for_its_ten_minutes(face: Face, caller: Caller) -> None:
     document(caller, 7)
     caller.done("/v1/authorizations", api_world.grant_body(to=examples.REQUESTER, fields=["name"]))
@@ -198,12 +236,14 @@ def test_a_copy_is_good_for_its_ten_minutes(face: Face, caller: Caller) -> None:
 def test_a_ledger_tells_in_its_trust_file_who_signs_for_whom(face: Face, caller: Caller) -> None:
     ref, _ = document(caller, 10)
     heir = face.register(HEIR)
-    seal(face, HEIR)
     passed = organization.OrganizationSucceeded(
         predecessor=ISSUER, successor=HEIR, type_codes=(world.CITIZEN_CARD,), since=0, authorizations="keep"
     )
     assert trust.parse(trusted(face)).ledgers[0].documents.successions == ()
     face.console(registry_commands.RecordInRegistry(actor=face.served.ledger.console, facts=(passed,)))
+    (told,) = trust.parse(trusted(face)).ledgers[0].documents.successions
+    assert (told.predecessor, told.successor) == (ISSUER, HEIR), "whether the heir has a seal or not"
+    seal(face, HEIR)
     pdf = heir.get(f"/v1/licenses/{ref}/document").content
     said = judged(pdf, face)
     assert (said.is_good, said.details["signer"], said.details["issuer"]) == (True, HEIR, ISSUER), said
