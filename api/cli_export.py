@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from api import cli_console
-from ledger import opening, reading, trust
+from ledger import opening, reading, trust, trust_shared
 
 
 def add_to(app: typer.Typer) -> None:
@@ -37,7 +37,7 @@ def trust_file(
     cli_console.done(f"Trust file in {out}: {len(made.trust):,} bytes, {len(made.lists):,} status lists")
 
 
-def published(ledger: opening.Ledger) -> trust.Published:
+def published(ledger: opening.Ledger) -> trust_shared.Published:
     """Trust file and status lists of an open ledger, as they are now."""
     is_witnessed = bool(ledger.config.outsiders.witnesses)
     reader = reading.Reader(ledger.ways.service, ledger.vault, is_witnessed=is_witnessed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from fastapi import APIRouter
@@ -23,7 +24,7 @@ async def alive() -> Response:
 @router.get("/readyz", summary="Whether it can work", **routes.public(model=models_answers.Ready))
 async def ready(request: Request) -> Response:
     """503 when facts cannot be appended or a projection has stopped; lag alone is no reason, nor is a
-    witness that is silent, which is told."""
+    witness that is silent or a trust file that cannot be made, which are told."""
     content = await (served := service.of(request)).read(_ready, served)
     return routes.answer(content, status=200 if content["status"] == "ready" else 503)
 
@@ -53,6 +54,8 @@ def _ready(served: service.Service) -> dict[str, Any]:
         "appending": is_appending,
         "size": size,
         "projections": projections,
+        "trust_file": dataclasses.asdict(served.publisher.standing),
+        "attested": dataclasses.asdict(served.attesting.attested),
         "outsiders": [
             {
                 "name": one.name,

@@ -47,6 +47,7 @@ FIELDS = (
     "outsider",
     "log",
     "silent_s",
+    "age_s",
     "reason",
 )
 """The `extra` members that a line may carry; others are left out."""

@@ -8,6 +8,7 @@ name, a reference, a client or anything that a caller sent. The only door to `pr
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 
 import prometheus_client as prometheus
@@ -66,6 +67,16 @@ class Metrics:
         self._silent = _level(
             "ledger_outsider_silent_seconds", "Since a witness or the authority attested", known, "outsider"
         )
+        self._cosigned_s = _level(
+            "ledger_cosigned_age_seconds", "Since the newest cosigned checkpoint was cosigned", known
+        )
+        self._stamped_s = _level(
+            "ledger_time_stamp_age_seconds", "Since the newest time-stamp of a checkpoint", known
+        )
+        self._trust_s = _level("ledger_trust_file_age_seconds", "Since the trust file was made", known)
+        self._untold_s = _level(
+            "ledger_trust_file_failing_seconds", "Since the trust file cannot be made; 0: it can", known
+        )
         self._follows = _level("ledger_projection_ready", "1 while it follows", known, "projection")
         # Finding what belongs to labels costs more than counting.
         self._request = functools.lru_cache(maxsize=4_096)(
@@ -115,6 +126,11 @@ class Metrics:
         self._appending.set(served.appender.is_running)
         for outsider in served.attesting.standing:
             self._silent.labels(outsider.name).set(outsider.silent_s)
+        attested, published = served.attesting.attested, served.publisher.standing
+        self._cosigned_s.set(_age(attested.cosigned_age_s))
+        self._stamped_s.set(_age(attested.stamped_age_s))
+        self._trust_s.set(_age(published.age_s))
+        self._untold_s.set(published.failing_s)
         try:
             size = served.ledger.recorder.newest_index() + 1
             standing = served.views.followers.status()
@@ -139,6 +155,11 @@ def _decided(item: pen.Recorded) -> tuple[str, str] | None:
     if topic != refusal.UseRefused.__name__ or item.event.fact.get("act", "use") != "use":
         return None
     return "refused", item.event.fact["reason"]
+
+
+def _age(seconds: int | None) -> float:
+    """An age; not a number where there is none."""
+    return math.nan if seconds is None else seconds
 
 
 def _times(name: str, help_: str, known: prometheus.CollectorRegistry) -> prometheus.Histogram:

@@ -398,6 +398,25 @@ class Alive(Answer):
     status: Literal["ok"]
 
 
+class PublishedTrust(Answer):
+    """How the trust file of this process stands."""
+
+    age_s: int | None = Field(
+        description="Since what is handed out was made; null: none is, for nobody asked lately, or it fails"
+    )
+    failing_s: int = Field(description="Since making it fails; 0: it does not")
+    problem: str = Field(description="The type of the error, or empty", examples=[""])
+
+
+class Attested(Answer):
+    """What outsiders attested last, where there are any."""
+
+    cosigned_size: int | None = Field(description="Size of the newest tree that enough witnesses cosigned")
+    cosigned_age_s: int | None = Field(description="Since they did")
+    stamped_size: int | None = Field(description="Size of the newest time-stamped tree")
+    stamped_age_s: int | None = Field(description="Since it was stamped")
+
+
 class Ready(Answer):
     """Whether this process can do its work, and how far its projections are."""
 
@@ -405,6 +424,8 @@ class Ready(Answer):
     appending: bool
     size: int | None = Field(description="Size of the newest checkpoint")
     projections: list[dict[str, Any]]
+    trust_file: PublishedTrust | None = None
+    attested: Attested | None = None
     outsiders: list[dict[str, Any]] = Field(
         default=[], description="Witnesses and time-stamp authority: who has been silent, and for how long"
     )

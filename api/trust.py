@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import limits, models_answers, routes, service
-from ledger import errors
+from ledger import errors, trust_shared
 from ledger import trust as trusts
 from signing import status_list as lists
 
@@ -72,7 +72,7 @@ async def status_list(request: Request, number: str) -> Response:
     return _answer(request, data, lists.TYPE, max_age_s=trusts.TTL_S)
 
 
-async def _published(request: Request) -> trusts.Published:
+async def _published(request: Request) -> trust_shared.Published:
     served = service.of(request)
     address = request.client.host if request.client is not None else ""
     served.trust_limits.take(limits.address_key(address), now_s=time.monotonic())

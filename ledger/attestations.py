@@ -70,6 +70,11 @@ class Attestations:
         """A checkpoint with the lines of enough witnesses."""
         self._run("save_cosigned", self.reader.partition, generation, size, root, note, at)
 
+    def newest_cosigned(self, generation: int) -> tuple[int, int] | None:
+        """Size of the newest tree that enough witnesses cosigned, and when it was told so last."""
+        rows = self._run("newest_cosigned", self.reader.partition, generation)
+        return rows[0] if rows else None
+
     def save_stamp(
         self, *, generation: int, size: int, root: bytes, stamped: timestamp.Stamped, stamped_at: int, at: int
     ) -> None:

@@ -47,6 +47,16 @@ class Standing:
     """What came of asking last, where it was no attestation; empty otherwise."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Attested:
+    """What was attested last, as of the last round; None: nothing, or nobody is asked."""
+
+    cosigned_size: int | None = None
+    cosigned_age_s: int | None = None
+    stamped_size: int | None = None
+    stamped_age_s: int | None = None
+
+
 class Refused(Exception):
     """An outsider answered, and did not attest."""
 
@@ -71,6 +81,7 @@ class Attesting:
         self._begun_at = now()
         self._problems: dict[str, str] = {}
         self._standing: tuple[Standing, ...] = ()
+        self._attested = Attested()
         self._warned: dict[str, int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="attesting", daemon=True)
@@ -96,6 +107,11 @@ class Attesting:
     def standing(self) -> tuple[Standing, ...]:
         """How each outsider stood after the last round."""
         return self._standing
+
+    @property
+    def attested(self) -> Attested:
+        """What was attested last, after the last round."""
+        return self._attested
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -240,7 +256,22 @@ class Attesting:
             found.append(stands)
             too_long = too_long or _beyond([stands.silent_s], outsiders.stamp_limits)
         self._standing = tuple(found)
+        self._attested = self._newest(head)
         self._halt(errors.OutsidersSilent() if too_long else None)
+
+    def _newest(self, head: SignedHead) -> Attested:
+        """How old the newest cosigned checkpoint and the newest time-stamp are."""
+        size, at = self._attestations.newest_cosigned(head.generation) or (None, None)
+        stamp = self._attestations.newest_stamp(head.generation) if self._authority is not None else None
+        return Attested(
+            cosigned_size=size,
+            cosigned_age_s=None if at is None else self._age_s(at),
+            stamped_size=None if stamp is None else stamp.size,
+            stamped_age_s=None if stamp is None else self._age_s(stamp.stored_at),
+        )
+
+    def _age_s(self, at: int) -> int:
+        return max(0, (self._now() - at) // 1_000_000)
 
     def _stamped_at(self, head: SignedHead) -> int:
         """Until when nothing lacked a stamp: a tree that does not grow needs no other one; 0: never yet."""

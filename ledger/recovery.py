@@ -11,7 +11,17 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from ledger import anchoring, errors, keeping, key_commands, log, registry_commands, rekeying, sql
+from ledger import (
+    anchoring,
+    errors,
+    keeping,
+    key_commands,
+    log,
+    registry_commands,
+    rekeying,
+    sql,
+    trust_shared,
+)
 from ledger.anchor import Mark
 from ledger.command import Command, Reads, RowKey, View, Wants
 from ledger.fact import Draft
@@ -70,6 +80,7 @@ def recover(ledger: Ledger, *, declare_loss: bool = False) -> LossReport:
         pen.close()
     if isinstance(declared, errors.LedgerError):
         raise declared
+    trust_shared.forget(ledger.config.data)
     recorded = declared.recorded + _erase_again(ledger)
     successor = str(recorded[0].event.fact["origin"])
     return LossReport(**vars(report) | {"successor": successor, "declared": recorded})

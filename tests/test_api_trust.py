@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from starlette.requests import Request
 
 from api import limits
 from api import trust as api_trust
-from ledger import errors, issuer_seal_register, keeping
+from ledger import errors, issuer_seal_register, keeping, trust_shared
 from ledger import trust as trusts
 from signing import keyring, status_list, token, trust
 from tests import api_world, test_status_list, world
@@ -43,7 +44,12 @@ def trusted(face: Face) -> trust.TrustFile:
     return trust.parse(face.http.get("/v1/trust").content)
 
 
-def current(publisher: trusts.Publisher, *, wait_s: float) -> trusts.Published:
+def alone(face: Face) -> None:
+    """As if no process had published yet."""
+    (face.served.ledger.config.data / trust_shared.FOLDER / trust_shared.NEWEST).unlink(missing_ok=True)
+
+
+def current(publisher: trusts.Publisher, *, wait_s: float) -> trust_shared.Published:
     """What a reader is given who waits so long."""
     return asyncio.run(publisher.current(wait_s=wait_s))
 
@@ -166,6 +172,7 @@ def test_one_address_may_fetch_so_many(face: Face) -> None:
 
 
 def test_who_asks_first_waits_for_the_first_and_nobody_works_before(face: Face) -> None:
+    alone(face)
     served = face.served
     publisher = trusts.Publisher(served.ledger, served.reader, every_s=0.05)
     assert publisher._thread is None
@@ -175,6 +182,7 @@ def test_who_asks_first_waits_for_the_first_and_nobody_works_before(face: Face) 
     assert current(publisher, wait_s=0).at > first.at, "it is made anew beside the questions"
     publisher.stop()
     assert publisher._thread is None
+    alone(face)
     idle: Any = trusts.Publisher(served.ledger, served.reader)
     idle.stop()
     with pytest.raises(errors.Unavailable):
@@ -184,9 +192,10 @@ def test_who_asks_first_waits_for_the_first_and_nobody_works_before(face: Face) 
 def test_whatever_goes_wrong_is_told_by_its_type_and_the_file_is_made_again(
     face: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    alone(face)
     failing: list[Exception] = [keyring.KeyRingError("a seal's key"), ValueError("an address")]
 
-    def made(*args: Any, **kwargs: Any) -> trusts.Published:
+    def made(*args: Any, **kwargs: Any) -> trust_shared.Published:
         if failing:
             raise failing.pop(0)
         return MADE(*args, **kwargs)
@@ -203,9 +212,10 @@ def test_whatever_goes_wrong_is_told_by_its_type_and_the_file_is_made_again(
 def test_who_waits_for_the_first_holds_no_thread_that_others_need(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    alone(face)
     served, may_go_on = face.served, threading.Event()
 
-    def made(*args: Any, **kwargs: Any) -> trusts.Published:
+    def made(*args: Any, **kwargs: Any) -> trust_shared.Published:
         may_go_on.wait()
         return MADE(*args, **kwargs)
 
@@ -231,6 +241,7 @@ def test_who_waits_for_the_first_holds_no_thread_that_others_need(
 def test_only_so_many_wait_for_the_first_and_the_end_is_told_to_them(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    alone(face)
     publisher = trusts.Publisher(face.served.ledger, face.served.reader)
     publisher._thread = threading.current_thread()  # alive, and makes nothing
 
@@ -249,6 +260,7 @@ def test_only_so_many_wait_for_the_first_and_the_end_is_told_to_them(
 
 
 def test_a_thread_that_ended_is_begun_anew(face: Face) -> None:
+    alone(face)
     publisher = trusts.Publisher(face.served.ledger, face.served.reader)
     ended = threading.Thread(target=int)
     ended.start()
@@ -268,6 +280,109 @@ def test_a_file_that_calls_itself_too_old_is_not_handed_out(face: Face) -> None:
         current(publisher, wait_s=0)
     assert publisher.refresh() is current(publisher, wait_s=0)
     assert publisher._every_s <= 30, "while all goes well there is always a fresh one"
+
+
+def test_all_processes_of_a_ledger_hand_out_the_same_file(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def published() -> trusts.Publisher:
+        publisher = trusts.Publisher(face.served.ledger, face.served.reader)
+        publisher._thread = threading.current_thread()  # alive, and makes nothing
+        return publisher
+
+    one, other = published(), published()
+    for maker in (one, other, one):
+        made = maker.refresh()
+        given = [current(reader, wait_s=0) for reader in (one, other)]
+        assert [(each.trust, each.lists, each.state) for each in given] == [
+            (made.trust, made.lists, made.state)
+        ] * 2
+    monkeypatch.setattr(trusts, "made", None)
+    assert other._renew() > 0, "what another made is not made again"
+    told_otherwise = trusts.Publisher(face.served.ledger, face.served.reader, fresh_s=60)
+    told_otherwise._take()
+    assert told_otherwise._published is None, "it is another file"
+
+
+def test_a_process_that_is_stopped_amid_the_making_is_waited_for_and_then_passed_by(face: Face) -> None:
+    publisher = trusts.Publisher(face.served.ledger, face.served.reader)
+    stopped = trusts.Publisher(face.served.ledger, face.served.reader)
+    alone(face)
+    with stopped._shared.alone() as is_alone:
+        assert is_alone
+        assert publisher._renew() == trusts.YIELD_POLL_S
+        assert publisher._published is None
+        assert publisher._yielding_since is not None
+        publisher._yielding_since -= trusts.YIELD_S
+        assert publisher._renew() > trusts.YIELD_POLL_S
+    assert publisher._published is not None
+
+
+@pytest.mark.parametrize("damage", ["absent", "empty", "cut short", "a byte changed", "hours old"])
+def test_what_lies_in_the_folder_is_taken_only_whole_and_while_it_is_new(face: Face, damage: str) -> None:
+    made = face.served.publisher.refresh()
+    path = face.served.ledger.config.data / trust_shared.FOLDER / trust_shared.NEWEST
+    data = path.read_bytes()
+    later_s = 7200 if damage == "hours old" else 0
+    path.write_bytes(
+        {"empty": b"", "cut short": data[:-1], "a byte changed": data[:-1] + bytes([data[-1] ^ 1])}.get(
+            damage, data
+        )
+    )
+    if damage == "absent":
+        path.unlink()
+    reader = trusts.Publisher(
+        face.served.ledger, face.served.reader, now=lambda: made.at + later_s * 1_000_000
+    )
+    reader._take()
+    assert reader._published is None
+    if damage == "hours old":
+        reader._fail(ValueError())
+        assert reader._published is not None, "it is better than none"
+        assert reader.standing.problem == "ValueError"
+        assert reader.standing.age_s is not None
+        assert reader.standing.age_s >= later_s
+
+
+def test_a_folder_that_cannot_be_written_costs_nobody_the_file(
+    face: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError
+
+    publisher = trusts.Publisher(face.served.ledger, face.served.reader)
+    monkeypatch.setattr(publisher._shared, "put", full)
+    assert publisher.refresh() is publisher._published
+    assert "trust file not shared" in caplog.messages
+
+
+def test_how_old_the_file_is_and_that_it_cannot_be_made_is_told(
+    face: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: Any, **kwargs: Any) -> trust_shared.Published:
+        raise ValueError
+
+    publisher = trusts.Publisher(face.served.ledger, face.served.reader)
+    monkeypatch.setattr(face.served, "publisher", publisher)
+    assert face.http.get("/readyz").json()["trust_file"] == {"age_s": None, "failing_s": 0, "problem": ""}
+    publisher.refresh()
+    publisher._made_s -= 1_000
+    publisher._failing = (publisher._made_s, "ValueError")
+    publisher._fail(ValueError())
+    (line,) = [one for one in caplog.records if one.name == trusts.__name__]
+    assert (line.levelname, line.__dict__["age_s"] >= 1_000) == ("ERROR", True)
+    ready = face.http.get("/readyz")
+    assert ready.status_code == 200
+    told = ready.json()["trust_file"]
+    assert told["age_s"] >= 1_000
+    assert told["failing_s"] >= 1_000
+    assert told["problem"] == "ValueError"
+    text = face.app.state.metrics.exposed(face.served).decode()
+    for kind in ("age", "failing"):
+        (value,) = re.findall(rf"^ledger_trust_file_{kind}_seconds (\S+)", text, re.MULTILINE)
+        assert float(value) >= 1_000
+    publisher.refresh()
+    assert (publisher.standing.failing_s, publisher.standing.problem) == (0, "")
 
 
 def test_statuses_are_told_by_the_standards_names() -> None:

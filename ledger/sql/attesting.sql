@@ -34,6 +34,11 @@ JOIN checkpoints h ON h.partition = c.partition AND h.size = c.size AND h.root =
 WHERE c.partition = %b::integer AND c.generation = %b::integer AND c.size <= %b::bigint
 ORDER BY c.size DESC LIMIT 1
 
+-- newest_cosigned --
+-- Size of the newest cosigned tree head of a generation, and when it was stored.
+SELECT size, stored_at FROM cosigned_checkpoints
+WHERE partition = %b::integer AND generation = %b::integer ORDER BY size DESC LIMIT 1
+
 -- save_stamp --
 -- The authority has stamped a tree head; the first stamp of a head stands.
 INSERT INTO time_stamps (partition, generation, size, root, note, response, stamped_at, stored_at)
