@@ -15,9 +15,11 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11 /usr
 	if $$candidate -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 	then echo $$candidate; break; fi; done)
 
-# A fault campaign is repeated by its seed: make faults SEED=1234
+# Everything random in the tests and the campaigns comes from one seed of 32 bits, the order of sets among it:
+# make faults SEED=1234 does again what was done under that seed.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 SEED := $(SEED)
+SEEDED = PYTHONHASHSEED=$(SEED) LEDGER_FAULTS_SEED=$(SEED) $(BIN)/pytest --hypothesis-seed=$(SEED)
 WORKERS ?= 2
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
@@ -54,12 +56,12 @@ demo: $(ENV)
 	$(BIN)/license-ledger demo
 
 test: $(ENV)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not faults' $(PYTEST_ARGS)
+	@echo 'tests, seed $(SEED); again with: make test SEED=$(SEED)'
+	$(SEEDED) -n $(WORKERS) --dist loadfile -m 'not faults' $(PYTEST_ARGS)
 
 faults: $(ENV)
 	@echo 'fault campaigns, seed $(SEED); again with: make faults SEED=$(SEED)'
-	LEDGER_FAULTS_SEED=$(SEED) $(BIN)/pytest -m faults --hypothesis-seed=$(SEED) $(PYTEST_ARGS)
-
+	$(SEEDED) -m faults $(PYTEST_ARGS)
 
 lint: $(ENV)
 	$(BIN)/ruff check .
