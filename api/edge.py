@@ -84,6 +84,7 @@ def parse(body: bytes, *, limits: Limits = DEFAULT) -> Any:
     Raises errors.JsonInvalid with `field` where known, and a `reason` that a program can read.
     """
     text = _decode(body)
+    _refuse_members(text, limits.members)
     _refuse_depth(text, limits.depth)
     if _is_plain(text, limits):
         with contextlib.suppress(ValueError):
@@ -226,6 +227,26 @@ def _decode(body: bytes) -> str:
         raise _refusal("not-utf-8", byte=error.start) from error
 
 
+_UNCOUNTED = 65_536
+"""Characters of a text that may be parsed before its members are counted."""
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
+
+def _refuse_members(text: str, members_max: int) -> None:
+    """Before parsing: a number takes some hundred bytes, and building millions takes a minute.
+
+    A member stands behind a comma or is the first of its container; each container but one is a member.
+    """
+    if len(text) <= _UNCOUNTED or _marks(text) <= members_max:
+        return
+    if _marks(_STRING.sub("", text)) > 2 * members_max + 1:
+        raise _refusal("too-many-members")
+
+
+def _marks(text: str) -> int:
+    return text.count(",") + text.count("{") + text.count("[")
+
+
 _BRACKET = re.compile(
     r"""[^\[\]{}"]*+ (?: "[^"\\]*+(?:\\.[^"\\]*+)*+"? [^\[\]{}"]*+ )*+ ([\[\]{}]|\Z)""",
     re.DOTALL | re.VERBOSE,
@@ -281,7 +302,7 @@ def _is_plain(text: str, limits: Limits) -> bool:
     """Whether no string and no count can be beyond its limit, and no escape can write what is refused."""
     return (
         limits.number > _INT_DIGITS_MAX
-        and text.count(",") + text.count("{") + text.count("[") <= limits.members
+        and _marks(text) <= limits.members
         and (
             "\\u" not in text
             if len(text) <= limits.string

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -118,7 +119,11 @@ def test_nothing_but_the_data_of_an_attachment_may_be_longer_than_other_strings(
 
 @pytest.mark.parametrize(
     "bomb",
-    [b"[" * 10**6, b'{"a":' * 10**5, b'"' + b'\\"' * 10**5 + b"[" * 17, b'"x' * 10**5, b"[" + b" " * 10**6],
+    [
+        *(b"[" * 10**6, b'{"a":' * 10**5, b'"' + b'\\"' * 10**5 + b"[" * 17, b'"x' * 10**5),
+        b"[" + b" " * 10**6,
+        *(b"[" + b"0," * 10**6 + b"0]", b"[" + b"{}," * 10**6 + b"{}]", b"[]" * 10**6),
+    ],
 )
 def test_a_bomb_is_refused_in_linear_time_and_without_recursion(bomb: bytes) -> None:
     limit, start = sys.getrecursionlimit(), time.perf_counter()
@@ -126,6 +131,22 @@ def test_a_bomb_is_refused_in_linear_time_and_without_recursion(bomb: bytes) -> 
         edge.parse(bomb)
     assert time.perf_counter() - start < 2
     assert sys.getrecursionlimit() == limit
+
+
+def test_what_has_far_too_many_members_is_never_built() -> None:
+    strings = json.dumps(['[{,"[{,' * 20] * 400).encode()
+    assert len(edge.parse(strings)) == 400
+    tracemalloc.start()
+    try:
+        for many in (b"0," * 10**6 + b"0", b"[]," * 10**5 + b"[]", b'"",' * 10**5 + b'""'):
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            with pytest.raises(errors.JsonInvalid) as refused:
+                edge.parse(b'{"a":[' + many + b"]}")
+            assert refused.value.extra["reason"] == "too-many-members"
+            assert tracemalloc.get_traced_memory()[1] - before < 12 * len(many) + 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_names_and_strings_are_kept_exactly_as_given() -> None:
