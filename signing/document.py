@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import http.client
 import io
 import os
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -42,9 +42,11 @@ from signing import document_increment
 FIELD = "Seal"
 TIME_STAMP_FIELD = "TimeStamp"
 SIGNATURE_BYTES = 8_192
-"""Bytes of the file for the signature and its certificates, as hexadecimal digits."""
+"""Bytes of the file for the signature and its certificates, as hexadecimal digits; more for a long chain."""
 TIME_STAMP_BYTES = 16_384
 """The same where a time-stamp with its certificates must find room."""
+_VALUE_BYTES_MAX = 1_024
+"""A signature by RSA of 8,192 bits; no other is longer."""
 _RESPONSE_BYTES_MAX = 1 << 20
 _DIGEST = "sha256"
 
@@ -71,7 +73,7 @@ def authority_at(url: str, *, timeout_s: float = 10) -> TimeStamper:
         try:
             with urllib.request.urlopen(asked, timeout=timeout_s) as answer:  # noqa: S310
                 said: bytes = answer.read(_RESPONSE_BYTES_MAX + 1)
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException) as error:
             raise TimeStampFailed("the time-stamp authority did not answer") from error
         if len(said) > _RESPONSE_BYTES_MAX:
             raise TimeStampFailed("the time-stamp authority's answer is too long")
@@ -88,11 +90,21 @@ def sign(
     The signature certifies the document and allows no change; `at` is the signing time that it claims. A page
     as `document_page` makes it goes a short way. Raises DocumentInvalid, TimeStampFailed.
     """
-    room = SIGNATURE_BYTES if time_stamper is None else TIME_STAMP_BYTES
+    room = _room(seal, is_stamped=time_stamper is not None)
     prepared = document_increment.prepared(pdf, field=FIELD, at=at, room=room)
     if prepared is None:
         return _signed_the_long_way(pdf, seal=seal, at=at, time_stamper=time_stamper, room=room)
-    return prepared.filled(_signed_data(prepared.digest, seal=seal, time_stamper=time_stamper))
+    content = _signed_data(prepared.digest, seal=seal, time_stamper=time_stamper)
+    if 2 * len(content) > room:
+        raise TimeStampFailed("the time-stamp has too many certificates")
+    return prepared.filled(content)
+
+
+def _room(seal: certificates.Signer, *, is_stamped: bool) -> int:
+    """Hexadecimal digits that are left for the signature: enough for this seal's certificates."""
+    parts = _spliced(seal.certificate, seal.chain, _VALUE_BYTES_MAX)
+    needed = 2 * (sum(map(len, parts)) + len(_DIGEST_HERE) + _VALUE_BYTES_MAX)
+    return max(SIGNATURE_BYTES, needed) + (TIME_STAMP_BYTES - SIGNATURE_BYTES if is_stamped else 0)
 
 
 def _signed_the_long_way(

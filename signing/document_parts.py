@@ -107,11 +107,10 @@ class Signature:
 def signatures(pdf: bytes) -> list[Signature]:
     """The signatures of a file, the one that covers least first; raises Altered, CutShort, NotSigned."""
     arrays = ((match.start(), *map(int, match.groups())) for match in _BYTE_RANGE.finditer(pdf))
-    found = [
-        _signature(pdf, start, resumed, rest) for at, start, resumed, rest in arrays if at in _near(resumed)
-    ]
-    if len(found) > SIGNATURES_MAX:
+    named = [(start, resumed, rest) for at, start, resumed, rest in arrays if at in _near(resumed)]
+    if len(named) > SIGNATURES_MAX:
         raise Altered("more signatures than a document has")
+    found = [_signature(pdf, *places) for places in named]
     if not found:
         if b"%%EOF" not in pdf[-1024:]:
             raise CutShort("the file has no end")

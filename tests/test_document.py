@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import re
 import subprocess
 from datetime import timedelta
@@ -17,7 +18,7 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
-from signing import certificate, document, document_increment
+from signing import certificate, document, document_increment, document_judge
 from tests import documents, judges
 from tests.documents import AT, asked, key, made, rendered, root, sealed, signed
 
@@ -110,6 +111,25 @@ def test_the_same_document_is_signed_in_the_same_form_whatever_the_length_of_its
         assert named == hashlib.sha256(documents.seal().certificate).digest()
         assert "signing_time" not in attributes, "PAdES has the time in the dictionary"
     assert lengths <= {68, 69, 70, 71, 72}
+
+
+@pytest.mark.parametrize("file", ["short", "another form"])
+def test_a_chain_of_many_certificates_finds_room(file: str) -> None:
+    large = tuple(f"1.3.6.1.4.1.55555.{place}" for place in range(100))
+    above = {"usages": ("key_cert_sign",), "is_authority": True, "extended": large}
+    names = ["示例根", "一", "二", "三"]
+    chain = [
+        made(name, key(name), issuer=issuer, by=key(issuer), **above)  # type: ignore[arg-type]
+        for issuer, name in itertools.pairwise(names)
+    ]
+    last = made("颁证机关", key(), issuer="三", by=key("三"))
+    seal = sealed(last, key(), *reversed(chain), root())
+    pdf = document.sign(FILES[file](), seal=seal, at=AT)
+    _, content = parts(pdf)
+    enclosed = cms.ContentInfo.load(content)["content"]["certificates"]
+    assert [one.chosen.dump() for one in enclosed] == [seal.certificate, *seal.chain[:-1]]
+    assert 2 * sum(len(one.dump()) for one in enclosed) > document.SIGNATURE_BYTES
+    assert document_judge.judge(pdf, roots=[seal.chain[-1]], at=AT).holds
 
 
 def test_the_signing_time_is_the_one_that_was_given() -> None:
