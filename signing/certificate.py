@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -134,6 +134,9 @@ def from_pkcs12(data: bytes, *, passphrase: bytes | None, at: datetime) -> Seal:
         raise SealInvalid(Fault.UNREADABLE)
     try:
         held = pkcs12.load_pkcs12(data, passphrase)
+    except UnsupportedAlgorithm as error:
+        # A curve that no reader of documents knows, as SM2's.
+        raise SealInvalid(Fault.KEY_UNSUITABLE) from error
     except ValueError as error:
         is_closed = "password" in str(error).lower()
         raise SealInvalid(Fault.PASSPHRASE if is_closed else Fault.UNREADABLE) from error
@@ -248,6 +251,8 @@ def _private_key(data: bytes) -> Key:
     """Parsed once: an RSA key takes longer to parse than to sign with."""
     try:
         key = serialization.load_der_private_key(data, None)
+    except UnsupportedAlgorithm as error:
+        raise SealInvalid(Fault.KEY_UNSUITABLE) from error
     except (ValueError, TypeError) as error:
         raise SealInvalid(Fault.UNREADABLE) from error
     if not isinstance(key, Key):
@@ -277,9 +282,11 @@ def _der(parsed: x509.Certificate) -> bytes:
 
 
 def _public_bytes(parsed: x509.Certificate) -> bytes:
-    return parsed.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    try:
+        key = parsed.public_key()
+    except UnsupportedAlgorithm as error:
+        raise SealInvalid(Fault.KEY_MISMATCH) from error
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _spki(key: Key) -> bytes:
@@ -304,7 +311,7 @@ def _ordered(own: x509.Certificate, others: Sequence[x509.Certificate]) -> Itera
 def _has_issued(issuer: x509.Certificate, issued: x509.Certificate) -> bool:
     try:
         issued.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
 

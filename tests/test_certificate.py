@@ -130,6 +130,39 @@ def test_openssl_makes_a_file_that_is_read(tmp_path: Path) -> None:
     assert certificate.describe(seal.certificate).name == "颁证机关"
 
 
+def test_a_seal_whose_curve_no_reader_of_documents_knows_is_unsuitable(tmp_path: Path) -> None:
+    """As most seals of SM2 that authorities give out; openssl makes one, `cryptography` does not read it."""
+    own, leaf_, held = (str(tmp_path / name) for name in ("own.pem", "leaf.pem", "seal.p12"))
+    asked = documents.asked
+    asked("openssl", "ecparam", "-name", "SM2", "-genkey", "-noout", "-out", own)
+    asked("openssl", "req", "-x509", "-new", "-key", own, "-subj", "/CN=SM2", "-sm3", "-out", leaf_)
+    asked(
+        "openssl",
+        "pkcs12",
+        "-export",
+        "-inkey",
+        own,
+        "-in",
+        leaf_,
+        "-passout",
+        "pass:passphrase",
+        "-out",
+        held,
+    )
+    with pytest.raises(certificate.SealInvalid) as caught:
+        certificate.from_pkcs12(Path(held).read_bytes(), passphrase=PASSPHRASE, at=AT)
+    assert caught.value.reason == Fault.KEY_UNSUITABLE
+    (above,) = certificate.from_pem(Path(leaf_).read_bytes())
+    with pytest.raises(certificate.SealInvalid) as caught:
+        certificate.from_pkcs12(
+            packed(key(), leaf(), x509.load_der_x509_certificate(above)), passphrase=PASSPHRASE, at=AT
+        )
+    assert caught.value.reason == Fault.CHAIN
+    with pytest.raises(certificate.SealInvalid) as caught:
+        certificate.examine(certificate.Seal(private=documents.private(key()), certificate=above), at=AT)
+    assert caught.value.reason == Fault.KEY_MISMATCH
+
+
 # --- the demonstration authority ---
 
 
