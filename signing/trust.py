@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 
 from signing import (
     cbor,
-    cosignature,
     ids,
     keys,
     note,
@@ -23,6 +22,7 @@ from signing import (
     suites,
     trust_json,
     trust_members,
+    trust_witness,
 )
 from signing.trust_json import TrustInvalid
 from signing.trust_parts import (
@@ -124,12 +124,10 @@ def _under_compromised(ledger: Ledger, text: str, event: bytes) -> receipt.Prove
 def _is_cosigned(ledger: Ledger, text: str) -> bool:
     """Whether a quorum of the trusted witnesses, one at least, cosigned a receipt's checkpoint."""
     try:
-        witnesses = tuple(cosignature.CosignerKey.parse(key) for key in ledger.witnesses)
-        policy = cosignature.Policy(witnesses=witnesses, quorum=max(1, ledger.quorum))
-        cosignature.require(receipt.parse(text).checkpoint, policy=policy)
-    except note.NoteInvalid:
+        found = trust_witness.cosigned(ledger, receipt.parse(text).checkpoint)
+    except (note.NoteInvalid, TrustInvalid):
         return False
-    return True
+    return len(found) >= max(1, ledger.quorum)
 
 
 def _log_keys(ledger: Ledger) -> tuple[LogKey, ...]:
