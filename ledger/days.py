@@ -27,9 +27,10 @@ def start(day: int) -> int:
 
 def parse(text: str) -> int:
     """The day written YYYY-MM-DD; raises ValueError."""
-    if len(text) != 10:
+    day = date.fromisoformat(text)
+    if day.isoformat() != text:  # a week and its day, say
         raise ValueError("a date is written YYYY-MM-DD")
-    return (date.fromisoformat(text) - _EPOCH).days
+    return (day - _EPOCH).days
 
 
 def text(day: int) -> str:

@@ -21,6 +21,12 @@ def test_midnight_is_that_of_beijing() -> None:
     assert days.text(days.of_instant(days.parse_instant("2026-03-01T16:00:00Z"))) == "2026-03-02"
 
 
+@pytest.mark.parametrize("text", ["2026-W09-1", "20260301", "2026-3-01", "2026-03-01 ", "２０２６-03-01", ""])
+def test_a_day_has_one_spelling(text: str) -> None:
+    with pytest.raises(ValueError, match=r"YYYY-MM-DD|isoformat"):
+        days.parse(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [
