@@ -263,10 +263,10 @@ def _once(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(items)))
 
 
-def type_code(text: str) -> str:
-    """The license type in a path; raises LicenseTypeUnknown, since no other text can be one."""
+def type_code(text: str, *, absent: errors.LedgerError | None = None) -> str:
+    """The license type in a path; raises `absent` or LicenseTypeUnknown, since no other text can be one."""
     if not _TYPE_CODE.fullmatch(text):
-        raise errors.LicenseTypeUnknown(field="path.type_code")
+        raise absent or errors.LicenseTypeUnknown(field="path.type_code")
     return text
 
 

@@ -67,7 +67,7 @@ async def get_license_type(
 ) -> Response:
     """The definition in force, its names both ways, and which types stand for it."""
     served, asking = service.of(request), routes.asking(request)
-    wanted, day = acts.at_least(at_least), day_of(on)
+    wanted, day, type_code = acts.at_least(at_least), day_of(on), known_form(type_code)
 
     def look() -> answers.Json:
         served.require_current(asking)
@@ -106,7 +106,7 @@ async def revise_license_type(
     request: Request, type_code: str, body: examples_catalog.ReviseBody, key: acts.IdempotencyKey = None
 ) -> Response:
     """The whole definition as it is from now on; licenses issued before it stand as they are."""
-    members = definition(body.definition, type_code=type_code)
+    members = definition(body.definition, type_code=known_form(type_code))
     made = catalog.LicenseTypeRevised(**members)
     return await _record(request, body, key, made, operation=f"revise type {type_code}")
 
@@ -124,7 +124,7 @@ async def retire_license_type(
     request: Request, type_code: str, body: examples_catalog.RetireBody, key: acts.IdempotencyKey = None
 ) -> Response:
     """Nothing new is issued under the type; what there is stays, is amended and used."""
-    made = catalog.LicenseTypeRetired(type_code=type_code, successor=body.successor)
+    made = catalog.LicenseTypeRetired(type_code=known_form(type_code), successor=body.successor)
     return await _record(request, body, key, made, operation=f"retire type {type_code}")
 
 
@@ -138,7 +138,7 @@ async def map_license_type(
 ) -> Response:
     """Between two days the type stands for a national one, field by field: uses of that find its licenses."""
     made = catalog.LicenseTypeMapped(
-        type_code=type_code,
+        type_code=known_form(type_code),
         national_type=body.national_type,
         since=days.parse(body.since),
         until=None if body.until is None else days.parse(body.until),
@@ -287,6 +287,11 @@ def _mapping(row: views.MappingRow) -> answers.Json:
         "until": None if row.until is None else days.text(row.until),
         "fields": [{"local": local, "national": national} for local, national in row.pairs()],
     }
+
+
+def known_form(type_code: str) -> str:
+    """The type in a path, when a type can be called so; raises NotFound."""
+    return acts.type_code(type_code, absent=errors.NotFound("no such license type"))
 
 
 def day_of(text: str | None) -> int | None:

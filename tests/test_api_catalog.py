@@ -75,6 +75,20 @@ def fields_of(answer: httpx.Response) -> list[str]:
     return [fault["field"] for fault in answer.json()["errors"]]
 
 
+def test_what_cannot_be_a_type_code_is_not_looked_for(caller: Caller) -> None:
+    """Neither in the database, which has no place for some of it, nor under the lock."""
+    definition = body()["definition"]
+    for text in ("%00", "x" * 5_000, "a%ff", "11100000MB0143028R00%E4%BA%8C"):
+        assert api_world.problem(caller.get(f"/v1/license-types/{text}"))[:2] == (404, "not-found")
+        for verb, more in (
+            ("retire", {}),
+            ("map", {"national_type": examples.LICENSE_TYPE, "since": "2026-01-01"}),
+            ("revise", {"definition": definition}),
+        ):
+            answer = caller.post(f"/v1/license-types/{text}/{verb}", act(**more))
+            assert api_world.problem(answer)[:2] == (404, "not-found"), (text, verb)
+
+
 def test_the_list_is_paged_and_complete(caller: Caller) -> None:
     codes: list[str] = []
     cursor = ""
