@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from api import edge, headers, logs, overload, problems, routes, service
 from ledger import errors
+from signing import ids
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -68,6 +69,23 @@ class DirectBatchRoute(DirectRoute):
     limits = routes.BATCH_LIMITS
 
 
+class DirectRead(routes.SecuredRoute):
+    """A secured read whose path ends with a reference; without a query it goes the short way.
+
+    The endpoint takes the request and the reference; what else it takes has a default.
+    """
+
+    def direct(self) -> Handler:
+        """The endpoint behind authentication."""
+        needed, endpoint = routes.needed(self.openapi_extra) or (), self.endpoint
+
+        async def handle(request: Request) -> Response:
+            await routes.admit(request, needed)
+            return await endpoint(request, request.scope["path"].rpartition("/")[2])  # type: ignore[no-any-return]
+
+        return handle
+
+
 _MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required"}
 """As the framework says it of a body that is not there."""
 
@@ -87,15 +105,33 @@ class Lane:
             if isinstance(route, DirectRoute)
             for method in route.methods or ()
         }
+        self._reads: dict[tuple[str, str], tuple[DirectRead, Handler]] = {
+            (method, route.path.rpartition("/")[0]): (route, route.direct())
+            for router in routers
+            for route in router.routes
+            if isinstance(route, DirectRead)
+            for method in route.methods or ()
+        }
 
     def serves(self, scope: Scope) -> bool:
         """Whether a request goes the short way."""
-        return scope["type"] == "http" and (scope["method"], scope["path"]) in self._direct
+        return scope["type"] == "http" and self._found(scope) is not None
+
+    def _found(self, scope: Scope) -> tuple[DirectRoute | DirectRead, Handler] | None:
+        """The route of a request; what a query or an odd reference asks for, the framework says."""
+        method, path = scope["method"], scope["path"]
+        if (method, path) in self._direct:
+            return self._direct[method, path]
+        start, _, ref = path.rpartition("/")
+        is_plain = len(ref) == ids.TEXT_LENGTH and not scope["query_string"]
+        return self._reads.get((method, start)) if is_plain else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the endpoint; its answer is whole before a byte of it is sent."""
         begun, status, is_turned_away = self._log.begin(), None, False
-        scope["route"], handle = self._direct[scope["method"], scope["path"]]
+        found = self._found(scope)
+        assert found is not None, "it was asked whether it serves this"
+        scope["route"], handle = found
         try:
             try:
                 answer = await handle(edge.StrictRequest(scope, receive))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -30,6 +30,7 @@ from ledger import (
     mirroring,
     opening,
     pen,
+    present,
     reading,
     sql,
     state,
@@ -42,6 +43,7 @@ from signing import event, keyring, keys
 P = ParamSpec("P")
 T = TypeVar("T")
 Versions = together.Together[int, disclosure.Version | None]
+Presents = together.Together[present.Asked, present.Present]
 RING_LOOKS_EVERY_S = 1.0
 
 
@@ -98,6 +100,8 @@ class Service:
     disclosure: disclosure.Disclosure = field(init=False)
     versions: Versions = field(init=False)
     """Versions of licenses by the index of their event, opened for many requests at once."""
+    presents: Presents = field(init=False)
+    """Clients and licenses as they are now, read for many requests at once."""
     refusals: quota.RefusalCounts = field(init=False)
     copy_limits: limits.Buckets = field(init=False)
     press: press.Press = field(init=False)
@@ -120,6 +124,7 @@ class Service:
         self.log_limits = limits.Buckets(self.settings.log_rate)
         self.mirroring = mirroring.Mirroring(self.reader)
         self.versions = together.Together(self.disclosure.versions)
+        self.presents = together.Together(self._present)
         self.copy_limits = limits.Buckets(self.settings.copy_rate)
         self.press = press.Press(vault=self.ledger.vault)
         self.attestations = attestations.Attestations(reader=self.reader)
@@ -240,6 +245,12 @@ class Service:
             self.ledger.vault.require_version(ring_version)
         return int(at)
 
+    def _present(self, asked: Sequence[present.Asked]) -> dict[present.Asked, present.Present]:
+        found = present.read(self.reader, asked)
+        # On the way the key ring becomes as new as the ledger's, as in `moment`.
+        self.ledger.vault.require_version(max(one.ring_version for one in found.values()))
+        return found
+
     def streams(self, stream_id: bytes) -> tuple[bytes, ...]:
         """Every stream of the holder of one, which comes first."""
         row = self.reader.row(state.StreamRow, stream_id)
@@ -256,9 +267,12 @@ class Service:
         Raises Unauthenticated when the key under which the access token is was compromised meanwhile.
         """
         self.moment()
+        self.require_standing(asking, self.reader.row(state.ClientRow, asking.client_id))
+
+    def require_standing(self, asking: access.Access, row: state.ClientRow | None) -> None:
+        """As `require_current`, by the client's row and with the key ring as it is here."""
         if not self.tokens.accepts(asking.key_id):
             raise access.refusal("unknown-key")
-        row = self.reader.row(state.ClientRow, asking.client_id)
         if row is None or row.is_suspended or row.generation != asking.generation:
             raise errors.ClientSuspended
         if asking.organization not in (row.organization, *row.acts_for):

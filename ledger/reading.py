@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -123,6 +123,12 @@ class Reader:
         found = self.run(table.rows, (self._partition, [key]))
         row: Row | None = table.row(found[0]) if found else None
         return row  # type: ignore[return-value]
+
+    def rows(self, cls: type[R], keys: Collection[Key]) -> dict[Key, R]:
+        """Those rows of decision state that there are, by key, as they are committed now."""
+        table = tables.table(cls)
+        found = map(table.row, self.run(table.rows, (self._partition, list(keys)))) if keys else ()
+        return {row.key: row for row in found}  # type: ignore[misc]
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[Snapshot]:

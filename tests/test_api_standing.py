@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ledger import days
+from ledger import days, identifiers, keeping, present
+from signing import ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem
 from tests.conftest import Cluster
@@ -73,6 +74,38 @@ def test_the_past_is_told_as_it_was_recorded_or_as_it_was(face: Face, issuer: Ca
     assert asked(f"effective_on=2026-03-01&as_of={made['recorded_at']}") == "effective"
     before = days.instant_text(days.parse_instant(made["recorded_at"]) - 1)
     assert problem(issuer.get(f"{path}?as_of={before}"))[:2] == (404, "license-not-found")
+
+
+def test_many_that_ask_at_once_are_told_each_their_own(face: Face, issuer: Caller) -> None:
+    refs = [ids.parse(issuer.done("/v1/licenses", issue_body(number))["license_ref"]) for number in (6, 7)]
+    nobody, nothing = bytes(16), bytes(16)
+    asked = [(issuer.client_id, refs[0]), (nobody, refs[1]), (issuer.client_id, nothing), (nobody, nothing)]
+    told = present.read(face.served.reader, asked)
+    assert [told[one].client is not None for one in asked] == [True, False, True, False]
+    assert [None if row is None else row.license_ref for row in (told[one].license for one in asked)] == [
+        refs[0],
+        refs[1],
+        None,
+        None,
+    ]
+    holder = identifiers.holder_code("111", world.citizen(7).code)
+    keeping.erase_holder(face.served.ledger, face.served.appender, holder, face.served.ledger.console)
+    assert present.read(face.served.reader, asked)[nobody, refs[1]].license is None
+    assert problem(issuer.get(f"/v1/licenses/{ids.text(refs[1])}"))[:2] == (404, "license-not-found")
+
+
+def test_a_mark_is_told_with_its_beginning(issuer: Caller) -> None:
+    path = f"/v1/licenses/{issuer.done('/v1/licenses', issue_body(8))['license_ref']}"
+    body = {**api_world.example("ChangeBody"), "effective_at": "2026-03-01T00:00:00+08:00"}
+    changed = issuer.done(f"{path}/report-lost", body)
+    now = issuer.get(path).json()
+    assert (now["status"], now["recorded_status"]) == ("lost", "active")
+    assert now["marks"] == [{"mark": "lost", "since": "2026-02-28T16:00:00Z", "index": changed["index"]}]
+
+
+@pytest.mark.parametrize("ref", ["a" * 25, "a" * 27, "A" * 26, "%2e" * 9, "a" * 25 + "!"])
+def test_what_is_no_reference_is_no_license(issuer: Caller, ref: str) -> None:
+    assert problem(issuer.get(f"/v1/licenses/{ref}"))[:2] == (404, "license-not-found")
 
 
 @pytest.mark.parametrize(
