@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
-from api import cli_console, logs, main, workers
+from api import cli_console, logs, main, views, workers
 from ledger import appender, config, errors, filing, opening
 from projections import db
 
@@ -68,7 +68,7 @@ def serve(
     if processes > 1:
         workers.serve(configured, workers=processes, host=host, port=port, **options)
         return
-    application = main.create_app(configured)
+    application = main.create_app(configured, followed=views.beside)
     appender.spare_collector()
     uvicorn.run(application, host=host, port=port, **options)
 

@@ -33,7 +33,7 @@ def _ready(served: service.Service) -> dict[str, Any]:
     try:
         served.moment()
         size = int(served.reader.checkpoint().split("\n")[1])
-        standing = served.views.followers.status()
+        standing = served.views.positions.status()
     except errors.Unavailable as error:
         # The reason is the caller's business: it is why nothing is sent here.
         return {

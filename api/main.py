@@ -112,11 +112,16 @@ _ROUTERS = (
 
 
 def create_app(
-    config: configs.Config, *, settings: service.Settings | None = None, migrate: bool = True
+    config: configs.Config,
+    *,
+    settings: service.Settings | None = None,
+    migrate: bool = True,
+    followed: views.Following = views.by_thread,
 ) -> FastAPI:
     """The application of the ledger in `config.data`; it opens the ledger when it is started.
 
-    `migrate`: bring the database up to date first, where its owner is known.
+    `migrate`: bring the database up to date first, where its owner is known. `followed`: who keeps the
+    projections up.
     """
     chosen = settings or service.Settings()
     counted = metrics.Metrics()
@@ -124,7 +129,9 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
-            served = stack.enter_context(opened(config, chosen, migrate=migrate, observed=counted.appended))
+            served = stack.enter_context(
+                opened(config, chosen, migrate=migrate, followed=followed, observed=counted.appended)
+            )
             app.state.service = served
             token = opening.metrics_token(config) if config.metrics_bind is not None else ""
             await stack.enter_async_context(
@@ -178,6 +185,7 @@ def opened(
     settings: service.Settings,
     *,
     migrate: bool,
+    followed: views.Following = views.by_thread,
     observed: Callable[[appender.Appended], None] = lambda batch: None,
 ) -> Iterator[service.Service]:
     """The service of an open ledger, for the time of the block."""
@@ -189,7 +197,7 @@ def opened(
             ledger.ways.service, ledger.vault, is_witnessed=bool(config.outsiders.witnesses)
         )
         stack.callback(reader.close)
-        followed = stack.enter_context(views.opened(ledger))
+        viewed = stack.enter_context(views.opened(ledger, followed=followed))
         appending = stack.enter_context(ledger.appending(observed=observed))
         imports = stock_jobs.Jobs(
             ledger,
@@ -206,7 +214,7 @@ def opened(
             attesting=asking,
             appender=appending,
             reader=reader,
-            views=followed,
+            views=viewed,
             imports=imports,
             settings=settings,
         )

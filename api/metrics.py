@@ -133,7 +133,7 @@ class Metrics:
         self._untold_s.set(published.failing_s)
         try:
             size = served.ledger.recorder.newest_index() + 1
-            standing = served.views.followers.status()
+            standing = served.views.positions.status()
             anchored = served.ledger.vault.anchor.read().size
         except errors.Unavailable:
             self._reachable.set(0)

@@ -1,22 +1,26 @@
 """Workers: several processes that serve one ledger at one address.
 
-The parent keeps the database up, holds the address and replaces a worker that dies; each worker is a whole
-service with an appender of its own, and the lock in the database orders their batches. Every worker
-listens on a socket of its own, so that the kernel spreads connections evenly.
+The parent keeps the database and the followers up, holds the address and replaces a worker that dies. A
+worker is a whole service with an appender of its own, and the lock in the database orders their batches. Each
+listens on a socket of its own, so that the kernel spreads connections evenly, and ends with the parent.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import multiprocessing
+import os
+import signal
 import socket
+import threading
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from api import logs, main, service
+from api import following, logs, main, service, views
 from ledger import appender, config, errors, opening
 
 WORKERS_MAX = 64
@@ -48,12 +52,21 @@ def _bound(family: int, address: tuple[Any, ...]) -> SharedAddress:
     return bound
 
 
-def application(configured: config.Config, settings: service.Settings) -> FastAPI:
-    """What one worker serves; its ledger was brought up to date before."""
+def application(configured: config.Config, settings: service.Settings, wake: following.Bell) -> FastAPI:
+    """What one worker serves; its ledger was brought up to date before, and is followed beside it."""
     logs.configure()
-    app = main.create_app(configured, settings=settings, migrate=False)
+    threading.Thread(target=_end_with_parent, name="parent's end", daemon=True).start()
+    app = main.create_app(configured, settings=settings, migrate=False, followed=views.elsewhere(wake))
     appender.spare_collector()
     return app
+
+
+def _end_with_parent() -> None:
+    """Nobody would end a worker whose parent was killed, nor follow for it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker is started by its parent"
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def serve(
@@ -70,9 +83,13 @@ def serve(
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with opening.opened(configured) as ledger:
         main.bring_up_to_date(ledger)
-    with opening.database(configured, migrate=False), _bound(family, (host, port)) as address:
+    with (
+        opening.database(configured, migrate=False) as (ways, _),
+        _bound(family, (host, port)) as address,
+        following.Process(ways.service) as followers,
+    ):
         running = uvicorn.Config(
-            functools.partial(application, configured, chosen),
+            functools.partial(application, configured, chosen, followers.wake),
             factory=True,
             workers=workers,
             host=host,

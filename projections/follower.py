@@ -1,17 +1,17 @@
 """Followers: each keeps one projection up with the facts, in their order, each fact once.
 
-`step` is all of it: read facts after the stored position, apply, store the position, commit. Threads
-call it in production, tests call it themselves. A fact that fails three times halts its projection
-alone. The locked row of a position makes one process at a time the one that follows.
+`step` is all of it: read facts after the stored position, apply, store the position, commit. `Followers`
+calls it in a process beside the service or in a thread, tests call it themselves. A fact that fails three
+times halts its projection alone. The locked row of a position makes one process at a time the one that
+follows.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ledger import errors, fact, recorder
 from projections import db, postings
@@ -22,34 +22,8 @@ REBUILD_BATCH_MAX = 4 * postings.BLOCK
 """Nobody waits for a projection that is being rebuilt; whole blocks of postings are written once."""
 IDLE_S = 0.25
 """After a step that took all there was: a step for fifty facts costs what it costs for one."""
-POLL_S = 0.01
 FAILURES_MAX = 3
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status:
-    """Where a projection stands."""
-
-    name: str
-    through: int
-    """Leaf index of the last fact applied; -1 before the first."""
-    head: int
-    """Leaf index of the newest fact."""
-    halted_at: int | None
-    """Leaf index of the fact that cannot be applied."""
-    is_outdated: bool
-    """Its tables are of another version: it must be rebuilt."""
-
-    @property
-    def lag(self) -> int:
-        """Facts not applied yet."""
-        return self.head - self.through
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it follows."""
-        return self.halted_at is None and not self.is_outdated
 
 
 class Follower:
@@ -76,6 +50,8 @@ class Follower:
         self._careful_until = -1
         """Facts up to this index are applied one by one: a batch with them failed."""
         self._failures = 0
+        self.has_more = False
+        """Whether the last step took as much as it may, so that there may be more."""
 
     def step(self) -> int:
         """Facts applied: 0 when nothing is new, another process follows, or the projection is halted.
@@ -86,10 +62,10 @@ class Follower:
         if not self._follows(known):
             self._known = None
             return 0
-        if self._source.newest_index() <= known.through:
-            return 0
         # Read before the row is locked, so that the transaction is short; most often nobody else moved it.
         news = self._news(known)
+        if not news:
+            return 0
         with self._database.transaction() as work:
             position = work.lock(self.slot)
             if position is None or not self._follows(position):
@@ -107,7 +83,9 @@ class Follower:
 
     def _news(self, position: db.Position) -> Sequence[Happened]:
         limit = 1 if position.through < self._careful_until else self._batch_max
-        return self._read.after(position.through, limit=limit)
+        news = self._read.after(position.through, limit=limit)
+        self.has_more = len(news) >= limit
+        return news
 
     def advance(self) -> int:
         """As `step`, but what fails is tried again, fact by fact, and the third failure halts."""
@@ -199,76 +177,49 @@ class News:
 
 
 class Followers:
-    """The followers of one process, a thread each."""
+    """The followers of one process: one thread steps one projection after the other.
+
+    A step is `BATCH_MAX` facts at most, so that a projection that is far behind, or slow, holds the others up
+    for one step of its own; one that fails halts alone.
+    """
 
     def __init__(
         self, database: db.Database, source: recorder.Recorder, projections: Sequence[Projection]
     ) -> None:
-        self._database = database
-        self._source = source
-        self.projections = tuple(projections)
+        news = News(source)
+        self._followers = [Follower(database, source, projection, news=news) for projection in projections]
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._wakes: list[threading.Event] = []
+        self._waking = threading.Event()
+        self._thread = threading.Thread(target=self.follow, args=(self._rest,), name="followers", daemon=True)
+
+    def follow(self, rest: Callable[[float], bool]) -> None:
+        """Keep the projections up until `rest` says no; it is told how many seconds there is time for."""
+        while rest(0.0 if self.advance() else IDLE_S):
+            pass
+
+    def advance(self) -> bool:
+        """A step of each projection; whether there may be more to do at once."""
+        has_more = False
+        for follower in self._followers:
+            has_more |= follower.advance() > 0 and follower.has_more
+        return has_more
 
     def start(self) -> Followers:
-        """Begin to follow."""
-        news = News(self._source)
-        for projection in self.projections:
-            wake = threading.Event()
-            follower = Follower(self._database, self._source, projection, news=news)
-            thread = threading.Thread(
-                target=self._follow, args=(follower, wake), name=f"follower {projection.name}", daemon=True
-            )
-            self._wakes.append(wake)
-            self._threads.append(thread)
-            thread.start()
+        """Begin to follow in a thread of this process."""
+        self._thread.start()
         return self
 
     def stop(self) -> None:
-        """End after the batch at hand."""
+        """End after the step at hand."""
         self._stopping.set()
         self.wake()
-        for thread in self._threads:
-            thread.join()
+        self._thread.join()
 
     def wake(self) -> None:
         """Look for new facts now, rather than after the idle wait."""
-        for wake in self._wakes:
-            wake.set()
+        self._waking.set()
 
-    def status(self) -> list[Status]:
-        """Where each projection stands; raises Unavailable."""
-        head = self._source.newest_index()
-        found = []
-        for projection in self.projections:
-            position = self._database.position(projection.name)
-            found.append(
-                Status(
-                    name=projection.name,
-                    through=position.through,
-                    head=max(head, position.through),
-                    halted_at=position.halted_at,
-                    is_outdated=position.version != projection.version,
-                )
-            )
-        return found
-
-    def wait_for(self, index: int, *, name: str, timeout_s: float = 1.0) -> None:
-        """Return once the projection `name` has come through `index`; raises BehindIndex."""
-        give_up_at = time.monotonic() + timeout_s
-        self.wake()
-        while True:
-            position = self._database.position(name)
-            if position.through >= index:
-                return
-            left = give_up_at - time.monotonic()
-            if position.halted_at is not None or left <= 0:
-                raise errors.BehindIndex(through=position.through)
-            time.sleep(min(POLL_S, left))
-
-    def _follow(self, follower: Follower, wake: threading.Event) -> None:
-        while not self._stopping.is_set():
-            if follower.advance() < BATCH_MAX:
-                wake.wait(IDLE_S)
-                wake.clear()
+    def _rest(self, seconds: float) -> bool:
+        self._waking.wait(seconds)
+        self._waking.clear()
+        return not self._stopping.is_set()

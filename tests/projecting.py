@@ -25,7 +25,7 @@ from ledger import (
     naming_commands,
     verification_commands,
 )
-from projections import db, follower, holder, registry, statistics, tasks, trail_pages
+from projections import db, follower, holder, positions, rebuild, registry, statistics, tasks, trail_pages
 from projections.projection import Projection
 from tests.world import AUDITOR, BUSINESS_LICENSE, CITIZEN_CARD, HALL, ISSUER, World, citizen
 
@@ -65,6 +65,15 @@ class Projected:
 
     def follower(self, projection: Projection, *, batch_max: int = 500) -> follower.Follower:
         return follower.Follower(self.database, self.world.ledger.recorder, projection, batch_max=batch_max)
+
+    def positions(self, wake: positions.Wake = lambda: None) -> positions.Positions:
+        """Where the projections stand, for who follows when it is woken."""
+        return positions.Positions(
+            database=self.database,
+            source=self.world.ledger.recorder,
+            projections=registry.ALL,
+            wake=wake,
+        )
 
     def follow(self, *, batch_max: int = 500) -> None:
         """Bring every projection up with the facts."""
@@ -118,6 +127,15 @@ def projected(world: World) -> Iterator[Projected]:
     assert db.migrate(str(world.ledger.ways.owner)) == ()
     with db.Database(world.ledger.ways.service, pool_max=12) as database:
         yield Projected(world, database)
+
+
+def require_equal_to_a_replay(here: Projected) -> None:
+    """Every projection equals one that is built from the first fact."""
+    for projection in registry.ALL:
+        followed = here.tables(projection)
+        assert any(followed.values())
+        assert rebuild.rebuild(here.owner, here.world.ledger.recorder, projection) == here.head
+        assert here.tables(projection) == followed
 
 
 def seed() -> int:
@@ -265,4 +283,14 @@ class Breaking:
         self._when(work, [item.index for item in happened])
 
 
-__all__ = ["CURSOR_KEY", "HALL", "ISSUER", "Breaking", "Projected", "Teller", "projected", "seed"]
+__all__ = [
+    "CURSOR_KEY",
+    "HALL",
+    "ISSUER",
+    "Breaking",
+    "Projected",
+    "Teller",
+    "projected",
+    "require_equal_to_a_replay",
+    "seed",
+]

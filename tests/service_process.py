@@ -2,12 +2,14 @@
 
 `python -m tests.service_process` reads JSON lines from standard input: first where its ledger is, then
 one order a line. To each it says on standard output how many commands it queued, and then what became
-of them, in their order. `Service` is the other end of the pipes.
+of them, in their order. `Service` is the other end of the pipes. `Ending` is of any process.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +106,21 @@ def services(configured: config.Config, *, count: int = 2, batch_max: int = 256)
     finally:
         for service in started:
             service.stop()
+
+
+class Ending:
+    """The end of any process that lives now."""
+
+    def __init__(self, process_id: int) -> None:
+        self._fd = os.pidfd_open(process_id)
+
+    def wait(self) -> None:
+        """Return once it has ended."""
+        try:
+            ended, _, _ = select.select([self._fd], [], [], PATIENCE_S)
+            assert ended, "the process lives"
+        finally:
+            os.close(self._fd)
 
 
 def command_of(order: dict[str, Any]) -> command.Command:

@@ -24,11 +24,12 @@ from ledger import config, opening
 from tests import api_world, world
 from tests.api_world import Caller, grant_body, issue_body, person, use_body
 from tests.conftest import Cluster
+from tests.service_process import Ending
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = """
 import json, pathlib, sys, uvicorn
-from api import limits, logs, main, service
+from api import limits, logs, main, service, views
 from ledger import config
 said = json.loads(sys.argv[1])
 logs.configure()
@@ -36,6 +37,7 @@ rate = limits.Rate(burst=10_000, per_s=1_000.0)
 app = main.create_app(
     config.Config(**{**said, "data": pathlib.Path(said["data"])}),
     settings=service.Settings(address_rate=rate, client_rate=rate),
+    followed=views.beside,
 )
 uvicorn.run(app, fd=int(sys.argv[2]), log_config=None, server_header=False, proxy_headers=False)
 """
@@ -138,6 +140,30 @@ def workers_of(server: Server, *, but: frozenset[int] = frozenset()) -> list[int
         time.sleep(0.05)
 
 
+def follower_of(process_id: int, *, but: int = 0) -> int:
+    """The process that follows beside a service, or the one that took the place of `but`."""
+    while True:
+        for folder in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if folder.name.isdigit() and _is_follower(folder, process_id) and int(folder.name) != but:
+                    return int(folder.name)
+        time.sleep(0.05)
+
+
+def await_through(caller: Caller, index: int) -> None:
+    """A list has come through an index; each answer waits a second for it."""
+    path, at_least = f"/v1/license-types/{world.CITIZEN_CARD}", {"Ledger-At-Least": str(index)}
+    while (answer := caller.get(path, **at_least)).status_code == 503:
+        assert answer.json()["type"].endswith("behind-index")
+    assert answer.status_code == 200
+
+
+def _is_follower(folder: Path, parent: int) -> bool:
+    if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) != parent:
+        return False
+    return b"api.following" in (folder / "cmdline").read_bytes()
+
+
 def _listens(pid: int, server: Server) -> bool:
     """Whether one of the sockets on which the server's port listens is a process's."""
     port = f":{int(server.url.rpartition(':')[2]):04X}"
@@ -185,7 +211,9 @@ def test_a_server_answers_logs_nothing_about_anyone_and_ends_when_told(
         assert hall.http.get(made["qr"][made["qr"].index("/V/") :]).json()["result"] == "effective"
         assert hall.http.get("/readyz").json()["status"] == "ready"
         assert hall.http.get("/docs").status_code == 200
+        ending = Ending(follower_of(server.process.pid))
         logged = server.stop()
+        ending.wait()
     lines = [json.loads(line) for line in logged.splitlines()]
     assert {line.get("route") for line in lines} >= {"/v1/uses", "/v1/licenses", "/V/{token}", "unmatched"}
     tokens = [hall.headers["Authorization"].split()[1], made["qr"][-60:], made["license_ref"]]
@@ -239,5 +267,57 @@ def test_workers_are_one_service_and_one_that_is_killed_is_replaced(
         after = workers_of(server, but=frozenset(before[:1]))
         assert before[1] in after
         assert at(server, callers[1]).done("/v1/uses", body)["uses"][0]["decision"] == "refused"
+        await_through(at(server, callers[1]), made["index"])
+        ending = Ending(follower_of(server.process.pid))
         server.stop()
+        ending.wait()
         assert not [pid for pid in after if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.faults
+def test_a_follower_that_is_killed_comes_back_and_catches_up(
+    registered: tuple[config.Config, list[Caller]],
+) -> None:
+    configured, callers = registered
+    with serving(configured) as server:
+        issuer = at(server, callers[0])
+        first = follower_of(server.process.pid)
+        os.kill(first, signal.SIGKILL)
+        made = issuer.done("/v1/licenses", issue_body(3))
+        follower_of(server.process.pid, but=first)
+        await_through(issuer, made["index"])
+        logged = server.stop()
+    (line,) = (json.loads(line) for line in logged.splitlines() if "followers' process ended" in line)
+    assert line["reason"] == f"exit status {-signal.SIGKILL}"
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("served", [serving, working])
+def test_no_process_outlives_a_service_that_is_killed(
+    registered: tuple[config.Config, list[Caller]], served: Any
+) -> None:
+    configured, _ = registered
+    with served(configured) as server:
+        children = [follower_of(server.process.pid)]
+        if served is working:
+            children += workers_of(server)
+        endings = [Ending(child) for child in children]
+        server.process.kill()
+        for ending in endings:
+            ending.wait()
+
+
+@pytest.mark.faults
+def test_of_two_services_the_one_left_follows_for_both(
+    registered: tuple[config.Config, list[Caller]],
+) -> None:
+    configured, callers = registered
+    with serving(configured) as one, serving(configured) as other:
+        issuers = [at(one, callers[0]), at(other, callers[0])]
+        for number in range(4, 8):
+            made = issuers[number % 2].done("/v1/licenses", issue_body(number))
+            await_through(issuers[1 - number % 2], made["index"])
+        one.process.kill()
+        last = issuers[1].done("/v1/licenses", issue_body(8))["index"]
+        await_through(issuers[1], last)
+        other.stop()

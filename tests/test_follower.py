@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from ledger import draft_commands, errors, opening, recorder
-from projections import db, follower, holder, rebuild, registry, trail, trail_pages
+from projections import db, follower, holder, positions, rebuild, registry, trail, trail_pages
 from projections.projection import Projection
 from tests import campaign
-from tests.projecting import Breaking, Projected, Teller, projected, seed
+from tests.projecting import Breaking, Projected, Teller, projected, require_equal_to_a_replay, seed
 from tests.world import BUSINESS_LICENSE, World
 
 BOTH = pytest.mark.parametrize("projection", registry.ALL, ids=lambda item: item.name)
@@ -27,15 +27,6 @@ def here(world: World) -> Iterator[Projected]:
     world.do(draft_commands.DraftLicense(actor=world.issuer, type_code=BUSINESS_LICENSE, content={}))
     with projected(world) as made:
         yield made
-
-
-def require_equal_to_a_replay(here: Projected) -> None:
-    """Every projection equals one that is built from the first fact."""
-    for projection in registry.ALL:
-        followed = here.tables(projection)
-        assert any(followed.values())
-        assert rebuild.rebuild(here.owner, here.world.ledger.recorder, projection) == here.head
-        assert here.tables(projection) == followed
 
 
 def test_after_a_random_history_every_projection_equals_a_replay(here: Projected) -> None:
@@ -153,15 +144,14 @@ def test_a_fact_that_fails_three_times_halts_its_projection_alone(here: Projecte
     assert halting.catch_up() == 0
     assert tries.count(1) == follower.FAILURES_MAX
 
-    team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL)
-    status = {item.name: item for item in team.status()}
+    status = {item.name: item for item in here.positions().status()}
     assert (status["trail"].halted_at, status["trail"].through) == (poison, poison - 1)
     assert not status["trail"].is_ready
     assert status["trail"].lag == 2
     assert status["holder"].is_ready
     assert status["holder"].lag == 0
     with pytest.raises(errors.BehindIndex):
-        team.wait_for(poison, name="trail")
+        here.positions().wait_for(poison, name="trail")
 
 
 def test_a_halted_projection_goes_on_when_it_is_resumed(here: Projected) -> None:
@@ -219,13 +209,14 @@ def test_two_followers_at_once_apply_each_fact_once(here: Projected) -> None:
 
 def test_followers_keep_up_by_themselves_and_can_be_waited_for(here: Projected) -> None:
     team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL).start()
+    standing = here.positions(team.wake)
     try:
         here.world.issue()
         for projection in registry.ALL:
-            team.wait_for(here.head, name=projection.name, timeout_s=30.0)
-        assert {item.lag for item in team.status()} == {0}
+            standing.wait_for(here.head, name=projection.name, timeout_s=30.0)
+        assert {item.lag for item in standing.status()} == {0}
         with pytest.raises(errors.BehindIndex):
-            team.wait_for(here.head + 1, name="trail", timeout_s=0.02)
+            standing.wait_for(here.head + 1, name="trail", timeout_s=0.02)
     finally:
         team.stop()
 
@@ -235,6 +226,7 @@ def test_readers_and_followers_go_on_while_a_projection_is_rebuilt(here: Project
     here.follow()
     followed = here.head
     team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL).start()
+    standing = here.positions(team.wake)
     done = threading.Event()
 
     def read() -> int:
@@ -264,7 +256,7 @@ def test_readers_and_followers_go_on_while_a_projection_is_rebuilt(here: Project
                 done.set()
             assert all(reader.result() for reader in readers)
         for projection in registry.ALL:
-            team.wait_for(here.head, name=projection.name, timeout_s=30.0)
+            standing.wait_for(here.head, name=projection.name, timeout_s=30.0)
     finally:
         team.stop()
     require_equal_to_a_replay(here)
@@ -330,8 +322,7 @@ def test_tables_of_another_version_are_read_and_not_followed_until_rebuilt(
     assert db.migrate(here.owner) == ("trail",)
     here.world.issue()
     assert here.follower(trail.Trail()).catch_up() == 0
-    team = follower.Followers(here.database, here.world.ledger.recorder, registry.ALL)
-    assert [item.name for item in team.status() if not item.is_ready] == ["trail"]
+    assert [item.name for item in here.positions().status() if not item.is_ready] == ["trail"]
     assert here.trail.page(trail_pages.Query()).rows
     rebuild.rebuild(here.owner, here.world.ledger.recorder, trail.Trail())
     assert db.migrate(here.owner) == ()
@@ -370,26 +361,29 @@ def test_followers_go_on_when_a_server_that_went_away_is_back() -> None:
             db.Database(ledger.ways.service) as database,
         ):
             team = follower.Followers(database, ledger.recorder, registry.ALL).start()
+            standing = positions.Positions(
+                database=database, source=ledger.recorder, projections=registry.ALL, wake=team.wake
+            )
             try:
-                team.wait_for(0, name="trail", timeout_s=30.0)
+                standing.wait_for(0, name="trail", timeout_s=30.0)
                 fault.halt_server()
                 with pytest.raises(errors.Unavailable):
-                    team.status()
+                    standing.status()
                 fault.restart_server()
                 with ledger.appending() as appender:
                     World(ledger, appender).issue()
                 for projection in registry.ALL:
-                    await_through(team, ledger.recorder.newest_index(), projection.name)
-                assert all(item.is_ready for item in team.status())
+                    await_through(standing, ledger.recorder.newest_index(), projection.name)
+                assert all(item.is_ready for item in standing.status())
             finally:
                 team.stop()
 
 
-def await_through(team: follower.Followers, index: int, name: str) -> None:
+def await_through(standing: positions.Positions, index: int, name: str) -> None:
     """Return once a projection has come through `index`; connections may have to be made anew first."""
     for _ in range(5):
         try:
-            return team.wait_for(index, name=name, timeout_s=10.0)
+            return standing.wait_for(index, name=name, timeout_s=10.0)
         except errors.BehindIndex:
             raise
         except errors.Unavailable:
