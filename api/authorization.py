@@ -24,6 +24,8 @@ _REFUSALS = (
     errors.LicenseNotFound,
     errors.HolderErasedConflict,
     errors.NotTheRepresentative,
+    errors.NoMandate,
+    errors.GuardianNeeded,
 )
 _CHANGES = (
     errors.AuthorizationNotFound,
@@ -52,6 +54,7 @@ async def grant(request: Request, body: examples.GrantBody, key: acts.Idempotenc
         holder=None if body.holder is None else acts.holder(body.holder),
         evidence=body.evidence,
         representative=representative(body.representative),
+        acting=acting(body.acting),
         entrusted_by=None
         if body.entrusted_by is None
         else acts.organization(body.entrusted_by, field="entrusted_by"),
@@ -212,3 +215,8 @@ def representative(said: models.Representative | None) -> tuple[bytes, identifie
         return None
     person = acts.holder(said, field="representative")
     return ids.parse(said.license_ref), person
+
+
+def acting(said: models.Acting | None) -> tuple[bytes, identifiers.HolderCode] | None:
+    """By which mandate somebody acts for the holder, and who it is."""
+    return None if said is None else (ids.parse(said.mandate_ref), acts.holder(said, field="acting"))

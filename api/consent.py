@@ -28,6 +28,8 @@ router = routes.router()
             errors.HolderErasedConflict,
             errors.HolderContestedConflict,
             errors.NotTheRepresentative,
+            errors.NoMandate,
+            errors.GuardianNeeded,
         ),
     ),
 )
@@ -43,6 +45,7 @@ async def join(
         holder=acts.holder(body.holder),
         evidence=body.evidence,
         representative=authorization.representative(body.representative),
+        acting=authorization.acting(body.acting),
     )
     (item,) = await served.record(asked)
     return routes.answer(answers.authorization_changed(item))

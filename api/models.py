@@ -244,6 +244,12 @@ class Representative(Holder):
     license_ref: Ref = Field(description="The license of the body that names the representative as a party")
 
 
+class Acting(Holder):
+    """监护人, 代办人: who consents for a holder, by which mandate, and no longer than that."""
+
+    mandate_ref: Ref = Field(description="As `/v1/mandates/search` tells it")
+
+
 class Grant(Act):
     """授权."""
 
@@ -255,6 +261,7 @@ class Grant(Act):
         None,
         description="Who consents for a body, in mode `holder`: over when somebody else represents it",
     )
+    acting: Acting | None = None
     entrusted_by: CreditCode | None = Field(
         None, description="Named in mode `entrusted`: the organization whose licenses are used"
     )
@@ -273,6 +280,7 @@ class Join(Act):
     holder: Holder
     evidence: Evidence
     representative: Representative | None = None
+    acting: Acting | None = None
 
 
 class SearchAuthorizations(Strict):

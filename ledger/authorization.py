@@ -18,7 +18,9 @@ from ledger import (
     errors,
     holder,
     identifiers,
+    joined,
     license,
+    mandate,
     mapping,
     party,
     power,
@@ -183,6 +185,8 @@ def consenting(
     license_row: LicenseRow,
     home: StreamRow,
     streams: party.Streams = party.unjoined,
+    *,
+    at: int,
 ) -> tuple[bytes, ...]:
     """Streams of the parties who consent by it; none where a license has one party, or none is asked.
 
@@ -190,7 +194,7 @@ def consenting(
     """
     if row.mode != "holder" or not license_row.parties:
         return ()
-    given = {acting(row, home, license_row, streams), *(ids.parse(stream_id) for stream_id in row.joined)}
+    given = {acting(row, home, license_row, streams), *joined.standing(row.joined, at=at)}
     return party.who_gave(license_row, given, streams)
 
 
@@ -199,13 +203,15 @@ def is_consent_missing(
     license_row: LicenseRow,
     home: StreamRow,
     streams: party.Streams,
+    *,
+    at: int,
 ) -> bool:
     """Whether parties of the license have yet to consent to what its holder's authorization allows.
 
     The consent of a further party who has ended, or whose code is contested, does not count, and nobody's
     does who joined it; of the first party that is asked apart, since it stands in the way of every use.
     """
-    given = consenting(row, license_row, home, streams)
+    given = consenting(row, license_row, home, streams, at=at)
     if row.mode != "holder" or not license_row.parties:
         return False
     able = {one for one in given if one == home.stream_id or _is_able(streams(one))}
@@ -232,6 +238,9 @@ class AuthorizationGranted(Scoped, OfAuthorization, Fact):
     representative: bytes | None = None
     represents_by: bytes | None = None
     """Mode `holder`: the stream of who consents for a body 法定代表人, and by which of its licenses."""
+    acting: bytes | None = None
+    acts_by: bytes | None = None
+    """Mode `holder`: the stream of a guardian or agent who consents for the holder, and by which mandate."""
 
     def needed_scope(self, state: State) -> str | None:
         return scope_for(self.mode)
@@ -246,6 +255,7 @@ class AuthorizationGranted(Scoped, OfAuthorization, Fact):
         for license_ref in self.license_refs:
             yield LicenseRow, ids.parse(license_ref)
         yield from representation.touched_by(self.represents_by, self.representative)
+        yield from mandate.touched_by(self._acting)
 
     def allow(self, about: event.Event, state: State) -> None:
         if state.get(AuthorizationRow, self.authorization_ref) is not None:
@@ -261,6 +271,11 @@ class AuthorizationGranted(Scoped, OfAuthorization, Fact):
             _allow_standing(self, about)
         _allow_targets(self, about, state)
         representation.allow_consent(self.represents_by, self.representative, about, state, mode=self.mode)
+        mandate.allow_consent(self._acting, about, state, mode=self.mode, scope=self)
+
+    @property
+    def _acting(self) -> mandate.Acting:
+        return mandate.Acting(self.acting, self.acts_by, self.representative, self.represents_by)
 
     def _allow_requester(self, state: State) -> None:
         client.check_organization(self.requester, field="requester")
@@ -294,6 +309,9 @@ class AuthorizationGranted(Scoped, OfAuthorization, Fact):
         if self.represents_by is not None and self.representative is not None:
             root = representation.Root(self.representative, self.authorization_ref, self.valid_until)
             representation.take_root(self.represents_by, root, state, at=about.recorded_at)
+        if self.acts_by is not None:
+            rests = mandate.Root(self.authorization_ref, self.valid_until)
+            mandate.take_root(self.acts_by, rests, state, at=about.recorded_at)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ledger import authorization, errors
+from ledger import authorization, errors, mandate_acting
 from ledger.authorization import Scope
 from ledger.command import Command, Reads, View, Wants
 from ledger.fact import Draft
@@ -59,6 +59,8 @@ class GrantAuthorization(Command):
     """用证码 of a holder's consent; a standing authorization has none."""
     representative: tuple[bytes, HolderCode] | None = None
     """法定代表人 who consents for a body: by which of its licenses, and who it is."""
+    acting: mandate_acting.Acting | None = None
+    """The guardian or agent who consents for the holder: by which mandate, and who it is."""
     new_requester_stream: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
     def wants(self, vault: Vault) -> Wants:
@@ -72,11 +74,13 @@ class GrantAuthorization(Command):
             lookups=[holder_lookup(vault, self.holder)] if self.holder is not None else [],
         )
         want_representative(wants, self.representative, vault)
+        mandate_acting.want(wants, self.acting, vault)
         return wants
 
     def reads(self, view: View) -> Reads:
         reads = Reads(rows={(StreamRow, self._requester_stream(view))})
         read_representative(reads, self.representative, view)
+        mandate_acting.read(reads, self.acting, view)
         entry = view.entry(holder_lookup(view.vault, self.holder)) if self.holder is not None else None
         stream_id = self._requester_stream(view) if self.holder is None else entry and entry.stream_id
         if stream_id:
@@ -96,6 +100,10 @@ class GrantAuthorization(Command):
         scope = self.scope
         if self.lasts_s is not None:
             scope = replace(scope, valid_until=view.at + self.lasts_s * 1_000_000)
+        spoken = speaks(self.holder, self.representative, self.acting, view)
+        if self.acting is not None:
+            valid_until = mandate_acting.capped(self.acting[0], scope.valid_until, view)
+            scope = replace(scope, valid_until=valid_until)
         salt = secrets.token_bytes(EVIDENCE_SALT_BYTES)
         digest = evidence_digest(salt, evidence=self.evidence, suite=suite) if self.evidence else None
         made = authorization.AuthorizationGranted(
@@ -106,8 +114,7 @@ class GrantAuthorization(Command):
             evidence_digest=digest,
             use_code_digest=use_code_digest(self.use_code, suite=suite) if self.holder is not None else None,
             entrusted_by=self.entrusted_by,
-            representative=speaking(self.representative, view),
-            represents_by=None if self.representative is None else self.representative[0],
+            **spoken,
             **vars(scope),
         )
         seals: list[tuple[str, bytes, Any]] = []
@@ -154,6 +161,26 @@ def speaking(said: Representative | None, view: View) -> bytes | None:
     if entry is None:
         raise errors.NotTheRepresentative(field="representative")
     return entry.stream_id
+
+
+def speaks(
+    holder: HolderCode | None, said: Representative | None, acting: mandate_acting.Acting | None, view: View
+) -> dict[str, Any]:
+    """What a fact says of who consents; raises NotTheRepresentative, NoMandate or GuardianNeeded."""
+    if acting is None:
+        mandate_acting.require_old_enough(holder, at=view.at)
+        by = None if said is None else said[0]
+        spoken = {"representative": speaking(said, view), "represents_by": by}
+        return {**spoken, "acting": None, "acts_by": None}
+    if said is not None:
+        raise errors.Invalid("a representative, or a guardian or agent", field="acting")
+    row = mandate_acting.spoken(acting, view)
+    return {
+        "representative": row.representative,
+        "represents_by": row.represents_by,
+        "acting": row.person,
+        "acts_by": row.mandate_ref,
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

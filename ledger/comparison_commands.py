@@ -96,7 +96,7 @@ class CompareLicense(UseLicense):
             verdicts=self.known[row.version_index],
             kept_type=row.type_code if row.license_ref in outcome.kept else None,
             consents=authorization.consenting(
-                granted_by, row, home, lambda one: view.state.get(StreamRow, one)
+                granted_by, row, home, lambda one: view.state.get(StreamRow, one), at=view.at
             ),
             counted_in=None if counted_in == row.stream_id else counted_in,
             **said,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-from ledger import consent, errors
+from ledger import consent, errors, mandate_acting
 from ledger.authorization_commands import (
     EVIDENCE_SALT_BYTES,
     Representative,
     evidence_digest,
     read_representative,
-    speaking,
+    speaks,
     want_representative,
 )
 from ledger.command import Command, Reads, View, Wants
@@ -30,6 +30,7 @@ class JoinConsent(Command):
     holder: HolderCode
     evidence: str
     representative: Representative | None = None
+    acting: mandate_acting.Acting | None = None
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(EVIDENCE_SALT_BYTES))
 
     def wants(self, vault: Vault) -> Wants:
@@ -37,6 +38,7 @@ class JoinConsent(Command):
             rows={(AuthorizationRow, self.authorization_ref)}, lookups=[holder_lookup(vault, self.holder)]
         )
         want_representative(wants, self.representative, vault)
+        mandate_acting.want(wants, self.acting, vault)
         return wants
 
     def reads(self, view: View) -> Reads:
@@ -45,6 +47,7 @@ class JoinConsent(Command):
             return Reads()
         reads = Reads(rows={(StreamRow, entry.stream_id)}, data_keys={entry.stream_id})
         read_representative(reads, self.representative, view)
+        mandate_acting.read(reads, self.acting, view)
         return reads
 
     def decide(self, view: View) -> list[Draft]:
@@ -55,8 +58,7 @@ class JoinConsent(Command):
         made = consent.ConsentJoined(
             authorization_ref=self.authorization_ref,
             evidence_digest=digest,
-            representative=speaking(self.representative, view),
-            represents_by=None if self.representative is None else self.representative[0],
+            **speaks(self.holder, self.representative, self.acting, view),
         )
         seals = (("evidence", entry.stream_id, [self.salt, self.evidence]),)
         return [Draft(fact=made, stream_id=entry.stream_id, seals=seals)]

@@ -239,6 +239,22 @@ class NotTheRepresentative(Conflict):
     title_zh = "非该证照现任法定代表人（经营者、负责人）"
 
 
+class NoMandate(Conflict):
+    """Somebody who may not consent for the holder by the mandate that is named, or may no more."""
+
+    type = "no-mandate"
+    title = "This person may not consent for the holder by this mandate"
+    title_zh = "无权代持证主体授权"
+
+
+class GuardianNeeded(Conflict):
+    """The holder is younger than 14: only a guardian consents."""
+
+    type = "guardian-needed"
+    title = "A guardian consents for a child"
+    title_zh = "不满十四周岁，须由监护人授权"
+
+
 class AuthorizationWithdrawnConflict(Conflict):
     """A withdrawn authorization changes no more."""
 

@@ -158,10 +158,15 @@ class Registered(Fact, is_topic=False):
         row = state.get(StreamRow, about.stream_id)
         if row is None or row.kind != "holder":
             raise errors.NotFound("no such holder")
-        if about.operator_ref is None:
-            raise errors.Invalid("a registration names its operator", field="operator")
-        if about.effective_at > about.recorded_at:
-            raise errors.Invalid("a registration cannot take effect later", field="effective_at")
+        require_said(about)
+
+
+def require_said(about: event.Event) -> None:
+    """Nothing when what a registering organ says names its operator and holds already; raises Invalid."""
+    if about.operator_ref is None:
+        raise errors.Invalid("a registration names its operator", field="operator")
+    if about.effective_at > about.recorded_at:
+        raise errors.Invalid("a registration cannot take effect later", field="effective_at")
 
 
 def refuse_ended(row: StreamRow) -> None:

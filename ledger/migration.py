@@ -40,6 +40,7 @@ VERSIONS = (
     "migration_026",
     "migration_027",
     "migration_029",
+    "migration_030",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

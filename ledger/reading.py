@@ -18,6 +18,7 @@ from ledger import comparison, errors, log, number, place, pooling, sql, tables,
 from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, OrganizationRow, R, Row
 from ledger.state_document import SealRow
+from ledger.state_mandate import MandateRow
 from ledger.vault import Vault
 from signing import ids, keyring, keys, merkle, note, receipt, seal, suites, tiles
 
@@ -163,6 +164,13 @@ class Reader:
         text = sql.load("reading")["successors"].format(columns=table.columns)
         found = [table.row(values) for values in self.run(text, (self._partition, SUCCESSORS_MAX))]
         return [row for row in found if isinstance(row, OrganizationRow)]
+
+    def mandates(self, streams: Sequence[bytes]) -> list[MandateRow]:
+        """Who may act for the holder of some streams, or could once; at most 200, the first first."""
+        table = tables.table(MandateRow)
+        text = sql.load("reading")["mandates"].format(columns=table.columns)
+        found = [table.row(values) for values in self.run(text, (self._partition, list(streams)))]
+        return [row for row in found if isinstance(row, MandateRow)]
 
     def candidates(self, asked: Sequence[tuple[bytes, str, str | None]]) -> list[AuthorizationRow]:
         """Authorizations of streams for requesters: (stream, requester, type code or None for all)."""

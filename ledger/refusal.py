@@ -117,9 +117,10 @@ class UseRefused(Fact):
                 raise errors.Forbidden("the license has another home stream")
             is_true = is_unconsented or use.judge_license(license_row, at=about.recorded_at) == told
             home, streams = state.need(StreamRow, about.stream_id), use.named_streams(self.consents, state)
-            if not set(authorization.consenting(row, license_row, home, streams)) <= set(self.consents):
+            at = about.recorded_at
+            if not {*authorization.consenting(row, license_row, home, streams, at=at)} <= {*self.consents}:
                 raise errors.Forbidden("not those who consented")
-            is_missing = authorization.is_consent_missing(row, license_row, home, streams)
+            is_missing = authorization.is_consent_missing(row, license_row, home, streams, at=at)
             mapped = self._mapped(license_row, state, at=about.recorded_at)
             is_covered = authorization.covers(row, license_row, home, mapped, streams)
             if not is_true or is_missing != is_unconsented or not is_covered:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ledger import errors, holder, license, party
+from ledger import errors, holder, joined, license, party
 from ledger.fact import Fact, Touched
 from ledger.state import (
     AuthorizationRow,
@@ -21,27 +21,33 @@ from ledger.state import (
     StreamRow,
     altered,
 )
+from ledger.state_mandate import MandateRow
 from signing import event, ids
 
 ROLE = "legal-representative"
+_MANDATE = "mandate"
 ROOTED_MAX = 1_000
 """Consents of one license's representatives that stand at one time; what is over is not counted."""
 
 
 class Root(NamedTuple):
-    """A consent that rests on the word of a representative."""
+    """A consent, or the mandate of an agent, that rests on the word of a representative."""
 
     representative: bytes
     authorization_ref: bytes
+    """Of a mandate its reference."""
     valid_until: int | None
     joined: bytes | None = None
     """The stream of the body that joined another's authorization by it; None: the authorization itself."""
+    is_mandate: bool = False
 
     @property
     def text(self) -> str:
         """The line in decision state."""
         until = "-" if self.valid_until is None else str(self.valid_until)
         said = f"{ids.text(self.representative)} {ids.text(self.authorization_ref)} {until}"
+        if self.is_mandate:
+            return f"{said} {_MANDATE}"
         return said if self.joined is None else f"{said} {ids.text(self.joined)}"
 
 
@@ -54,11 +60,12 @@ def roots(row: RepresentationRow | None, *, at: int) -> list[Root]:
     """The consents that rest on a representative's word and are not over by the clock."""
     found = []
     for line in () if row is None else row.rooted:
-        representative, ref, until, *joined = line.split(" ")
+        representative, ref, until, *more = line.split(" ")
         valid_until = None if until == "-" else int(until)
         if valid_until is None or at < valid_until:
-            stream_id = ids.parse(joined[0]) if joined else None
-            found.append(Root(ids.parse(representative), ids.parse(ref), valid_until, stream_id))
+            is_mandate = more == [_MANDATE]
+            stream_id = ids.parse(more[0]) if more and not is_mandate else None
+            found.append(Root(ids.parse(representative), ids.parse(ref), valid_until, stream_id, is_mandate))
     return found
 
 
@@ -70,7 +77,13 @@ def of_parties(parties: Iterable[tuple[str, bytes]]) -> tuple[bytes, ...]:
 def ended_by(row: RepresentationRow | None, present: Sequence[bytes], *, at: int) -> tuple[bytes, ...]:
     """The authorizations that end when only those `present` represent the holder, sorted."""
     gone = (one for one in roots(row, at=at) if one.representative not in present)
-    return tuple(sorted(one.authorization_ref for one in gone if one.joined is None))
+    return tuple(sorted(one.authorization_ref for one in gone if one.joined is None and not one.is_mandate))
+
+
+def dismissed_by(row: RepresentationRow | None, present: Sequence[bytes], *, at: int) -> tuple[bytes, ...]:
+    """The mandates of agents that end then, sorted."""
+    gone = (one for one in roots(row, at=at) if one.representative not in present)
+    return tuple(sorted(one.authorization_ref for one in gone if one.is_mandate))
 
 
 def parted_by(
@@ -98,12 +111,16 @@ class RepresentationChanged(Fact):
     """Whether uses of these are told so; by what was recorded before, they are told as withdrawn."""
     parted: tuple[tuple[bytes, bytes], ...] = ()
     """(authorization, stream): consents to others' authorizations that are over with this."""
+    dismissed: tuple[bytes, ...] = ()
+    """Mandates of agents that are over with this."""
 
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
         yield RepresentationRow, self.license_ref
         for authorization_ref in (*self.ended, *(ref for ref, _ in self.parted)):
             yield AuthorizationRow, authorization_ref
+        for mandate_ref in self.dismissed:
+            yield MandateRow, mandate_ref
 
     def allow(self, about: event.Event, state: State) -> None:
         row = license.own_license(self.license_ref, about, state)
@@ -119,6 +136,8 @@ class RepresentationChanged(Fact):
             raise errors.Conflict("not what rests on the word of those who represented the holder")
         if self.parted != parted_by(known, self.present, at=about.recorded_at):
             raise errors.Conflict("not what those who represented the holder have joined")
+        if self.dismissed != dismissed_by(known, self.present, at=about.recorded_at):
+            raise errors.Conflict("not the agents of those who represented the holder")
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         known = state.get(RepresentationRow, self.license_ref)
@@ -135,8 +154,12 @@ class RepresentationChanged(Fact):
             is_told = self.is_reason and not row.is_withdrawn
             state.put(altered(row, is_withdrawn=True, is_unrepresented=row.is_unrepresented or is_told))
         for authorization_ref, stream_id in self.parted:
-            row, gone = state.need(AuthorizationRow, authorization_ref), ids.text(stream_id)
-            state.put(altered(row, joined=tuple(one for one in row.joined if one != gone)))
+            row = state.need(AuthorizationRow, authorization_ref)
+            state.put(altered(row, joined=joined.without(row.joined, stream_id)))
+        for mandate_ref in self.dismissed:
+            mandate = state.need(MandateRow, mandate_ref)
+            if mandate.over_at is None:
+                state.put(altered(mandate, over_at=about.effective_at, rooted=()))
 
 
 def touched_by(license_ref: bytes | None, representative: bytes | None) -> Touched:

@@ -8,6 +8,7 @@ from ledger import license, representation
 from ledger.command import Command, Reads, View, Wants
 from ledger.fact import Draft
 from ledger.state import AuthorizationRow, RepresentationRow
+from ledger.state_mandate import MandateRow
 from ledger.vault import Vault
 
 
@@ -26,7 +27,7 @@ class OfVersion(Command):
         reads = super().all_reads(view)
         known = view.state.get(RepresentationRow, self.license_ref)
         for one in representation.roots(known, at=view.at):
-            reads.rows.add((AuthorizationRow, one.authorization_ref))
+            reads.rows.add((MandateRow if one.is_mandate else AuthorizationRow, one.authorization_ref))
         return reads
 
 
@@ -49,5 +50,6 @@ def with_change(view: View, draft: Draft) -> list[Draft]:
         ended=representation.ended_by(known, present, at=view.at),
         is_reason=True,
         parted=representation.parted_by(known, present, at=view.at),
+        dismissed=representation.dismissed_by(known, present, at=view.at),
     )
     return [draft, Draft(fact=changed, stream_id=draft.stream_id, effective_at=draft.effective_at)]

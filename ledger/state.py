@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ledger import row as rows
-from ledger import state_collection, state_document
+from ledger import state_collection, state_document, state_mandate
 from ledger.scope import OfAuthorization, Scoped
 
 Key = rows.Key
@@ -238,7 +238,7 @@ class AuthorizationRow(Scoped, OfAuthorization, Row):
     is_withdrawn: bool
     use_code_digest: bytes | None
     joined: tuple[str, ...] = ()
-    """Streams, as text, of further parties who consent to it."""
+    """Streams, as text, of further parties who consent to it; with the instant at which a mandate ends."""
     entrusted_by: str | None = None
     """Mode `entrusted`: whose licenses."""
     uses_day: int = 0
@@ -246,6 +246,8 @@ class AuthorizationRow(Scoped, OfAuthorization, Row):
     uses_today: int = 0
     is_unrepresented: bool = False
     """Whether it is over because somebody else represents the body now than who consented for it."""
+    is_unmandated: bool = False
+    """Whether it is over because the mandate of the guardian or agent who consented has ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,6 +362,7 @@ ROWS: tuple[type[Row], ...] = (
     DraftRow,
     CaseRow,
     RepresentationRow,
+    state_mandate.MandateRow,
     BlobRow,
     state_document.SealRow,
     state_document.CopyRow,

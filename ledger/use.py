@@ -34,6 +34,7 @@ NATIONAL_CODES: dict[str, str | None] = {
     "not-authorized": "100",
     "authorization-withdrawn": "100",
     "representative-changed": "100",
+    "mandate-ended": "100",
     "authorization-not-started": "100",
     "authorization-ended": "100",
     "item-not-covered": "100",
@@ -84,7 +85,7 @@ class Asked(NamedTuple):
 def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: int = 1) -> str | None:
     """The first reason why `row` does not permit `uses` more uses at `at`; None when it does."""
     if row.is_withdrawn:
-        return "representative-changed" if row.is_unrepresented else "authorization-withdrawn"
+        return _why_withdrawn(row)
     if at < row.valid_from:
         return "authorization-not-started"
     if row.valid_until is not None and at >= row.valid_until:
@@ -100,6 +101,12 @@ def judge_authorization(row: AuthorizationRow, asked: Asked, *, at: int, uses: i
     if row.uses_per_day is not None and uses_on(row, days.of_instant(at)) + uses > row.uses_per_day:
         return "authorization-exhausted-today"
     return None
+
+
+def _why_withdrawn(row: AuthorizationRow) -> str:
+    if row.is_unrepresented:
+        return "representative-changed"
+    return "mandate-ended" if row.is_unmandated else "authorization-withdrawn"
 
 
 def uses_on(row: AuthorizationRow, day: int) -> int:
@@ -139,15 +146,16 @@ def require_permitted(
     home, streams = state.need(StreamRow, about.stream_id), named_streams(consents, state)
     if not authorization.covers(row, license_row, home, mapped, streams):
         raise errors.Forbidden("the authorization does not cover the license")
-    if consents != authorization.consenting(row, license_row, home, streams):
+    at = about.recorded_at
+    if consents != authorization.consenting(row, license_row, home, streams, at=at):
         raise errors.Forbidden("not those who consented")
-    if authorization.is_consent_missing(row, license_row, home, streams):
+    if authorization.is_consent_missing(row, license_row, home, streams, at=at):
         raise errors.Forbidden("not permitted: consent-missing")
     asked = Asked(about.organization, about.service_item, fields, about.case_number)
     reason = (
-        judge_authorization(limits or row, asked, at=about.recorded_at)
+        judge_authorization(limits or row, asked, at=at)
         or judge_home(row, license_row, state, kept_type=kept_type)
-        or judge_license(license_row, at=about.recorded_at)
+        or judge_license(license_row, at=at)
     )
     if reason is not None:
         raise errors.Forbidden(f"not permitted: {reason}")

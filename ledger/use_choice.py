@@ -109,7 +109,7 @@ def _try(
     consented = [
         item
         for item in covered
-        if not authorization.is_consent_missing(row, item, homes[item.stream_id], homes.get)
+        if not authorization.is_consent_missing(row, item, homes[item.stream_id], homes.get, at=at)
     ]
     effective = [item for item in consented if hindrance(item) is None]
     is_ambiguous = len(effective) > (1 if asked.is_by_number else TOGETHER_MAX)

@@ -7,6 +7,7 @@ is named only where the authorization permits and the license's own status does 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -316,7 +317,8 @@ def consents(outcome: Outcome, view: View) -> tuple[bytes, ...]:
 
 def _consenting(granted_by: AuthorizationRow, row: LicenseRow, view: View) -> tuple[bytes, ...]:
     home = view.state.need(StreamRow, row.stream_id)
-    return authorization.consenting(granted_by, row, home, lambda one: view.state.get(StreamRow, one))
+    streams = functools.partial(view.state.get, StreamRow)
+    return authorization.consenting(granted_by, row, home, streams, at=view.at)
 
 
 def _kept(view: View, licenses: list[LicenseRow], homes: dict[bytes, StreamRow]) -> frozenset[bytes]:

@@ -333,13 +333,15 @@ class Day:
         self.issuer.done(f"{path}/endorse", {**self.act(), **endorsed})
         consent = {"mode": "holder", "requester": world.HALL, "evidence": fresh.evidence()}
         scope = {"license_types": [world.CITIZEN_CARD]}
-        granted = self.issuer.done(
-            "/v1/authorizations", {**self.act(), **consent, "holder": owner, "scope": scope}
-        )
+        consent |= {**self.act(), "holder": owner, "scope": scope}
+        granted = self.issuer.done("/v1/authorizations", consent)
         join = {**self.act(), "holder": holder, "evidence": fresh.evidence()}
         self.issuer.done(f"/v1/authorizations/{granted['authorization_ref']}/join", join)
         (used,) = self.hall.done("/v1/uses", self.use_body(use_code=granted["use_code"]))["uses"]
         self.disclosed += len(used["license"]["fields"])
+        agent = {**self.act(), "agent": {"code_type": "111", "code": fresh.code()}, "holder": owner}
+        agent |= {"evidence": fresh.evidence(), "valid_until": "2099-01-01T00:00:00Z"}
+        self.issuer.done("/v1/entrustments", agent)
         origin = {"license_id": f"1.2.156.3005.2.{_ELSEWHERE}", "number": fresh.text("origin's number")}
         moved = self.version(holder, DRIVING, fresh.text("printed number"), f"C{next(KEYS)}")
         self.issuer.done("/v1/licenses/transfer-in", {"license_type": DRIVING, **moved, "origin": origin})

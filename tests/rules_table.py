@@ -67,6 +67,8 @@ class Permission:
     is_withdrawn: bool = False
     is_unrepresented: bool = False
     """Whether it is over because another represents the body than who consented."""
+    is_unmandated: bool = False
+    """Whether it is over because the guardian or agent who consented may act no more."""
     joined: set[str] = field(default_factory=set)
     """Further holders who consent."""
 
@@ -198,6 +200,8 @@ def authorization_word(permission: Permission, effective: int, at: int) -> str:
     left = None if permission.count is None else permission.count - permission.spent
     if permission.is_unrepresented:
         return "unrepresented"
+    if permission.is_unmandated:
+        return "unmandated"
     if permission.is_withdrawn:
         return "withdrawn"
     if at < permission.begins:

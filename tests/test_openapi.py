@@ -65,6 +65,7 @@ ORDER = (
         "withdraw_coverage",
         "declare_source",
     ),
+    *("register_guardianship", "end_guardianship", "appoint_agent", "search_mandates", "dismiss_agent"),
     *("open_case", "close_case", "find_case", "upload_cases", "read_findings"),
     *("entrust_issuing", "list_entrustments", "end_entrustment"),
     *("begin_import", "list_imports", "upload_import", "get_import", "import_results", "import_rejected"),
@@ -88,11 +89,13 @@ MAKING = (
     "declare_coverage",
     "register_license_type",
     "entrust_issuing",
+    "register_guardianship",
+    "appoint_agent",
     "begin_import",
 )
 """What is named by the steps after it."""
 RECORDS_NOTHING = (
-    *("use_batch", "endorse_batch", "search_authorizations", "search_licenses"),
+    *("use_batch", "endorse_batch", "search_authorizations", "search_licenses", "search_mandates"),
     *("upload_cases", "find_case"),
 )
 """A batch has a key an item; a search records nothing."""

@@ -52,7 +52,7 @@ def used(history: History, *names: str, consents: tuple[bytes, ...] | None = Non
     allowed = history.row(AuthorizationRow, REF)
     if consents is None:
         home = history.row(StreamRow, row(history).stream_id)
-        consents = authorization.consenting(allowed, row(history), home)
+        consents = authorization.consenting(allowed, row(history), home, at=NOON)
     return use.LicenseUsed(
         consents=consents,
         license_ref=REF,
@@ -192,7 +192,7 @@ def test_a_refusal_for_want_of_consent_is_told_only_while_it_is_true() -> None:
             authorization_ref=REF,
             choices=(),
             consents=authorization.consenting(
-                history.row(AuthorizationRow, REF), row(history), history.row(StreamRow, HOLDER)
+                history.row(AuthorizationRow, REF), row(history), history.row(StreamRow, HOLDER), at=NOON
             ),
         )
 

@@ -110,8 +110,9 @@ def authorization_row(item: Permission) -> AuthorizationRow:
         valid_until=item.ends,
         uses_max=item.count,
         uses=item.spent,
-        is_withdrawn=item.is_withdrawn or item.is_unrepresented,
+        is_withdrawn=item.is_withdrawn or item.is_unrepresented or item.is_unmandated,
         is_unrepresented=item.is_unrepresented,
+        is_unmandated=item.is_unmandated,
         use_code_digest=None,
         joined=tuple(ids.text(bytes.fromhex(holder)) for holder in sorted(item.joined)),
         uses_per_day=item.a_day,
@@ -272,6 +273,7 @@ def single() -> Iterator[tuple[str, Permission]]:
         yield mode, permission(1, mode, a_day=a_day, spent_on=spent_on, cases=cases)
     yield "entrusted", permission(1, "entrusted", entrusted_by=OTHER_ISSUER)
     yield "holder", permission(1, "holder", is_unrepresented=True)
+    yield "holder", permission(1, "holder", is_unmandated=True)
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -296,6 +298,7 @@ def test_the_ledger_decides_what_the_page_says_for_two_and_three_authorizations(
         {},
         {"is_withdrawn": True},
         {"is_unrepresented": True},
+        {"is_unmandated": True},
         {"count": 1},
         {"count": 1, "spent": 1},
         {"a_day": 1, "spent_on": {"2026-03-01": 1}},
@@ -307,7 +310,7 @@ def test_the_ledger_decides_what_the_page_says_for_two_and_three_authorizations(
     made = [
         (mode, kind)
         for mode, kind in itertools.product(rules_table.MODES_TRIED, kinds)
-        if mode == "holder" or not kind.keys() & {"licenses", "is_unrepresented"}
+        if mode == "holder" or not kind.keys() & {"licenses", "is_unrepresented", "is_unmandated"}
     ]
     asked = ASKED["a closed field"]
     outcomes = set()

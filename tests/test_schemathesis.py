@@ -27,7 +27,7 @@ import schemathesis
 from hypothesis import HealthCheck
 from schemathesis.generation import GenerationMode
 
-from api import examples, examples_catalog, examples_issuing, limits, stock
+from api import examples, examples_catalog, examples_issuing, examples_mandate, limits, stock
 from ledger import identifiers, issuer_seal_register, store
 from tests import api_world
 from tests.api_world import Caller, Face
@@ -194,6 +194,11 @@ def _fresh(fuzz: Fuzz, operation: Any, number: int) -> dict[str, Any]:
         made |= done("/v1/authorizations", api_world.example("GrantBody", "consent_of_the_holder"))
     if "entrustment_ref" in names:
         made |= done("/v1/issuing-entrustments", api_world.example_of(examples_issuing.EntrustBody))
+    if "mandate_ref" in names:
+        is_agent = operation.path.startswith("/v1/entrustments/")
+        said = examples_mandate.AppointBody if is_agent else examples_mandate.GuardianshipBody
+        path = "/v1/entrustments" if is_agent else "/v1/guardianships"
+        made |= done(path, api_world.example_of(said))
     if "import_ref" in names:
         made |= done("/v1/imports", api_world.example_of(stock.ImportBody))
     if "type_code" in names:
@@ -262,6 +267,11 @@ _FIELDS = {
 }
 _LOCAL_TYPE = {"type": "string", "pattern": f"^{examples.ORGANIZATION}[0-7][0-9]{{2}}$"}
 _DEFINITION = {"const": api_world.example_of(examples_catalog.RegisterBody)["definition"]}
+_GUARDIANSHIP = {
+    name: value
+    for name, value in api_world.example_of(examples_mandate.GuardianshipBody).items()
+    if name in ("holder", "guardian", "kind", "basis", "born_on")
+}
 AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
     "Attachment": {
         "data": {"const": api_world.example("IssueBody", "with_a_photo")["attachments"][0]["data"]},
@@ -296,7 +306,20 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
         "holder": None,
         "evidence": None,
         "representative": None,
+        "acting": None,
     },
+    "RegisterGuardianship": {
+        **{name: {"const": value} for name, value in _GUARDIANSHIP.items()},
+        "effective_at": None,
+        "ends_on": None,
+    },
+    "AppointAgent": {
+        "agent": {"const": examples_mandate.PERSON},
+        "license_types": {"type": "array", "items": _TYPE, "maxItems": 1},
+        "valid_until": {"const": "2099-12-31T16:00:00Z"},
+        "representative": None,
+    },
+    "EndMandate": {"effective_at": None},
     "Scope": {
         "license_types": {"type": "array", "items": _TYPE, "minItems": 1, "maxItems": 1},
         "license_refs": None,

@@ -23,6 +23,11 @@ WHERE partition = %b AND organization = %b ORDER BY registered_index DESC LIMIT 
 SELECT {columns} FROM organizations
 WHERE partition = %b AND took_over <> '[]' ORDER BY organization LIMIT %b
 
+-- mandates --
+-- Who may act for the holder of some streams, or could once.
+SELECT {columns} FROM mandates
+WHERE partition = %b AND stream_id = ANY(%b) ORDER BY since, mandate_ref LIMIT 200
+
 -- filed --
 -- Licenses filed under a printed number: directory rows whose lookup begins with one of the number's; in turn
 -- one of each beginning, so that none of them crowds the others out.
