@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from api import acts, answers, models, models_stock, routes, service
-from ledger import collection, collection_run, days, errors, stock_jobs, stock_results
+from ledger import collection, collection_run, days, errors, stock_job, stock_results
 from signing import cbor, ids
 
 router = routes.router()
@@ -116,12 +116,12 @@ async def begin_reconciliation(
 
 async def _asked(
     request: Request, body: models_stock.Import | models_stock.Reconcile, key: str | None, *, operation: str
-) -> stock_jobs.Job:
+) -> stock_job.Job:
     """The job as it is asked for, of whatever kind."""
     served, asking = service.of(request), routes.asking(request)
     repeat = await acts.repeat(request, asking, operation=operation, key=key)
     actor, operator = acts.actor(asking, body), body.operator
-    return stock_jobs.Job(
+    return stock_job.Job(
         # Under the same key the same job; its name says nothing of the key.
         import_ref=ids.text(hashlib.sha256(cbor.encode(["import", repeat.key])).digest()[: ids.ID_BYTES]),
         client_id=ids.text(asking.client_id),
@@ -135,10 +135,11 @@ async def _asked(
         origin="from-database",
         trust_level=None,
         made_at=served.now_s(),
+        access_key=asking.key_id,
     )
 
 
-async def _begun(request: Request, asked: stock_jobs.Job) -> Response:
+async def _begun(request: Request, asked: stock_job.Job) -> Response:
     """The job, made or known; raises IdempotencyKeyReused for another under the same key."""
     served, asking = service.of(request), routes.asking(request)
 
@@ -152,6 +153,7 @@ async def _begun(request: Request, asked: stock_jobs.Job) -> Response:
             size=0,
             problem=None,
             generation=asked.generation,
+            access_key=asked.access_key,
         )
         if same != asked:
             raise errors.IdempotencyKeyReused
@@ -297,7 +299,7 @@ async def cancel_import(request: Request, import_ref: str) -> Response:
     )
 
 
-def _own(request: Request, import_ref: str) -> stock_jobs.Job:
+def _own(request: Request, import_ref: str) -> stock_job.Job:
     """The caller's own job; raises NotFound."""
     served, asking = service.of(request), routes.asking(request)
     served.require_current(asking)
@@ -312,7 +314,7 @@ def _offset(cursor: str | None) -> int:
         raise errors.Invalid("not a cursor", field="query.cursor") from error
 
 
-def _shown(served: service.Service, job: stock_jobs.Job) -> dict[str, Any]:
+def _shown(served: service.Service, job: stock_job.Job) -> dict[str, Any]:
     state, batch = served.imports.progress(job), job.numbered
     return {
         "import_ref": job.import_ref,

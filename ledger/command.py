@@ -381,11 +381,14 @@ def require_current_client(actor: Actor, view: View) -> None:
 
     A token under a key of the ledger that was in other hands says nothing: raises Unauthenticated.
     """
-    if actor.client_id is None:
-        return
-    if actor.access_key is not None and actor.access_key in view.compromised:
+    if actor.client_id is not None:
+        require_standing(actor, view.state.get(ClientRow, actor.client_id), compromised=view.compromised)
+
+
+def require_standing(actor: Actor, row: ClientRow | None, *, compromised: frozenset[str]) -> None:
+    """The same of a client's row and the ids of keys that were in other hands."""
+    if actor.access_key is not None and actor.access_key in compromised:
         raise errors.Unauthenticated(reason="unknown-key")
-    row = view.state.get(ClientRow, actor.client_id)
     if row is None or row.is_suspended or row.generation != actor.generation:
         raise errors.ClientSuspended
     if row.organization != actor.organization and actor.organization not in row.acts_for:

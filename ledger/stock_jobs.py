@@ -16,7 +16,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,15 +24,18 @@ from ledger import (
     collection,
     collection_run,
     collection_sheet,
+    command,
     errors,
+    sql,
     stock_file,
     stock_results,
     stock_row,
     stock_run,
 )
-from ledger.command import Actor, Operator
 from ledger.opening import Ledger
 from ledger.reading import Reader
+from ledger.state import ClientRow
+from ledger.stock_job import Job
 from signing import cbor, ids, keys
 
 JOB, FILE, PART, UPLOAD_LOCK = "job", "file", "file.part", "upload.lock"
@@ -49,67 +52,6 @@ OPEN = ("awaiting-file", "queued", "running")
 KEEPS_FILE = (*OPEN, "waiting")
 _DAY_S = 86_400
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What was asked, and how it stands."""
-
-    import_ref: str
-    client_id: str
-    organization: str
-    generation: int
-    case_number: str | None
-    reason: str | None
-    operator: list[str | None] = field(repr=False)
-    """Account, name and own organization."""
-    format: str
-    encoding: str
-    origin: str
-    trust_level: str | None
-    made_at: int
-    """Seconds since 1970."""
-    status: str = "awaiting-file"
-    """`awaiting-file`, `queued`, `running`, `waiting` (rows of a batch), `done`, `cancelled` or `failed`."""
-    size: int = 0
-    """Bytes of the file."""
-    problem: dict[str, Any] | None = None
-    """Why it failed: `type`, `detail`, `errors`."""
-    batch: str | None = None
-    """Number of a batch of `source`; None: a file of old licenses."""
-    source: str | None = None
-    is_sheet: bool = False
-    """Whether the file is held against the ledger, and nothing recorded."""
-    day: int | None = None
-    """Of a sheet: the Beijing day of which the ledger's rows are told."""
-
-    @property
-    def numbered(self) -> collection.Batch | None:
-        """The batch that it is."""
-        if self.batch is None or self.source is None:
-            return None
-        return collection.Batch(self.organization, self.source, self.batch)
-
-    @property
-    def form(self) -> stock_file.Form:
-        """How the file is written."""
-        return stock_file.Form(format=self.format, encoding=self.encoding)
-
-    @property
-    def actor(self) -> Actor:
-        """Who imports."""
-        account, name, own = self.operator
-        return Actor(
-            client_id=ids.parse(self.client_id),
-            organization=self.organization,
-            generation=self.generation,
-            operator=None
-            if account is None
-            else Operator(account=account, name=name or "", organization=own),
-            case_number=self.case_number,
-            channel="batch",
-            reason=self.reason,
-        )
 
 
 class Jobs:
@@ -316,7 +258,7 @@ class Jobs:
                 folder=folder,
                 tell=lambda said: told.write(json.dumps(said, ensure_ascii=False).encode() + b"\n"),
                 day=job.day,
-                is_stopping=lambda: self._is_to_stop(job),
+                is_stopping=lambda: self._is_to_stop(job) or self._has_lost_its_client(job),
             ).run()
             state = stock_results.State(file=job.import_ref, results_bytes=told.tell(), is_done=True)
         stock_results.write_private(folder / SUMMARY, json.dumps(done.figures()).encode())
@@ -395,6 +337,18 @@ class Jobs:
                     now = self._read(other.import_ref)
                     if now is not None and now.status == "waiting":
                         self._write(replace(now, status="queued"))
+
+    def _has_lost_its_client(self, job: Job) -> bool:
+        """False while the client may still call; raises what the ledger refuses it with.
+
+        Of a sheet, which records nothing: what records is refused row by row, under the lock.
+        """
+        ((_, ring_version),) = self._reader.run(sql.load("append")["clock"], (0,))
+        self._ledger.vault.require_version(ring_version or 0)
+        actor, compromised = job.actor, self._ledger.vault.compromised
+        row = self._reader.row(ClientRow, ids.parse(job.client_id))
+        command.require_standing(actor, row, compromised=compromised)
+        return False
 
     def _is_to_stop(self, job: Job) -> bool:
         return self._is_stopping.is_set() or not (self._folder / job.import_ref / FILE).exists()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -13,7 +13,8 @@ import pytest
 from starlette.requests import Request
 
 from api import examples, main, stock
-from ledger import client, errors, registry_commands, stock_jobs
+from ledger import client, errors, keeping, registry_commands, stock_job, stock_jobs
+from signing import event
 from tests import api_world, batch_world, stock_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
@@ -173,24 +174,42 @@ def test_a_cursor_that_nobody_gave_is_refused(caller: Caller) -> None:
         assert answer.status_code == (200 if cursor == "a" * 26 else 422), cursor
 
 
-def test_a_suspended_client_imports_no_further(face: Face, caller: Caller) -> None:
-    ref = begun(caller)
+def suspend(face: Face, caller: Caller) -> None:
     fact = client.ClientSuspended(client_id=caller.client_id)
+    asked = registry_commands.RecordInRegistry(actor=face.served.ledger.console, facts=(fact,))
+    face.served.appender.submit(asked).result(timeout=30)
+
+
+def compromise(face: Face, caller: Caller) -> None:
     ledger = face.served.ledger
-    asked = registry_commands.RecordInRegistry(actor=ledger.console, facts=(fact,))
-    jobs = face.served.imports
+    key_id = ledger.vault.ring.active("access").key_id
+    keeping.compromise_signing_key(ledger, face.served.appender, key_id, since=1, actor=ledger.console)
+
+
+@pytest.mark.parametrize("is_sheet", [False, True], ids=["rows", "a sheet"])
+@pytest.mark.parametrize(
+    ("happens", "problem"), [(suspend, "client-suspended"), (compromise, "unauthenticated")]
+)
+def test_a_job_stops_by_itself_when_its_client_or_its_access_key_may_no_more(
+    face: Face, caller: Caller, happens: Callable[[Face, Caller], None], problem: str, is_sheet: bool
+) -> None:
+    path = "/v1/imports/reconciliations" if is_sheet else "/v1/imports"
+    body = stock.EXAMPLE_SHEET if is_sheet else ACT
+    ref = caller.done(path, body)["import_ref"]
+    jobs, before = face.served.imports, face.events()
     job = jobs.get(ref, client_id=caller.client_id, organization=world.ISSUER)
     with jobs.upload(job) as file:
-        face.served.appender.submit(asked).result(timeout=30)
-        file.write(csv_text([row(1)]).encode())
+        happens(face, caller)
+        file.write(csv_text([batch_world.inserted(1) if is_sheet else row(1)]).encode())
     waited = threading.Event()
     for _ in range(3_000):
         job = jobs.get(ref, client_id=caller.client_id, organization=world.ISSUER)
-        if job.status == "failed":
+        if job.status not in stock_jobs.OPEN:
             break
         waited.wait(0.02)
-    assert job.problem is not None
-    assert job.problem["type"] == "client-suspended"
+    assert (job.status, job.problem and job.problem["type"]) == ("failed", problem)
+    told = [event.parse(data).topic for data in face.served.reader.events(range(before, face.events()))]
+    assert "LicenseIssued" not in told
 
 
 def test_a_job_whose_file_is_gone_or_that_breaks_costs_nobody_the_next_one(
@@ -199,7 +218,7 @@ def test_a_job_whose_file_is_gone_or_that_breaks_costs_nobody_the_next_one(
     jobs = face.served.imports
     judge = jobs._judge
 
-    def breaking(job: stock_jobs.Job) -> Any:
+    def breaking(job: stock_job.Job) -> Any:
         if job.case_number == "GONE":
             (face.served.ledger.config.data / "imports" / job.import_ref / stock_jobs.FILE).unlink()
             raise FileNotFoundError
