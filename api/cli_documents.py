@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from api import cli_console
-from ledger import config, errors, issuer_seal_register, opening, store
+from ledger import config, errors, issuer_seal_register, opening, revocation_asking, store
 from signing import document
 
 BYTES_MAX = 100 << 20
@@ -34,10 +34,10 @@ def upgrade(
     as_json: cli_console.Json = False,
     data: cli_console.Data = None,
 ) -> None:
-    """Add revocation lists and a time-stamp to a document (PAdES B-LTA), so that it is proven for long.
+    """Add what is known of revocations and a time-stamp to a document (PAdES B-LTA): it is proven for long.
 
-    Authority, roots and lists are those of the configuration (LEDGER_TIMESTAMP_URL and its like); of a
-    demonstration ledger also its own.
+    Authority, roots, lists and responders are those of the configuration (LEDGER_TIMESTAMP_URL and its
+    like); of a demonstration ledger also its own.
 
     Example: license-ledger documents upgrade license.pdf
     """
@@ -54,16 +54,17 @@ def upgrade(
 
 
 def _archived(content: bytes, configured: config.Config) -> bytes:
-    trust = _trust(configured)
+    trust, at = _trust(configured), issuer_seal_register.moment(store.wall_clock())
     assert configured.timestamp_url is not None, "it was asked for"
     try:
         return document.archive(
             content,
             time_stamper=document.authority_at(configured.timestamp_url),
-            at=issuer_seal_register.moment(store.wall_clock()),
+            at=at,
             roots=trust.roots,
             time_stamp_roots=trust.time_stamp_roots,
             revocation_lists=trust.revocation_lists,
+            evidence=revocation_asking.evidence(configured.revocation_sources, at=at),
         )
     except document.DocumentInvalid as error:
         raise errors.Invalid(str(error), field="FILE") from error

@@ -357,4 +357,5 @@ def _work(
         roots=trust.roots,
         time_stamp_roots=trust.time_stamp_roots,
         revocation_lists=trust.revocation_lists,
+        sources=served.ledger.config.revocation_sources,
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger import errors, outsiders
+from ledger import errors, fetching, outsiders, revocation_asking
 from signing import token
 
 DEFAULT_DATA = Path("license-ledger-data")
@@ -49,6 +49,8 @@ class Config:
     """LEDGER_DOCUMENT_ROOTS: PEM file of the authorities above issuers' seals."""
     revocation_lists: Path | None = None
     """LEDGER_REVOCATION_LISTS: folder of their revocation lists, DER, `*.crl`."""
+    revocation_sources: revocation_asking.Sources = field(default_factory=revocation_asking.Sources)
+    """LEDGER_OCSP_URLS, LEDGER_CRL_URLS: who is asked about their revocation when a document is archived."""
     outsiders: outsiders.Outsiders = field(default_factory=outsiders.Outsiders)
     """LEDGER_WITNESSES, LEDGER_TIMESTAMP_URL and what belongs to them: who attests checkpoints."""
     os_user: str | None = None
@@ -97,6 +99,9 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         timestamp_roots=_path(environ.get("LEDGER_TIMESTAMP_ROOTS", "")),
         document_roots=_path(environ.get("LEDGER_DOCUMENT_ROOTS", "")),
         revocation_lists=_path(environ.get("LEDGER_REVOCATION_LISTS", "")),
+        revocation_sources=revocation_asking.Sources(
+            responders=_addresses(environ, "LEDGER_OCSP_URLS"), lists=_addresses(environ, "LEDGER_CRL_URLS")
+        ),
         outsiders=outsiders.from_environment(environ),
         os_user=environ.get("LEDGER_POSTGRES_OS_USER") or None,
     )
@@ -118,6 +123,14 @@ def _http(text: str) -> str | None:
     if not text.startswith(("http://", "https://")):
         raise errors.Invalid("an address begins with http or https", field="LEDGER_TIMESTAMP_URL")
     return text
+
+
+def _addresses(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Addresses with blanks between."""
+    words = environ.get(name, "").split()
+    if len(words) > revocation_asking.ADDRESSES_MAX:
+        raise errors.Invalid(f"at most {revocation_asking.ADDRESSES_MAX} addresses", field=name)
+    return tuple(fetching.check_url(word, field=name) for word in words)
 
 
 def _path(text: str) -> Path | None:

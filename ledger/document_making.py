@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger import revocation_asking
 from ledger.document_press import Unmade, Work
 from signing import document, document_page
 
@@ -34,4 +35,5 @@ def _signed(page: bytes, work: Work) -> bytes:
         roots=work.roots,
         time_stamp_roots=work.time_stamp_roots,
         revocation_lists=work.revocation_lists,
+        evidence=revocation_asking.evidence(work.sources, at=work.at),
     )

@@ -12,6 +12,7 @@ import signal
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ledger import revocation_asking
 from signing import certificate, document_page
 
 SECONDS_MAX = 60
@@ -31,6 +32,8 @@ class Work:
     roots: tuple[bytes, ...] = ()
     time_stamp_roots: tuple[bytes, ...] = ()
     revocation_lists: tuple[bytes, ...] = ()
+    sources: revocation_asking.Sources = field(default_factory=revocation_asking.Sources)
+    """Who is asked about revocations, for the archive."""
 
 
 @dataclass(frozen=True, kw_only=True)

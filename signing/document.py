@@ -37,7 +37,7 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.errors import PathBuildingError, PathValidationError, ValidationError
 
 from signing import certificate as certificates
-from signing import document_increment
+from signing import document_increment, document_parts, revocation
 
 FIELD = "Seal"
 TIME_STAMP_FIELD = "TimeStamp"
@@ -52,6 +52,8 @@ _DIGEST = "sha256"
 
 TimeStamper = Callable[[bytes], bytes]
 """From a DER TimeStampReq to the authority's DER TimeStampResp (RFC 3161)."""
+LINKS_MAX = 32
+"""Certificates of one document that are asked about."""
 
 
 class DocumentInvalid(ValueError):
@@ -60,6 +62,16 @@ class DocumentInvalid(ValueError):
 
 class TimeStampFailed(ValueError):
     """An authority that did not answer, refused, or stamped something else."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Whoever is asked answers itself: what an address says of others is not followed."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
+
+
+_STRAIGHT = urllib.request.build_opener(_NoRedirects)
 
 
 def authority_at(url: str, *, timeout_s: float = 10) -> TimeStamper:
@@ -71,7 +83,7 @@ def authority_at(url: str, *, timeout_s: float = 10) -> TimeStamper:
         headers = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
         asked = urllib.request.Request(url, data=request, headers=headers)  # noqa: S310
         try:
-            with urllib.request.urlopen(asked, timeout=timeout_s) as answer:  # noqa: S310
+            with _STRAIGHT.open(asked, timeout=timeout_s) as answer:
                 said: bytes = answer.read(_RESPONSE_BYTES_MAX + 1)
         except (OSError, http.client.HTTPException) as error:
             raise TimeStampFailed("the time-stamp authority did not answer") from error
@@ -140,8 +152,11 @@ def archive(
     time_stamp_roots: Sequence[bytes],
     revocation_lists: Sequence[bytes] = (),
     ocsp_responses: Sequence[bytes] = (),
+    evidence: revocation.Evidence | None = None,
 ) -> bytes:
     """The signed document as B-LTA: revocation information for its chains, and a document time-stamp.
+
+    `evidence` is asked for more of it, once for all certificates of signer and authority.
 
     1. The certificates of signature and time-stamp lead to the roots, and nobody revoked them.
     2. What says so is written into the file.
@@ -149,12 +164,19 @@ def archive(
 
     Called again, it renews the protection. Raises DocumentInvalid, TimeStampFailed.
     """
+    lists, responses = list(revocation_lists), list(ocsp_responses)
+    if evidence is not None:
+        links = _links(pdf, time_stamper, roots=(*roots, *time_stamp_roots))
+        found = evidence(links)
+        lists, responses = [*lists, *found[0]], [*responses, *found[1]]
+        _require_known(links, lists, responses, at)
     context = ValidationContext(
         trust_roots=[x509.Certificate.load(root) for root in (*roots, *time_stamp_roots)],
-        crls=[crl.CertificateList.load(data) for data in revocation_lists],
-        ocsps=[ocsp.OCSPResponse.load(data) for data in ocsp_responses],
+        crls=[crl.CertificateList.load(data) for data in lists],
+        ocsps=[ocsp.OCSPResponse.load(data) for data in responses],
         moment=at,
-        revocation_mode="require",
+        # pyHanko takes no response for a certificate that names no responder: those were judged above.
+        revocation_mode="require" if evidence is None else "soft-fail",
     )
     try:
         return asyncio.run(_archived(pdf, _Authority(time_stamper), context))
@@ -166,6 +188,37 @@ def archive(
         raise DocumentInvalid("the file cannot be archived") from error
     except TimestampRequestError as error:
         raise TimeStampFailed("the time-stamp authority refused") from error
+
+
+def _links(pdf: bytes, ask: TimeStamper, *, roots: Sequence[bytes]) -> list[revocation.Link]:
+    """The certificates of a document's signature and stamps, and of the authority that will stamp it."""
+    try:
+        found = document_parts.signatures(pdf)
+    except (document_parts.Altered, document_parts.CutShort, document_parts.NotSigned) as error:
+        raise DocumentInvalid("the file is no signed document") from error
+    token = _time_stamp(hashlib.sha256(pdf).digest(), ask)
+    signed = [*(one.content for one in found), *(one.token for one in found), token["content"]]
+    known = [x509.Certificate.load(root) for root in roots]
+    known += [link.chosen for one in signed if one is not None for link in one["certificates"]]
+    above = {link.subject.dump(): link.dump() for link in reversed(known)}
+    links = [
+        revocation.Link(link.dump(), above[link.issuer.dump()])
+        for link in known
+        if link.subject != link.issuer and link.issuer.dump() in above
+    ]
+    return list(dict.fromkeys(links))[:LINKS_MAX]
+
+
+def _require_known(
+    links: Sequence[revocation.Link], lists: Sequence[bytes], responses: Sequence[bytes], at: datetime
+) -> None:
+    """Nothing when each certificate is known not to be revoked now; raises DocumentInvalid."""
+    for link in links:
+        said = revocation.current(link, lists=lists, responses=responses, at=at)
+        if said is None:
+            raise DocumentInvalid("what is known of the certificates' revocation does not suffice")
+        if said.revoked_at is not None and said.revoked_at <= at:
+            raise DocumentInvalid("a certificate of the document or its time-stamps is revoked")
 
 
 async def _archived(pdf: bytes, authority: _Authority, context: ValidationContext) -> bytes:

@@ -1,23 +1,84 @@
 """What is known of a certificate's revocation: lists (RFC 5280 §5) and OCSP responses (RFC 6960).
 
-They are given, never fetched. A list or response counts only when the certificate's issuer signed it, or, for
-a response, a responder whom the issuer appointed for that. A door to `cryptography.x509`.
+They are given, never fetched; `request` words a question for a responder. A list or response counts only when
+the certificate's issuer signed it, or, for a response, a responder whom the issuer appointed for that. A door
+to `cryptography.x509`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 LIST_BYTES_MAX = 8 << 20
+CLOCK_TOLERANCE = timedelta(minutes=5)
+LASTS = timedelta(days=1)
+"""How long a response counts that does not say when there is a newer one."""
+
+
+class Link(NamedTuple):
+    """A certificate, and that of who issued it; DER."""
+
+    certificate: bytes
+    issuer: bytes
+
+
+Evidence = Callable[[Sequence[Link]], tuple[Sequence[bytes], Sequence[bytes]]]
+"""From certificates to revocation lists and OCSP responses about them, DER."""
+
+
+def request(link: Link) -> bytes:
+    """The question about a certificate for an OCSP responder (RFC 6960 §4.1), DER."""
+    own, above = map(x509.load_der_x509_certificate, link)
+    # The digest only names the issuer, and is the one that every responder knows (RFC 5019 §2.1.1).
+    builder = ocsp.OCSPRequestBuilder().add_certificate(own, above, hashes.SHA1())  # noqa: S303
+    return builder.build().public_bytes(serialization.Encoding.DER)
+
+
+def is_current(response: bytes, link: Link, *, at: datetime) -> bool:
+    """Whether an OCSP response is genuine, about the certificate, and of now (RFC 6960 §4.2.2.1)."""
+    if known(link.certificate, issuer=link.issuer, responses=[response]) is None:
+        return False
+    said = ocsp.load_der_ocsp_response(response)
+    until = said.next_update_utc or said.this_update_utc + LASTS
+    return said.this_update_utc <= at + CLOCK_TOLERANCE and at <= until + CLOCK_TOLERANCE
+
+
+def current(link: Link, *, lists: Iterable[bytes], responses: Iterable[bytes], at: datetime) -> Known | None:
+    """What is known of a certificate by lists and responses of `at` alone; None: nothing."""
+    return known(
+        link.certificate,
+        issuer=link.issuer,
+        lists=[data for data in lists if _is_list_of(data, at)],
+        responses=[data for data in responses if is_current(data, link, at=at)],
+    )
+
+
+def _is_list_of(data: bytes, at: datetime) -> bool:
+    """Whether a list was there at a moment, and no newer one was due."""
+    if not is_list(data):
+        return False
+    listed = x509.load_der_x509_crl(data)
+    until = listed.next_update_utc or listed.last_update_utc + LASTS
+    return listed.last_update_utc <= at + CLOCK_TOLERANCE and at <= until + CLOCK_TOLERANCE
+
+
+def is_list(data: bytes) -> bool:
+    """Whether the bytes are a revocation list of anybody's."""
+    try:
+        x509.load_der_x509_crl(data)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import socket
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -79,6 +80,32 @@ def revocation_list(issuer: str, revoked: dict[int, datetime] | None = None, *, 
     ]
     listed: bytes = builder.build_crl(1, at, at + timedelta(days=30), entries).dump()
     return listed
+
+
+def responder(
+    issuer: str, *, revoked_at: datetime | None = None, at: datetime = LATER
+) -> Callable[[bytes], bytes]:
+    """The responder of an authority by name, from a request to its answer; it is itself asked of no other."""
+    above = _loaded(authority_root(issuer) if issuer == STAMP_ROOT else der(root(issuer)))
+    own = der(
+        made(
+            f"{issuer}的响应者",
+            key("响应者"),
+            issuer=issuer,
+            by=key(issuer),
+            extended=(OCSP_SIGNING,),
+            no_check=True,
+        )
+    )
+    answering = services.SimpleOCSPResponder(
+        _loaded(own), _private("响应者"), _ALGORITHM, at, _Known(above, revoked_at)
+    )
+
+    def answer(request: bytes) -> bytes:
+        said: bytes = answering.build_ocsp_response(ocsp.OCSPRequest.load(request)).dump()
+        return said
+
+    return answer
 
 
 def ocsp_response(

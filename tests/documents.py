@@ -15,7 +15,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from signing import certificate, demonstration, document, document_page, keys, suites, token
 from tests import judges
@@ -144,8 +144,10 @@ def made(
     is_authority: bool = False,
     first: datetime = AT - timedelta(days=10),
     last: datetime = AT + timedelta(days=10),
+    no_check: bool = False,
+    naming: str | None = None,
 ) -> x509.Certificate:
-    """A certificate with whatever it should not have."""
+    """A certificate with whatever it should not have; `naming` an address for all that could be fetched."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(named(name))
@@ -162,6 +164,15 @@ def made(
     if extended:
         purposes = [x509.ObjectIdentifier(purpose) for purpose in extended]
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
+    if no_check:
+        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
+    if naming is not None:
+        uri = x509.UniformResourceIdentifier(naming)
+        ways = (AuthorityInformationAccessOID.OCSP, AuthorityInformationAccessOID.CA_ISSUERS)
+        points = [x509.DistributionPoint([uri], None, None, None)]
+        access = x509.AuthorityInformationAccess([x509.AccessDescription(way, uri) for way in ways])
+        builder = builder.add_extension(access, critical=False)
+        builder = builder.add_extension(x509.CRLDistributionPoints(points), critical=False)
     return builder.sign(by, hashes.SHA256())
 
 

@@ -111,14 +111,22 @@ def stamp(reader: reading.Reader, tsa: Tsa) -> None:
 
 
 @contextlib.contextmanager
-def answering(answer: Callable[[bytes], bytes]) -> Iterator[str]:
-    """The URL of an authority over HTTP."""
+def answering(
+    answer: Callable[[bytes], bytes], *, media_type: str = "application/timestamp-reply"
+) -> Iterator[str]:
+    """The URL of an authority over HTTP; to GET it answers as to an empty body."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answered(b"")
+
         def do_POST(self) -> None:
-            data = answer(self.rfile.read(int(self.headers["Content-Length"])))
+            self._answered(self.rfile.read(int(self.headers["Content-Length"])))
+
+        def _answered(self, body: bytes) -> None:
+            data = answer(body)
             self.send_response(200)
-            self.send_header("Content-Type", "application/timestamp-reply")
+            self.send_header("Content-Type", media_type)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
@@ -127,7 +135,7 @@ def answering(answer: Callable[[bytes], bytes]) -> Iterator[str]:
             """Nothing is printed."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/tsa"
         finally:
