@@ -93,7 +93,7 @@ class Reader:
             conninfo,
             min_size=1,
             max_size=pool_max,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, **pooling.KEEPALIVES},
             open=True,
             check=pooling.check,
             timeout=10.0,
@@ -115,7 +115,7 @@ class Reader:
             with self.pool.connection() as conn:
                 cursor = conn.execute(statement, params, prepare=True, binary=True)
                 return cursor.fetchall() if cursor.description else []
-        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+        except pooling.GONE as error:
             raise errors.Unavailable("the database cannot be reached") from error
 
     def row(self, cls: type[R], key: Key) -> R | None:
@@ -143,7 +143,7 @@ class Reader:
                 finally:
                     if not conn.closed:
                         conn.isolation_level = conn.read_only = None
-        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+        except pooling.GONE as error:
             raise errors.Unavailable("the database cannot be reached") from error
 
     def pieces(self, license_ref: bytes, version: int) -> list[tuple[int, int, bool]]:
@@ -291,7 +291,7 @@ class Reader:
         try:
             with self.pool.connection() as conn:
                 yield lambda statement, params: conn.execute(statement, params, binary=True).fetchall()
-        except (psycopg.OperationalError, psycopg_pool.PoolTimeout) as error:
+        except pooling.GONE as error:
             raise errors.Unavailable("the database cannot be reached") from error
 
     @property

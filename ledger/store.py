@@ -16,7 +16,7 @@ from uuid import UUID
 
 import psycopg
 
-from ledger import errors, party, sql, store_pipeline, tables
+from ledger import errors, party, pooling, sql, store_pipeline, tables
 from ledger.batch import Entry
 from ledger.command import Reads, RowKey, Wants
 from ledger.state import AuthorizationRow, LicenseRow, Row
@@ -37,14 +37,6 @@ _SETTINGS = (
     "SET jit = off",
     "SET plan_cache_mode = 'force_generic_plan'",
 )
-_KEEPALIVES = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 2,
-    "keepalives_interval": 1,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5000,
-}
 
 
 class StoreError(Exception):
@@ -174,7 +166,7 @@ class Session:
         self._sql = sql.load("append")
         self._warnings: list[str] = []
         try:
-            self._conn = psycopg.connect(conninfo, autocommit=True, **_KEEPALIVES)  # type: ignore[arg-type]
+            self._conn = psycopg.connect(conninfo, autocommit=True, **pooling.KEEPALIVES)
         except psycopg.Error as error:
             raise Lost("the database cannot be reached") from error
         self._conn.add_notice_handler(

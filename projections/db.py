@@ -151,7 +151,7 @@ class Database:
             conninfos.make_conninfo(conninfo, options=options.strip()),
             min_size=1,
             max_size=pool_max,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, **pooling.KEEPALIVES},
             configure=_configure,
             open=True,
             check=pooling.check,
@@ -252,7 +252,7 @@ def _position(rows: list[Any]) -> Position | None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except pooling.GONE as error:
         raise errors.Unavailable("the database cannot be reached") from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
         raise errors.Unavailable("a projection has no tables yet: run `license-ledger migrate`") from error

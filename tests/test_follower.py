@@ -10,8 +10,10 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
-from ledger import draft_commands, errors, opening, recorder
+from api import look_counts
+from ledger import draft_commands, errors, opening, pooling, reading, recorder
 from projections import db, follower, holder, positions, rebuild, registry, trail, trail_pages
 from projections.projection import Projection
 from tests import campaign
@@ -178,6 +180,30 @@ def test_a_failure_that_passes_halts_nothing(here: Projected) -> None:
     assert next(failures, None) is None
     here.follow()
     require_equal_to_a_replay(here)
+
+
+def test_a_standby_at_the_address_is_a_database_that_is_away_and_halts_nothing(here: Projected) -> None:
+    """As while another server takes over: nothing that a fact could be blamed for."""
+    here.world.issue()
+    ways, standby = here.world.ledger.ways, "-c default_transaction_read_only=on"
+    with db.Database(conninfo.make_conninfo(ways.service, options=standby), pool_max=1) as away:
+        made = follower.Follower(away, here.world.ledger.recorder, trail.Trail())
+        with pytest.raises(errors.Unavailable):
+            made.step()
+        assert [made.advance() for _ in range(follower.FAILURES_MAX + 1)] == [0] * 4
+    assert here.database.position("trail").halted_at is None
+    reader = reading.Reader(conninfo.make_conninfo(ways.service, options=standby), here.world.ledger.vault)
+    try:
+        with reader.pool.connection() as conn:
+            said = {name: str(value) for name, value in pooling.KEEPALIVES.items()}
+            assert said.items() <= conn.info.get_parameters().items()
+        counts = look_counts.Counts(reader)
+        counts.add(at=0, result="unknown")
+        for _ in range(2):  # nothing to be stored would raise nothing: they are still there
+            with pytest.raises(errors.Unavailable):
+                counts.store()
+    finally:
+        reader.close()
 
 
 def test_two_followers_at_once_apply_each_fact_once(here: Projected) -> None:

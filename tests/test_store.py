@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import conninfo as conninfos
 
-from ledger import config, errors, opening, registry_commands, store
+from ledger import config, errors, opening, pooling, registry_commands, store
 from ledger.appender import Appender
 from ledger.command import Command
 from ledger.pen import Pen, Result
@@ -54,7 +54,7 @@ def test_a_commit_that_is_never_answered_is_unknown(
 def test_a_server_that_is_silent_from_the_start_is_given_up(
     proxy: Proxy, configured: config.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(store._KEEPALIVES, "connect_timeout", 2)
+    monkeypatch.setitem(pooling.KEEPALIVES, "connect_timeout", 2)
     proxy.mute()
     with pytest.raises(Lost):
         Session(through(proxy, configured))
