@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,6 +11,9 @@ from api import acts, answers, examples, models_answers_license, routes, service
 from ledger import errors, license_commands, piece_commands, state
 
 router = routes.router()
+_NUMBER = re.compile("0|[1-9][0-9]{0,3}")
+_NOWHERE = -1
+"""No place of a status list."""
 _CHANGES = (errors.LicenseNotFound, errors.StatusConflict, errors.NotTheIssuer, errors.CaseNumberUnfit)
 
 
@@ -98,11 +103,15 @@ async def cancel_counterpart(
 
 
 def _find(served: service.Service, ref: bytes, piece: str) -> tuple[int, int]:
-    """A piece's number and where it stands; raises LicenseNotFound or PieceNotFound."""
+    """A piece's number and where it stands in the present version; raises LicenseNotFound or PieceNotFound.
+
+    What is not there may have been cancelled by this very request, in a version that is past: the lock knows.
+    """
     row = served.reader.row(state.LicenseRow, ref)
-    if row is None or served.is_erased(row.stream_id):
+    if row is None:
         raise errors.LicenseNotFound
-    for number, piece_key, _ in served.reader.pieces(ref, row.version):
-        if str(number) == piece:
-            return number, piece_key
-    raise errors.PieceNotFound
+    if not _NUMBER.fullmatch(piece):
+        raise errors.PieceNotFound
+    printed = [] if served.is_erased(row.stream_id) else served.reader.pieces(ref, row.version)
+    places = {number: piece_key for number, piece_key, _ in printed}
+    return int(piece), places.get(int(piece), _NOWHERE)

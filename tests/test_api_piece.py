@@ -76,6 +76,20 @@ def test_a_repeat_of_printing_prints_nothing_more(face: Face, issuer: Caller) ->
     assert first["counterparts"] == again["counterparts"]
 
 
+def test_a_repeat_of_a_cancellation_is_told_the_same_when_another_version_was_printed(
+    face: Face, issuer: Caller
+) -> None:
+    ref = issuer.done("/v1/licenses", issue_body(6, counterparts=1))["license_ref"]
+    path = f"/v1/licenses/{ref}/counterparts/1/cancel"
+    first = issuer.done(path, CANCEL, key="cancel-6")
+    issuer.done(f"/v1/licenses/{ref}/replace", api_world.example("ReplaceBody"))
+    before = face.events()
+    again = issuer.done(path, CANCEL, key="cancel-6")
+    assert (again["event"], again["piece"]) == (first["event"], 1)
+    assert problem(issuer.post(path, CANCEL))[:2] == (404, "piece-not-found")
+    assert face.events() == before
+
+
 def test_who_may_not_know_a_license_is_told_nothing_of_its_pieces(face: Face, issuer: Caller) -> None:
     ref = issuer.done("/v1/licenses", issue_body(5, counterparts=1))["license_ref"]
     user = face.register(world.HALL, "license:use")
