@@ -71,11 +71,16 @@ class Positions:
         return found
 
     def wait_for(self, index: int, *, name: str, timeout_s: float = 1.0) -> None:
-        """Return once the projection `name` has come through `index`; raises BehindIndex."""
+        """Return once the projection `name` has come through `index`; raises BehindIndex.
+
+        For an index that no fact has yet nobody waits: a thread that waits is one that other reads need.
+        """
         give_up_at = time.monotonic() + timeout_s
         is_asked = False
         while (position := self.database.position(name)).through < index:
             if not is_asked:
+                if index > self.source.newest_index():
+                    raise errors.BehindIndex(through=position.through)
                 self.wake()
                 is_asked = True
             left = give_up_at - time.monotonic()

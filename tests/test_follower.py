@@ -242,7 +242,7 @@ def test_followers_keep_up_by_themselves_and_can_be_waited_for(here: Projected) 
             standing.wait_for(here.head, name=projection.name, timeout_s=30.0)
         assert {item.lag for item in standing.status()} == {0}
         with pytest.raises(errors.BehindIndex):
-            standing.wait_for(here.head + 1, name="trail", timeout_s=0.02)
+            standing.wait_for(here.head + 1, name="trail", timeout_s=3_600.0)
     finally:
         team.stop()
 
