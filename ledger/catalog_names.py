@@ -47,8 +47,3 @@ def surface(fields: Iterable[tuple[str, str]], short_names: Iterable[tuple[str, 
     """The fields of a type that have a short name, with their labels."""
     labels = dict(fields)
     return tuple(Name(field, SURFACE_PREFIX + short, labels[field]) for field, short in short_names)
-
-
-def by_short_name(names: Iterable[Name]) -> dict[str, str]:
-    """Short name to member."""
-    return {name.short_name: name.field for name in names}

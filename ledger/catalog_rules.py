@@ -121,11 +121,6 @@ def faults_of(definition: Definition) -> list[Fault]:
     ]
 
 
-def check_type_code(type_code: str) -> None:
-    """Nothing when `type_code` is 18 characters of credit code and 3 digits; raises Invalid."""
-    errors.refuse(list(_code(type_code)))
-
-
 def _code(type_code: str) -> Iterator[Fault]:
     serial = type_code[18:]
     if len(type_code) != TYPE_CODE_LENGTH or not (serial.isascii() and serial.isdigit()):

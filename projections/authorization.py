@@ -13,6 +13,8 @@ from projections import db, listing, paging
 from projections.holder import AuthorizationRow
 
 _ALONE = power.Reach()
+_NAMED = {"streams": "stream_id = ANY(%(value)b)", "requester": "requester = %(value)b"}
+"""By what a list names authorizations, as an index has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +43,8 @@ class Lists:
         """A page of them, oldest first."""
         by_stream = about.requester is None
         name, value = ("streams", list(about.streams)) if by_stream else ("requester", about.requester)
-        listed = listing.listing(
-            "holder", name, AuthorizationRow, index="granted_index", file="authorization"
-        )
+        words = {"file": "authorization", "named": _NAMED[name]}
+        listed = listing.listing("holder", "granted", AuthorizationRow, index="granted_index", **words)
         asked = {"value": value, "seen_by": about.seen_by, **_succeeded(about.reach)}
         of = ["authorizations", name, value, about.seen_by]
         return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)

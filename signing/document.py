@@ -263,7 +263,6 @@ class _Authority(PyHankoTimeStamper):
 
 _DIGEST_HERE = bytes.fromhex("5f" * 32)
 _SIGNATURE_HERE = 0xA7
-_CONTEXT_TAG_OF_ATTRIBUTES = 0xA0
 
 
 def _signed_data(digest: bytes, *, seal: certificates.Signer, time_stamper: TimeStamper | None) -> bytes:
