@@ -31,6 +31,7 @@ MODULES = {
     "cli_organizations": ("organizations",),
     "cli_identifiers": ("id",),
     "cli_cases": ("cases",),
+    "cli_report": ("report",),
     "cli_witness": ("witness",),
     "cli_bench": ("bench",),
 }

@@ -32,6 +32,7 @@ SCOPES = {
     "case:upload": "Say which cases of the client's organization were opened and closed",
     "audit:read": "Read the trail, and statistics to the last figure",
     "statistics:read": "Read statistics without small figures",
+    "bulletin:close": "Close a month's bulletin, and correct it",
 }
 _ROWS = (models.BatchItem, models_license.EndorseItem, models_case.OpenedCase, models_case.ClosedCase)
 """Rows of lists, which are read one by one."""
@@ -47,6 +48,7 @@ _PATTERNS = {
     "coverage_ref": _REF,
     "type_code": _TYPE,
     "finding": {"type": "string", "enum": list(finding.NAMES)},
+    "month": {"type": "string", "pattern": "^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])$"},
 }
 _FILES = {
     ("/v1/licenses/{license_ref}/document", "get"): "application/pdf",

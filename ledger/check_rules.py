@@ -14,6 +14,7 @@ from typing import Any
 from ledger import (
     audit,
     authorization,
+    bulletin,
     case,
     catalog,
     check_source,
@@ -56,7 +57,7 @@ from signing import event, ids, seal
 
 ROOMS = (
     *(audit, authorization, case, catalog, client, collection, comparison, consent, correction, draft),
-    *(ending, endorsement, holder, issuing, joining, license, linking, log),
+    *(bulletin, ending, endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, representation, use, verification),
     *(quality, copy, document, issuer_seal),
 )

@@ -27,6 +27,7 @@ SCOPES = (
     "case:upload",
     "audit:read",
     "statistics:read",
+    "bulletin:close",
 )
 """What a client may do; `docs/rules.md` says what each opens."""
 ORGANIZATIONS_MAX = 200

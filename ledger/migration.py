@@ -41,6 +41,7 @@ VERSIONS = (
     "migration_027",
     "migration_029",
     "migration_030",
+    "migration_031",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

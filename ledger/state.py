@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ledger import row as rows
-from ledger import state_collection, state_document, state_mandate
+from ledger import state_bulletin, state_collection, state_document, state_mandate
 from ledger.scope import OfAuthorization, Scoped
 
 Key = rows.Key
@@ -363,6 +363,7 @@ ROWS: tuple[type[Row], ...] = (
     CaseRow,
     RepresentationRow,
     state_mandate.MandateRow,
+    state_bulletin.MonthRow,
     BlobRow,
     state_document.SealRow,
     state_document.CopyRow,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from ledger import (
     audit,
+    case,
     collection,
     comparison,
     days,
@@ -28,7 +29,7 @@ from ledger import (
     use,
     verification,
 )
-from projections import db, sql
+from projections import bulletin, db, sql
 from projections.projection import Happened, licenses_of
 
 Group = Literal["day", "type", "issuer", "region", "item", "channel"]
@@ -80,7 +81,7 @@ class Statistics:
 
     name: ClassVar[str] = "statistics"
     version: ClassVar[int] = db.VERSIONS["statistics"]
-    tables: ClassVar[tuple[str, ...]] = ("statistics_days", "statistics_licenses")
+    tables: ClassVar[tuple[str, ...]] = ("statistics_days", "statistics_licenses", *bulletin.TABLES)
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Add what the facts are to their days."""
@@ -91,23 +92,40 @@ class Statistics:
         named = {ref for item in happened if (ref := _license(item)) is not None} - learned.keys()
         known = {**work.rows(LicenseRow, named), **learned}
         figures: dict[Key, Figure] = {}
-        for item in happened:
-            about = item.about
-            for measure, count, delay_s in counted(item):
-                key = (
-                    days.of_instant(about.recorded_at),
-                    *_place(item, known),
-                    about.service_item or "",
-                    about.channel,
-                    measure,
-                )
-                figure = figures.setdefault(key, Figure())
-                figure.count += count
-                figure.delay_s += delay_s
+        for part, closing in bulletin.closings(happened):
+            months: dict[bulletin.Key, int] = {}
+            for item in part:
+                _count(item, known, figures, months)
+            bulletin.add(work, months)
+            if closing is not None:
+                bulletin.close(work, closing)
         if figures:
             rows = [(*key, figures[key].count, figures[key].delay_s) for key in sorted(figures)]
             columns = [list(column) for column in zip(*rows, strict=True)]
             work.run(sql.load("statistics")["add"], (work.partition, *columns))
+
+
+def _count(
+    item: Happened,
+    known: Mapping[state.Key, LicenseRow],
+    figures: dict[Key, Figure],
+    months: dict[bulletin.Key, int],
+) -> None:
+    """Nothing; what an event counts as is in the figures of its day, and of the month of the decision."""
+    about = item.about
+    for measure, count, delay_s in counted(item):
+        type_code, issuer = _place(item, known)
+        day = days.of_instant(about.recorded_at)
+        figure = figures.setdefault(
+            (day, type_code, issuer, about.service_item or "", about.channel, measure), Figure()
+        )
+        figure.count += count
+        figure.delay_s += delay_s
+        for key, often in bulletin.counted(item, measure, type_code, count):
+            months[key] = months.get(key, 0) + often
+    if isinstance(item.fact, case.CaseClosed):
+        for key, often in bulletin.counted(item, "cases_closed", "", 1):
+            months[key] = months.get(key, 0) + often
 
 
 _BESIDE = (

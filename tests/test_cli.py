@@ -414,3 +414,14 @@ def test_an_organization_succeeds_another_and_it_is_shown(kept: Kept) -> None:
     assert [one["areas"] for one in parts] == [["350102"]]
     kept.call("organizations", "show", heir)
     kept.call("organizations", "show", "unknown", status=1)
+
+
+def test_a_month_is_closed_and_corrected_at_the_console(kept: Kept) -> None:
+    assert kept.json("report", "month", "2026-01")["edition"] is None
+    closed = kept.json("report", "close", "2026-01")
+    kept.call("report", "close", "2026-01", status=1)
+    said = kept.json("report", "month", "2026-01", "--by", "department")
+    assert (said["edition"], said["closed_index"]) == (1, closed["index"])
+    kept.call("report", "correct", "2026-01", "--reason", "补录")
+    assert "edition 2" in kept.call("report", "month", "2026-01")
+    kept.call("report", "month", "2026-1", status=2)

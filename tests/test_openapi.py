@@ -66,6 +66,7 @@ ORDER = (
         "declare_source",
     ),
     *("register_guardianship", "end_guardianship", "appoint_agent", "search_mandates", "dismiss_agent"),
+    *("close_month", "correct_month", "read_bulletin", "list_bulletins"),
     *("open_case", "close_case", "find_case", "upload_cases", "read_findings"),
     *("entrust_issuing", "list_entrustments", "end_entrustment"),
     *("begin_import", "list_imports", "upload_import", "get_import", "import_results", "import_rejected"),

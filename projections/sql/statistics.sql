@@ -19,6 +19,33 @@ CREATE TABLE statistics_licenses (
     type_code text NOT NULL,
     issuer text NOT NULL,
     PRIMARY KEY (partition, license_ref)
+);
+CREATE TABLE bulletin_months (
+    partition integer NOT NULL,
+    month integer NOT NULL,
+    type_code text NOT NULL,
+    department text NOT NULL,
+    measure text NOT NULL,
+    count bigint NOT NULL,
+    PRIMARY KEY (partition, month, type_code, department, measure)
+) WITH (fillfactor = 80);
+CREATE TABLE bulletin_editions (
+    partition integer NOT NULL,
+    month integer NOT NULL,
+    edition integer NOT NULL,
+    closed_index bigint NOT NULL,
+    closed_at bigint NOT NULL,
+    PRIMARY KEY (partition, month, edition)
+);
+CREATE TABLE bulletin_figures (
+    partition integer NOT NULL,
+    month integer NOT NULL,
+    edition integer NOT NULL,
+    type_code text NOT NULL,
+    department text NOT NULL,
+    measure text NOT NULL,
+    count bigint NOT NULL,
+    PRIMARY KEY (partition, month, edition, type_code, department, measure)
 )
 
 -- add --
@@ -67,3 +94,84 @@ LEFT JOIN LATERAL (
 ) AS g ON true
 WHERE p.partition = %(partition)b AND p.name = 'statistics'
 ORDER BY g.day, g.type_code, g.issuer, g.region, g.item, g.channel, g.measure LIMIT %(limit)b
+
+-- add_to_months --
+-- What some facts add to their months.
+INSERT INTO bulletin_months (partition, month, type_code, department, measure, count)
+SELECT %b, u.month, u.type_code, u.department, u.measure, u.count
+FROM unnest(%b::integer[], %b::text[], %b::text[], %b::text[], %b::bigint[])
+    AS u (month, type_code, department, measure, count)
+ON CONFLICT (partition, month, type_code, department, measure) DO UPDATE
+SET count = bulletin_months.count + excluded.count
+
+-- close_month --
+-- The next edition of a month.
+INSERT INTO bulletin_editions (partition, month, edition, closed_index, closed_at)
+SELECT a.partition, a.month, coalesce(e.edition, 0) + 1, a.closed_index, a.closed_at
+FROM (SELECT %b::bigint AS closed_index, %b::bigint AS closed_at, %b::integer AS partition, %b::integer AS month) AS a
+LEFT JOIN LATERAL (
+    SELECT edition FROM bulletin_editions
+    WHERE partition = a.partition AND month = a.month ORDER BY edition DESC LIMIT 1
+) AS e ON true
+
+-- freeze_month --
+-- The figures of a month as they are, under its newest edition.
+INSERT INTO bulletin_figures (partition, month, edition, type_code, department, measure, count)
+SELECT m.partition, m.month, e.edition, m.type_code, m.department, m.measure, m.count
+FROM bulletin_months m
+CROSS JOIN LATERAL (
+    SELECT edition FROM bulletin_editions
+    WHERE partition = m.partition AND month = m.month ORDER BY edition DESC LIMIT 1
+) AS e
+WHERE m.partition = %b AND m.month = %b
+
+-- editions --
+-- The editions of months, the newest month first, with the index come through.
+SELECT p.through, e.month, e.edition, e.closed_index, e.closed_at
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT month, edition, closed_index, closed_at FROM bulletin_editions
+    WHERE partition = %(partition)b ORDER BY month DESC, edition DESC LIMIT %(limit)b
+) AS e ON true
+WHERE p.partition = %(partition)b AND p.name = 'statistics'
+ORDER BY e.month DESC, e.edition DESC LIMIT %(limit)b
+
+-- bulletin --
+-- Sums of a month by those of type, department and region that are asked for: of one edition or of the newest, else
+-- as counted so far; the same with parts each at a multiple of five beside it, farther ones never; and what an
+-- edition lacks that was recorded since.
+SELECT p.through, e.edition, e.closed_index, e.closed_at,
+       g.type_code, g.department, g.region, g.measure, g.count, g.rounded, g.late
+FROM positions p
+LEFT JOIN LATERAL (
+    SELECT edition, closed_index, closed_at FROM bulletin_editions
+    WHERE partition = %(partition)b AND month = %(month)b
+      AND (%(edition)b::integer IS NULL OR edition = %(edition)b)
+    ORDER BY edition DESC LIMIT 1
+) AS e ON true
+LEFT JOIN LATERAL (
+    SELECT CASE WHEN %(by_type)b THEN s.type_code END AS type_code,
+           CASE WHEN %(by_department)b THEN s.department END AS department,
+           CASE WHEN %(by_region)b THEN substr(s.department, 3, 6) END AS region,
+           s.measure AS measure, sum(s.count)::bigint AS count,
+           sum(s.count - mod(s.count, 5)
+               + CASE WHEN abs(mod(hashtextextended(concat_ws(' ', 'bulletin', %(month)b::integer, s.type_code,
+                                                              s.department, s.measure),
+                                                    %(seed)b::bigint), 5)) < mod(s.count, 5)
+                      THEN 5 ELSE 0 END)::bigint AS rounded,
+           sum(s.late)::bigint AS late
+    FROM (
+        SELECT m.type_code, m.department, m.measure,
+               CASE WHEN e.edition IS NULL THEN m.count ELSE coalesce(f.count, 0) END AS count,
+               CASE WHEN e.edition IS NULL THEN 0 ELSE m.count - coalesce(f.count, 0) END AS late
+        FROM bulletin_months m
+        LEFT JOIN bulletin_figures f
+               ON f.partition = m.partition AND f.month = m.month AND f.edition = e.edition
+              AND f.type_code = m.type_code AND f.department = m.department AND f.measure = m.measure
+        WHERE m.partition = %(partition)b AND m.month = %(month)b
+    ) AS s
+    GROUP BY 1, 2, 3, 4
+    ORDER BY 1, 2, 3, 4 LIMIT %(limit)b
+) AS g ON true
+WHERE p.partition = %(partition)b AND p.name = 'statistics'
+ORDER BY g.type_code, g.department, g.region, g.measure LIMIT %(limit)b
