@@ -24,7 +24,7 @@ Subject = Literal[
 VALUES_MAX: dict[Subject, int] = {"holder": 16, "operator": 64}
 """Streams of a holder, clients of an operator; every other subject has one value."""
 WALK_MAX = 2_048
-"""Blocks, or events of a holder, that one page walks through before it gives up."""
+"""Blocks, events of a holder, or events that do not belong, that one page walks through at most."""
 CHANGES_MAX = 10_000
 """Changes of one license."""
 LATE_CHANGES_MAX = 100
@@ -170,7 +170,10 @@ class _Search:
             if self._walked >= WALK_MAX:
                 return paging.Fetched(through=through, rows=rows, rest=rest)
             indexes, rest = self._candidates(rest, count - len(rows))
-            rows += [(row.index, row) for row in self._rows(indexes)]
+            found = self._rows(indexes)
+            # Who asks of each event more than postings say reads more for each.
+            self._walked += len(indexes) - len(found)
+            rows += [(row.index, row) for row in found]
         return paging.Fetched(through=through, rows=rows)
 
     def _candidates(self, bounds: paging.Bounds, wanted: int) -> tuple[list[int], paging.Bounds | None]:

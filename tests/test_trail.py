@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -177,6 +178,31 @@ def test_a_search_that_finds_little_gives_up_and_says_where_to_go_on(
     assert page.cursor is not None
     assert len(page.rows) < 14
     assert len(listed(here, ordinary, limit=100)) == 14
+
+
+def test_a_search_gives_up_among_events_that_do_not_belong(
+    here: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        here.world.issue(citizen(number))
+    here.follow()
+    monkeypatch.setattr(trail_pages, "WALK_MAX", 8)
+    asked: list[int] = []
+
+    def is_wanted(row: trail.TrailRow) -> bool:
+        asked.append(row.index)
+        return len(asked) == 19
+
+    query = replace(both(issuer=ISSUER), accepts=is_wanted)
+    page = here.trail.page(query, limit=3)
+    assert page.rows == ()
+    assert page.cursor is not None
+    assert len(asked) < 13
+    rows = []
+    while page.cursor is not None:
+        page = here.trail.page(query, limit=3, cursor=page.cursor)
+        rows += page.rows
+    assert [row.index for row in rows] == [asked[18]]
 
 
 def operator_of(here: Projected) -> bytes:
