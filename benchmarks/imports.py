@@ -6,7 +6,8 @@ variant) is imported as `license-ledger import` does: read, judged, decided, sea
 anchored, signed, and told in a results file that is synced. The append path writes down every statement.
 **Floor.** The same statements, parameters packed, are sent by one client to a copy of the database in the
 same state, as fast as the server answers. Rounds alternate, so that both meet the same machine; the ratio is
-the median of the rounds' own. No projection follows meanwhile, in either. What is not in it: HTTP, and
+the median of the rounds' own. Processor time a row, of this process and the server, is told of both: load by
+others bends it less than rates. No projection follows meanwhile, in either. What is not in it: HTTP, and
 reading the file from a slow disk.
 
 **Uses.** Callers that each wait for their answer use licenses through one appender, alone and beside an
@@ -31,7 +32,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from api import cli_stock
-from benchmarks import database_floor, result
+from benchmarks import database_floor, processor, result
 from ledger import (
     config,
     identifiers,
@@ -86,20 +87,23 @@ def _measure(
     copy = database_floor.copy_database(owner)
     steps: list[database_floor.Step] = []
     rng = random.Random(1)
+    server = processor.Server(owner)
     with opening.opened(configured) as ledger, ledger.appending() as appender:
         spare_collector()
         sys.setswitchinterval(cli_stock.SWITCH_S)
         importer = Importer(ledger, appender, actor, folder)
-        ours, floor, batches = [], [], []
+        ours, floor, batches, spent, least = [], [], [], [], []
         with _written_down(steps):
             for number in range(arguments.rounds):
                 steps.clear()
                 data = stock(arguments.rows, rng, first=number * arguments.rows)
-                begun = time.perf_counter()
+                begun, before = time.perf_counter(), _spent_us(server)
                 done = importer.run(data, f"round-{number}")
                 ours.append(done.issued / (time.perf_counter() - begun))
-                made = database_floor.batches(steps)
+                spent.append((_spent_us(server) - before) / done.issued)
+                made, before = database_floor.batches(steps), _spent_us(server)
                 floor.append(done.issued / database_floor.replay(copy, made))
+                least.append((_spent_us(server) - before) / done.issued)
                 batches.append(done.issued / max(1, len(made)))
         ratios = [own / other for own, other in zip(ours, floor, strict=True)]
         return {
@@ -107,10 +111,17 @@ def _measure(
             "ratios": result.spread(ratios),
             "rows_per_second": result.spread(ours),
             "floor_rows_per_second": result.spread(floor),
+            "processor_us_per_row": result.spread(spent),
+            "floor_processor_us_per_row": result.spread(least),
             "mean_batch": result.rounded(statistics.median(batches), 3),
             "rows": arguments.rows * arguments.rounds,
             "uses": _uses(World(ledger, appender), importer, rng, arguments),
         }
+
+
+def _spent_us(server: processor.Server) -> float:
+    """Processor time of this process and of the database server so far."""
+    return (time.process_time() + server.seconds()) * 1e6
 
 
 @contextlib.contextmanager

@@ -47,6 +47,8 @@ _PRIVATE = (
 """Characters that GB 18030-2000 kept at U+E815 to U+E864, by their code points of GB 18030-2022."""
 _MAPPED = {0xE815 + place: character for place, character in enumerate(_PRIVATE)} | {0xE7C7: "\u1e3f"}
 _RADICALS = range(0x2F00, 0x2FD6)
+_WHOLE = re.compile("[0-9A-Za-z \u00b7\u4e00-\u9fa5]*")
+"""Characters that no system loses, which most texts have alone."""
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?")
 _NAME_FIELD = re.compile(r"@holder_name|name|([a-z0-9_]+_)?(name|legal_representative|representative)")
 _CODE_FIELD = re.compile(r"@holder_code|@license_id|@license_number|([a-z0-9_]+_)?(id|code|number|no)")
@@ -122,7 +124,7 @@ def is_doubtful(normal: str) -> bool:
 
 def has_lost(normal: str) -> bool:
     """Whether a normal form has private characters, or signs that stand for one."""
-    return any(
+    return _WHOLE.fullmatch(normal) is None and any(
         character in _PLACEHOLDERS or unicodedata.category(character) in ("Co", "Cn", "Cs")
         for character in normal
     )

@@ -8,12 +8,13 @@ from ledger.state import PieceRow
 
 EVENTS_PER_LIST = 1 << 18
 """A status list of 2^20 places takes the pieces of so many events: at most a quarter full of originals."""
+_NEAR = 1 << 16
+"""More events than a batch has: so near to its end, one may go on into the next list."""
 
 
 def place_keys(places: tuple[int, ...], size: int) -> set[RowKey]:
     """Keys of the pieces that may have been drawn, in the lists that an event at `size` may take."""
-    first = size // EVENTS_PER_LIST
-    lists = (first, first + 1)
+    lists = {size // EVENTS_PER_LIST, (size + _NEAR) // EVENTS_PER_LIST}
     return {(PieceRow, place.Piece(0, listed, drawn).key) for listed in lists for drawn in places}
 
 

@@ -233,8 +233,7 @@ def mod_37_36(body: str) -> str:
     """The check character of GB/T 17710 (ISO/IEC 7064), hybrid system MOD 37,36, over 0-9 and A-Z."""
     product = 36
     for character in body:
-        total = (product + _ALPHABET.index(character)) % 36 or 36
-        product = 2 * total % 37
+        product = 2 * ((product + _VALUES[character]) % 36 or 36) % 37
     return _ALPHABET[(37 - product) % 36]
 
 

@@ -305,6 +305,7 @@ class IssueLicense(VersionCommand):
             previous=None if self.origin is None else self.origin.license_id,
             origin_digest=None if origin is None else origin[0],
             draft_ref=self.draft_ref,
+            **self._whence(),
         )
         lookup = self._id_lookup(view.vault)
         content = [self._license_text(), self.content.number]
@@ -314,6 +315,10 @@ class IssueLicense(VersionCommand):
             seals.append(("origin", stream_id, origin[1]))
         version = Draft(fact=made, stream_id=stream_id, effective_at=self.effective_at, seals=tuple(seals))
         return representation_commands.with_change(view, version)
+
+    def _whence(self) -> dict[str, Any]:
+        """What the fact says of where a license of the stock comes from."""
+        return {}
 
     def _license_text(self) -> str:
         """The identifier as it is printed."""

@@ -23,6 +23,12 @@ SERIAL_LENGTH_MAX: Final = 64
 VERSION_MAX: Final = 999
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_VALUES: Final = {character: value + (value > 9) for value, character in enumerate(_ALPHABET)}
+"""What the wrong routine counts a character for: letters one too high."""
+_PLAIN: Final = re.compile("[0-9A-Z.]+")
+_BODY: Final = re.compile("[0-9A-Z]+")
+_SERIAL: Final = re.compile(f"[0-9A-Z]{{1,{SERIAL_LENGTH_MAX}}}")
+_DIGITS: Final = re.compile("[0-9]{3}")
 
 
 class Verdict(StrEnum):
@@ -154,12 +160,10 @@ def legacy_check_character(body: str) -> str:
     _refuse_body(body)
     product = 36
     for character in body:
-        if character.isdigit():
-            total = (product + int(character)) % 36
-        else:
-            total = product + _ALPHABET.index(character) + 1
-            total = (total % 37 if total > 37 else total) % 36
-        product = 2 * (total or 36) % 37
+        total = product + _VALUES[character]
+        if character >= "A" and total > 37:
+            total %= 37
+        product = 2 * (total % 36 or 36) % 37
     return _ALPHABET[36 - product]
 
 
@@ -172,7 +176,7 @@ def _structure(text: str) -> LicenseId:
     if not text.startswith(ROOT + "."):
         raise _error("root")
     rest = text.removeprefix(ROOT + ".")
-    if re.fullmatch("[0-9A-Z.]+", rest) is None:
+    if _PLAIN.fullmatch(rest) is None:
         raise _error("charset")
     parts = rest.split(".")
     if len(parts) != 5:
@@ -185,7 +189,7 @@ def _parts(type_code: str, issuer_code: str, serial: str, version: str, check: s
     if not 1 <= len(issuer_code) <= 18:
         raise _error("issuer-code")
     _refuse_serial(serial)
-    if re.fullmatch("[0-9]{3}", version) is None or version == "000":
+    if _DIGITS.fullmatch(version) is None or version == "000":
         raise _error("version")
     if len(check) != 1:
         raise _error("check-character")
@@ -197,18 +201,18 @@ def _parts(type_code: str, issuer_code: str, serial: str, version: str, check: s
 @functools.lru_cache(maxsize=4096)
 def _refuse_type_code(type_code: str) -> None:
     """GB/T 36904: the credit code of the defining body and a three-digit serial, 21 in all."""
-    if not _is_credit_code(type_code[:18]) or re.fullmatch("[0-9]{3}", type_code[18:]) is None:
+    if not _is_credit_code(type_code[:18]) or _DIGITS.fullmatch(type_code[18:]) is None:
         raise _error("type-code")
 
 
 def _refuse_serial(serial: str) -> None:
     """GB/T 36904 leaves the length to the issuer; 64 keeps the whole within 128."""
-    if re.fullmatch(f"[0-9A-Z]{{1,{SERIAL_LENGTH_MAX}}}", serial) is None:
+    if _SERIAL.fullmatch(serial) is None:
         raise _error("serial")
 
 
 def _refuse_body(body: str) -> None:
-    if re.fullmatch("[0-9A-Z]+", body) is None:
+    if _BODY.fullmatch(body) is None:
         raise _error("charset")
 
 

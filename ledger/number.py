@@ -103,7 +103,7 @@ def filed_under(vault: Vault, normal: str, type_code: str) -> Lookup:
 
 def file(view: View, number: str, *, type_code: str, stream_id: bytes, license_ref: bytes) -> None:
     """The license is found by this number from now on; it may have been before."""
-    lookup = filed(view.vault, number, type_code, license_ref)
+    content = filed_content(number, type_code, license_ref)
+    lookup = filed_lookup(view.vault, *content)
     if view.entry(lookup) is None:
-        content = filed_content(number, type_code, license_ref)
         view.add_entry(lookup, stream_id=stream_id, target=license_ref, content=content)

@@ -5,11 +5,12 @@ Gives a value or None; what a fault is called is said by whoever reads the row. 
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import date
 from typing import Any
 
-from ledger import days, stock_file, version
+from ledger import days, identifiers, stock_file, version
 
 _DATE = re.compile(
     r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日|([0-9]{2})([0-9]{2}))"
@@ -49,6 +50,23 @@ def moment(text: str) -> int | None:
         return days.parse_instant(written.replace("Z", "+00:00"))
     except ValueError:
         return None
+
+
+@functools.lru_cache(maxsize=1024)
+def issuer(code: str) -> tuple[str | None, str | None]:
+    """An issuer's credit code as it is written properly, or what is wrong with it; few stand in a file."""
+    if identifiers.is_citizen_id(code):
+        return None, "citizen-id"
+    try:
+        return identifiers.credit_code(code).code, None
+    except identifiers.IdentifierError as error:
+        return None, error.fault
+
+
+@functools.lru_cache(maxsize=4096)
+def is_field_name(name: str) -> bool:
+    """Whether a field may have this name."""
+    return version.FIELD_NAME.fullmatch(name) is not None and not identifiers.contains_citizen_id(name)
 
 
 def parsed(value: Any, kind: type[Any]) -> Any:

@@ -7,7 +7,7 @@ are printed; and what would refuse an issue, where the license is beyond doubt, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ledger import (
@@ -106,7 +106,7 @@ class ImportLicense(IssueLicense):
         if self.number_scope != ("nowhere" if rules is None else rules.number_scope):
             raise errors.Conflict("the license type was revised meanwhile", reason=REVISED)
         clashing = self._find_number(view)
-        draft, *beside = super().decide(view)
+        issued, *beside = super().decide(view)
         owner = command.actor_stream(self.actor, view)
         assert owner is not None, "an issuer has a stream"
         view.add_entry(
@@ -115,14 +115,14 @@ class ImportLicense(IssueLicense):
             target=self.license_ref,
             content=self.source.content,
         )
-        made = replace(
-            draft.fact,  # type: ignore[type-var]
-            origin=self.taken_from,
-            trust_level=self.trust_level,
-            serial_number=1 if self.identifier is None else self.identifier.serial_number,
-        )
-        issued = draft._replace(fact=made)
         return [issued, *self._findings(view, rules, issued, clashing), *beside]
+
+    def _whence(self) -> dict[str, Any]:
+        return {
+            "origin": self.taken_from,
+            "trust_level": self.trust_level,
+            "serial_number": 1 if self.identifier is None else self.identifier.serial_number,
+        }
 
     def _refuse_known(self, view: View) -> None:
         """Nothing when the row is new; raises AlreadyExists, which says where it is."""

@@ -72,6 +72,7 @@ class State:
         return self.existing + self.outdated
 
 
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 BATCH_OUTCOMES = ("amended", "changed", "ended", "outdated", "waiting")
 _COUNTERS = {"exists": "existing"}
 """Outcomes that the state counts under another name."""
@@ -98,7 +99,7 @@ class Outcome:
             said["findings"] = list(self.findings)
         if self.faults:
             said["faults"] = [{"column": fault.field, "rule": fault.message} for fault in self.faults]
-        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+        return _WRITER.encode(said)
 
 
 @dataclass(kw_only=True)

@@ -177,14 +177,15 @@ class Judge:
 
     def members(self, said: dict[str, Any], read: Read) -> dict[str, Any]:
         """The members of the command that issues what a row says."""
-        identifier = self._identifier(said, read.type_code, read.issuer)
-        serial = SERIAL_UNUSED if identifier is not None else license_commands.draw_serial()
+        identifier, content = self._identifier(said, read.type_code, read.issuer), read.content
+        if identifier is None:
+            content = replace(content, serial=license_commands.draw_serial())
         return {
             "actor": self.actor_for(read.issuer),
             "type_code": read.type_code,
             "holder": read.holder,
             "parties": read.parties,
-            "content": replace(read.content, serial=serial),
+            "content": content,
             "effective_at": stock_commands.effect(read.content.issued_on, now=self._now()),
             "source": self.source(said, read.type_code, read.issuer),
             "taken_from": read.origin,
@@ -242,15 +243,10 @@ class Judge:
 
     def issuer(self, said: dict[str, Any], faults: Faults) -> str | None:
         """The responsible issuer: who imports, unless the row says another."""
-        code = said.get("issuer") or self._actor.responsible
-        if identifiers.is_citizen_id(code):
-            faults.add("issuer", "citizen-id")
-            return None
-        try:
-            return identifiers.credit_code(code).code
-        except identifiers.IdentifierError as error:
-            faults.add("issuer", error.fault)
-            return None
+        code, fault = stock_cells.issuer(said.get("issuer") or self._actor.responsible)
+        if fault is not None:
+            faults.add("issuer", fault)
+        return code
 
     def _area(self, said: dict[str, Any], faults: Faults) -> str | None:
         area = said.get("area_code") or None
@@ -437,7 +433,7 @@ class Judge:
 
 
 def _is_known(name: str, type_row: state.TypeRow | None) -> bool:
-    if not version.FIELD_NAME.fullmatch(name) or identifiers.contains_citizen_id(name):
+    if not stock_cells.is_field_name(name):
         return False
     return type_row is None or not type_row.field_names or name in type_row.field_names
 

@@ -279,8 +279,7 @@ class Run:
 
 def _told(recorded: Sequence[Recorded]) -> list[str]:
     """The findings among the facts of one row."""
-    made = (fact.from_event(item.event) for item in recorded)
-    return [one.finding for one in made if isinstance(one, quality.QualityFindingRaised)]
+    return [item.fact.finding for item in recorded if isinstance(item.fact, quality.QualityFindingRaised)]
 
 
 def faults_of(error: errors.LedgerError) -> list[Fault]:

@@ -20,6 +20,8 @@ SYMMETRIC_KEY_BYTES = 32
 NONCE_BYTES = 12
 _BLOCK_BYTES = 64
 """SHA-256's block, to which HMAC pads its key."""
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+"""Every byte as HMAC's two pads make it (RFC 2104 §2)."""
 
 
 class SignatureInvalid(ValueError):
@@ -91,8 +93,8 @@ class Mac:
         if len(key) > _BLOCK_BYTES:
             key = hashlib.sha256(key).digest()
         padded = key.ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+        self._inner = hashlib.sha256(padded.translate(_INNER))
+        self._outer = hashlib.sha256(padded.translate(_OUTER))
 
     def over(self, message: bytes) -> bytes:
         """The 32 bytes over `message`."""

@@ -51,7 +51,14 @@ def frontier_root(frontier: Frontier, *, digest: Hash = _sha256) -> bytes:
 
 def root(leaves: Sequence[bytes], *, digest: Hash = _sha256) -> bytes:
     """The root over leaf hashes (not leaf data), for trees small enough to be in memory."""
-    return Extension.of((), 0, leaves, digest=digest).root
+    if not leaves:
+        return digest(b"")
+    row = list(leaves)
+    while len(row) > 1:
+        # The last of an odd row goes up as it is: what is left of it is a power of two.
+        last = row[len(row) & ~1 :]
+        row = [digest(b"\x01" + row[at] + row[at + 1]) for at in range(0, len(row) - 1, 2)] + last
+    return row[0]
 
 
 @dataclass(frozen=True, kw_only=True)
