@@ -10,17 +10,21 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 
 from api import cli_console, cli_stock
 from ledger import (
     collection,
+    collection_agreeing,
     collection_sheet,
+    command,
     days,
     errors,
+    opening,
     reading,
+    reconciliation,
     stock_file,
     stock_results,
     store,
@@ -45,6 +49,9 @@ def reconcile(
         Path | None,
         typer.Option(metavar="FILE", help="Differences, .csv or .ndjson; default FILE.differences.csv."),
     ] = None,
+    agree: Annotated[
+        bool, typer.Option("--agree", help="Record that both agree on the day, when they do.")
+    ] = False,
     client: Annotated[
         str | None, typer.Option(metavar="CLIENT_ID", help="For a client's organization, not the operator's.")
     ] = None,
@@ -56,10 +63,13 @@ def reconcile(
 ) -> None:
     """Hold a source's sheet against what was collected from it. Ends with 1 when they differ.
 
-    Example: license-ledger reconcile night.csv --source archive --day 2026-11-25 --client CLIENT_ID
+    Example: license-ledger reconcile night.csv --source archive --day 2026-11-25 --agree --client CLIENT_ID
     """
     form = stock_file.Form(format=format_ or cli_stock.format_of(str(file)), encoding=encoding)
     form.check()
+    on_day = _day(day)
+    if agree and on_day is None:
+        raise errors.Invalid("an agreement is on a day", field="--day")
     told_in = output or Path(f"{file}.differences.csv")
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(cli_stock.opened(str(file)))
@@ -67,27 +77,58 @@ def reconcile(
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
         actor = cli_stock.actor_of(ledger, reader, client, organization)
-        batch = collection.Batch(actor.organization, source, "sheet")
-        batch.check()
-        judge = collection_sheet.SheetJudge(
-            ledger.vault, actor, batch=batch, reader=reader, now=store.wall_clock
-        )
-        rows = stock_file.Reader(opened, form)
-        if form.format == "csv":
-            judge.columns(rows.columns)
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="license-ledger-sheet-"))
-        done = collection_sheet.Reconciliation(
+        judge = _judge(ledger, reader, actor, source)
+        tell = stack.enter_context(_telling(told_in))
+        done = _compared(ledger, reader, judge, opened, form=form, day=on_day, tell=tell)
+        index = None
+        if agree and done.is_agreed:
+            index = collection_agreeing.agree(
+                done,
+                actor=actor,
+                source=source,
+                day=on_day,
+                submit=stack.enter_context(ledger.appending()).submit,
+                reader=reader,
+                suite=ledger.vault.suite,
+            )
+    _tell(done, told_in, as_json, agreed_index=index)
+    if not done.is_agreed:
+        raise typer.Exit(1)
+
+
+def _judge(
+    ledger: opening.Ledger, reader: reading.Reader, actor: command.Actor, source: str
+) -> collection_sheet.SheetJudge:
+    """Who reads the rows of a source's sheet."""
+    batch = collection.Batch(actor.organization, source, reconciliation.NUMBER)
+    batch.check()
+    return collection_sheet.SheetJudge(ledger.vault, actor, batch=batch, reader=reader, now=store.wall_clock)
+
+
+def _compared(
+    ledger: opening.Ledger,
+    reader: reading.Reader,
+    judge: collection_sheet.SheetJudge,
+    opened: BinaryIO,
+    *,
+    form: stock_file.Form,
+    day: int | None,
+    tell: collection_sheet.Tell,
+) -> collection_sheet.Summary:
+    """How a sheet and the ledger agree."""
+    rows = stock_file.Reader(opened, form)
+    if form.format == "csv":
+        judge.columns(rows.columns)
+    with tempfile.TemporaryDirectory(prefix="license-ledger-sheet-") as folder:
+        return collection_sheet.Reconciliation(
             rows=rows,
             judge=judge,
             vault=ledger.vault,
             reader=reader,
             folder=Path(folder),
-            tell=stack.enter_context(_telling(told_in)),
-            day=_day(day),
+            tell=tell,
+            day=day,
         ).run()
-    _tell(done, told_in, as_json)
-    if not done.is_agreed:
-        raise typer.Exit(1)
 
 
 def _day(text: str | None) -> int | None:
@@ -110,14 +151,16 @@ def _telling(path: Path) -> Iterator[Callable[[Mapping[str, Any]], None]]:
         yield writer.writerow
 
 
-def _tell(done: collection_sheet.Summary, path: Path, as_json: bool) -> None:
-    figures = done.figures()
+def _tell(done: collection_sheet.Summary, path: Path, as_json: bool, *, agreed_index: int | None) -> None:
+    figures = {**done.figures(), "agreed_index": agreed_index}
     if as_json:
         cli_console.print_json({**figures, "differences": str(path)})
         return
-    columns = ("day", "license_type", "sent", "held", "same", "differences")
+    columns = ("day", "license_type", "issuer", "area_code", "sent", "held", "same", "differences")
     rows = [tuple(one[name] for name in columns) for one in figures["days"]]
     cli_console.OUT.print(cli_console.table(*columns, rows=rows))
     told = ", ".join(f"{count} {name}" for name, count in done.told.items() if count)
     cli_console.done(f"{done.rows} rows, {done.same} the same" + (f", {told}" if told else ""))
     cli_console.done(f"differences in {path}")
+    if agreed_index is not None:
+        cli_console.done(f"both agree on the day: event {agreed_index}")

@@ -36,17 +36,23 @@ class Reconcile(models.Act):
     day: models.Day | None = Field(
         None, description="Of which what the ledger has is told; else of the sheet's days"
     )
+    agree: bool = Field(
+        False, description="Record `ReconciliationAgreed` when both sides have the same rows of the day"
+    )
 
 
 class ReconciledDay(models_answers.Answer):
-    """Rows of one day and type."""
+    """Rows of one day, type, issuer and area."""
 
     day: str
     license_type: str
+    issuer: str
+    area_code: str = Field(description="管辖属地 of the license as it is now")
     sent: int
     held: int
     same: int
     differences: int
+    digest: str = Field(description="Over the rows that the ledger has, in whatever order")
 
 
 class Reconciled(models_answers.Answer):
@@ -62,6 +68,9 @@ class Reconciled(models_answers.Answer):
     outdated: int
     unreadable: int
     days: list[ReconciledDay]
+    agreed_index: int | None = Field(
+        description="Of the event that both agree on the day; null: they do not, or it was not asked"
+    )
 
 
 class ImportJob(models_answers.Answer):

@@ -52,6 +52,7 @@ EXAMPLE_SHEET = {
     "format": "csv",
     "source": "archive",
     "day": "2026-11-25",
+    "agree": True,
 }
 ReconcileBody = Annotated[
     models_stock.Reconcile, Body(openapi_examples={"a_day": {"summary": "a day", "value": EXAMPLE_SHEET}})
@@ -108,10 +109,14 @@ async def begin_import(request: Request, body: ImportBody, key: acts.Idempotency
 async def begin_reconciliation(
     request: Request, body: ReconcileBody, key: acts.IdempotencyKey = None
 ) -> Response:
-    """A job that waits for its sheet, which is held against what was collected; nothing is recorded."""
+    """A job that waits for its sheet; nothing is recorded but that both agree, where that is asked."""
     asked = await _asked(request, body, key, operation="begin reconciliation")
     collection.Batch(asked.organization, body.source, "sheet").check()
-    return await _begun(request, replace(asked, is_sheet=True, source=body.source, day=acts.day(body.day)))
+    day = acts.day(body.day)
+    if body.agree and day is None:
+        raise errors.Invalid("an agreement is on a day", field="day")
+    asked = replace(asked, is_sheet=True, source=body.source, day=day, is_to_agree=body.agree)
+    return await _begun(request, asked)
 
 
 async def _asked(

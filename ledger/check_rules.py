@@ -43,6 +43,7 @@ from ledger import (
     organization,
     piece,
     quality,
+    reconciliation,
     refusal,
     representation,
     use,
@@ -59,7 +60,7 @@ ROOMS = (
     *(audit, authorization, case, catalog, client, collection, comparison, consent, correction, draft),
     *(bulletin, ending, endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, representation, use, verification),
-    *(quality, copy, document, issuer_seal),
+    *(quality, copy, document, issuer_seal, reconciliation),
 )
 """Where facts are defined; a topic is known once its room is imported."""
 _ODDITIES = (

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, NamedTuple
 
-from ledger import errors, identifiers, license
+from ledger import days, errors, identifiers, license
 from ledger.fact import Fact, Touched
 from ledger.state import LicenseRow, OrganizationRow, State, altered
-from ledger.state_collection import AppliedRow, BatchRow, CollectedRow
+from ledger.state_collection import AppliedRow, BatchRow, CollectedRow, DayRow
 from signing import event
 
 OPERATIONS = ("I", "U", "D")
@@ -90,6 +90,11 @@ def _is_date(digits: str) -> bool:
     except ValueError:
         return False
     return digits[:2] in ("19", "20", "21")
+
+
+def day_key(source: str, day: int) -> str:
+    """The key of a Beijing day of a source, which is named with its organization."""
+    return f"{source} {day}"
 
 
 def source_of(batch_key: str) -> str:
@@ -209,6 +214,9 @@ class LicenseCollected(Fact):
     def _batch(self, about: event.Event) -> Batch:
         return Batch(about.organization, self.source, self.number)
 
+    def _day_key(self, about: event.Event) -> str:
+        return day_key(source_of(self._batch(about).key), days.of_instant(self.operated_at))
+
     @property
     def _key(self) -> bytes:
         return row_key(self.license_ref, operated_at=self.operated_at, operation=self.operation)
@@ -218,6 +226,7 @@ class LicenseCollected(Fact):
         yield AppliedRow, self._key
         yield CollectedRow, self.license_ref
         yield BatchRow, self._batch(about).key
+        yield DayRow, self._day_key(about)
 
     def allow(self, about: event.Event, state: State) -> None:
         license.own_license(self.license_ref, about, state)
@@ -254,3 +263,8 @@ class LicenseCollected(Fact):
                 operated_at=self.operated_at,
             )
         )
+        key = self._day_key(about)
+        day = state.get(DayRow, key) or DayRow(
+            day_key=key, rows=0, newest_index=None, agreed_index=None, agreed_rows=None
+        )
+        state.put(altered(day, rows=day.rows + 1, newest_index=index))

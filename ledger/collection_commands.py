@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ledger import collection, errors, license_commands, status_commands, stock_commands
+from ledger import collection, days, errors, license_commands, status_commands, stock_commands
 from ledger.collection import Batch
 from ledger.command import Command, Reads, View, Wants, actor_stream
 from ledger.fact import Draft
 from ledger.state import LicenseRow, RowKey
-from ledger.state_collection import AppliedRow, BatchRow, CollectedRow
+from ledger.state_collection import AppliedRow, BatchRow, CollectedRow, DayRow
 from ledger.vault import Vault
 
 EXISTS, OUTDATED = "exists", "outdated"
@@ -33,10 +33,12 @@ class Delivered:
 
     def rows(self, license_ref: bytes) -> set[RowKey]:
         """Rows that deciding about it reads."""
+        source = collection.source_of(self.batch.key)
         return {
             (BatchRow, self.batch.key),
             (CollectedRow, license_ref),
             (AppliedRow, self.key(license_ref)),
+            (DayRow, collection.day_key(source, days.of_instant(self.operated_at))),
         }
 
     def key(self, license_ref: bytes) -> bytes:

@@ -21,7 +21,9 @@ from ledger import (
     collection_row,
     days,
     errors,
+    power,
     reading,
+    reconciliation,
     sql,
     stock_commands,
     stock_file,
@@ -29,10 +31,12 @@ from ledger import (
 )
 from ledger.collection_reading import PARTITION
 from ledger.errors import Fault
+from ledger.reconciliation import Line
+from ledger.state import LicenseRow
 from ledger.state_collection import AppliedRow, CollectedRow
 from ledger.stock_row import Faults
 from ledger.vault import Vault
-from signing import ids
+from signing import ids, suites
 
 CHUNK = 500
 DIFFERENCES = ("missing-here", "missing-there", "different", "rejected", "outdated", "unreadable")
@@ -50,12 +54,14 @@ Tell = Callable[[Mapping[str, Any]], object]
 
 @dataclass(kw_only=True)
 class Group:
-    """Rows of one day and type."""
+    """Rows of one line of the sheet."""
 
     sent: int = 0
     held: int = 0
     same: int = 0
     differences: int = 0
+    sum: reconciliation.Sum = field(default_factory=reconciliation.Sum)
+    """Over the rows that the ledger has."""
 
 
 @dataclass(kw_only=True)
@@ -65,7 +71,11 @@ class Summary:
     rows: int = 0
     same: int = 0
     told: dict[str, int] = field(default_factory=lambda: dict.fromkeys(DIFFERENCES, 0))
-    groups: dict[tuple[int, str], Group] = field(default_factory=dict)
+    groups: dict[Line, Group] = field(default_factory=dict)
+    newest_index: int | None = None
+    """Leaf index of the newest row that the ledger has of the days asked about."""
+    undigested: int = 0
+    """Rows of the sheet without a digest, of which it was looked whether they are there."""
 
     @property
     def is_agreed(self) -> bool:
@@ -74,9 +84,29 @@ class Summary:
             self.told[name] for name in ("missing-here", "missing-there", "different", "unreadable")
         )
 
-    def group(self, day: int, type_code: str) -> Group:
-        """The rows of a day and type."""
-        return self.groups.setdefault((day, type_code), Group())
+    def group(self, line: Line) -> Group:
+        """The rows of a line."""
+        return self.groups.setdefault(line, Group())
+
+    def agreement(self, source: str, day: int, *, suite: suites.Suite) -> reconciliation.ReconciliationAgreed:
+        """What both sides agree on; raises Invalid when they do not, or the sheet says too little for it."""
+        if not self.is_agreed:
+            raise errors.Invalid("the sheet and the ledger differ", field="FILE")
+        if any(line.day != day for line in self.groups):
+            raise errors.Invalid("the sheet has rows of another day", field="FILE")
+        if self.undigested:
+            raise errors.Invalid("a row has no digest: nobody knows whether it is the same", field="FILE")
+        held = [(line, group.held, group.sum.digest) for line, group in self.groups.items() if group.held]
+        return reconciliation.ReconciliationAgreed(
+            source=source,
+            day=day,
+            rows=sum(rows for _, rows, _ in held),
+            through=self.newest_index,
+            rejected=self.told["rejected"],
+            outdated=self.told["outdated"],
+            lines=len(held),
+            digest=reconciliation.sheet_digest(held, suite=suite),
+        )
 
     def figures(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -86,8 +116,15 @@ class Summary:
             "same": self.same,
             **{name.replace("-", "_"): count for name, count in self.told.items()},
             "days": [
-                {"day": days.text(day), "license_type": type_code, **vars(self.groups[day, type_code])}
-                for day, type_code in sorted(self.groups)
+                {
+                    "day": days.text(line.day),
+                    "license_type": line.type_code,
+                    "issuer": line.issuer,
+                    "area_code": line.area_code,
+                    **{name: getattr(group, name) for name in ("sent", "held", "same", "differences")},
+                    "digest": group.sum.digest.hex(),
+                }
+                for line, group in sorted(self.groups.items(), key=lambda one: one[0])
             ],
         }
 
@@ -102,6 +139,15 @@ class Sent(NamedTuple):
     digest: bytes | None
     """As the ledger keeps it; None: the sheet does not say."""
     reject_key: bytes
+    area_code: str | None
+
+    def line(self, row: LicenseRow | None) -> Line:
+        """Where it is counted: by its license, or by what it says itself."""
+        issuer, area = self.source.issuer, self.area_code
+        if row is not None:
+            issuer, area = row.issuer, row.area_code
+        day = days.of_instant(self.operated_at)
+        return Line(day, issuer, self.source.type_code, power.area_of(area, issuer))
 
     def key(self, license_ref: bytes) -> bytes:
         """Of the row once it is applied."""
@@ -141,6 +187,7 @@ class SheetJudge(collection_row.BatchJudge):
             operated_at=at,
             digest=None if made is None else self.kept(made),
             reject_key=self.reject_key(said),
+            area_code=said.get("area_code"),
         )
 
 
@@ -173,7 +220,7 @@ class Reconciliation:
                 if self._is_stopping():
                     raise stock_run.Stopped
                 self._compare(some, seen)
-            asked = {day for day, _ in self._summary.groups} if self._day is None else {self._day}
+            asked = {line.day for line in self._summary.groups} if self._day is None else {self._day}
             if len(asked) > DAYS_MAX:
                 raise errors.Invalid(f"a sheet is of at most {DAYS_MAX} days", field="FILE")
             for day in sorted(asked):
@@ -192,24 +239,26 @@ class Reconciliation:
                 self._differs("unreadable", line=record.line, remark=remark)
             else:
                 found.append(read)
-                group = self._summary.group(days.of_instant(read.operated_at), read.source.type_code)
-                group.sent += 1
+                self._summary.undigested += read.digest is None
         targets = collection_reading.targets(self._reader, self._vault, {one.source for one in found})
         keys = {one.key(targets[one.source]) for one in found if one.source in targets}
         applied = collection_reading.rows(self._reader, AppliedRow, sorted(keys))
         newest = collection_reading.rows(self._reader, CollectedRow, sorted(set(targets.values())))
+        licenses = collection_reading.rows(self._reader, LicenseRow, sorted(set(targets.values())))
         rejects = self._rejects(found, targets, applied)
         for one in found:
             ref = targets.get(one.source)
             row = None if ref is None else applied.get(one.key(ref))
+            group = self._summary.group(one.line(None if ref is None else licenses.get(ref)))
+            group.sent += 1
             if isinstance(row, AppliedRow) and row.source == self._source:
-                self._held_too(one, row)
+                self._held_too(one, row, group)
             else:
+                group.differences += 1
                 self._not_held(one, None if ref is None else newest.get(ref), ref, rejects)
         seen.add(key for key in keys if key in applied)
 
-    def _held_too(self, one: Sent, row: AppliedRow) -> None:
-        group = self._summary.group(days.of_instant(one.operated_at), one.source.type_code)
+    def _held_too(self, one: Sent, row: AppliedRow, group: Group) -> None:
         if one.digest in (None, row.digest):
             self._summary.same += 1
             group.same += 1
@@ -220,7 +269,6 @@ class Reconciliation:
     def _not_held(
         self, one: Sent, newest: CollectedRow | None, ref: bytes | None, rejects: Mapping[bytes, str]
     ) -> None:
-        self._summary.group(days.of_instant(one.operated_at), one.source.type_code).differences += 1
         told = {} if ref is None else {"license_ref": ids.text(ref)}
         is_own = newest is not None and collection.source_of(newest.batch_key) == self._source
         if one.reject_key in rejects:
@@ -248,9 +296,12 @@ class Reconciliation:
 
     def _held(self, day: int, seen: collection_order.Seen) -> None:
         """Count what the ledger applied of a day, and tell what the sheet did not name."""
-        for row_key, ref, number, type_code, operation, at, index in self._applied(day):
-            group = self._summary.group(day, type_code)
+        suite, summary = self._vault.suite, self._summary
+        for row_key, ref, batch, type_code, operation, at, index, digest, issuer, area in self._applied(day):
+            group = summary.group(Line(day, issuer, type_code, power.area_of(area, issuer)))
             group.held += 1
+            group.sum.add(row_key, digest, suite=suite)
+            summary.newest_index = max(index, summary.newest_index or 0)
             if row_key in seen:
                 continue
             group.differences += 1
@@ -261,7 +312,7 @@ class Reconciliation:
                 operated_at=days.instant_text(at),
                 license_ref=ids.text(ref),
                 index=index,
-                batch=number,
+                batch=batch,
             )
 
     def _applied(self, day: int) -> Iterator[tuple[Any, ...]]:

@@ -42,6 +42,7 @@ VERSIONS = (
     "migration_029",
     "migration_030",
     "migration_031",
+    "migration_032",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

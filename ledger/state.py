@@ -370,6 +370,7 @@ ROWS: tuple[type[Row], ...] = (
     state_collection.BatchRow,
     state_collection.CollectedRow,
     state_collection.AppliedRow,
+    state_collection.DayRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

@@ -1,4 +1,5 @@
-"""Decision state of collection: the batches that came, the rows applied, and the newest of each license."""
+"""Decision state of collection: the batches that came, the rows applied, the newest of each
+license, and the days."""
 
 from __future__ import annotations
 
@@ -48,3 +49,18 @@ class AppliedRow(Row):
     operated_at: int
     digest: bytes
     collected_index: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayRow(Row):
+    """A Beijing day of a source, by `ledger.collection.day_key`: by when the source changed its rows."""
+
+    table = "collection_days"
+    day_key: str
+    rows: int
+    """Applied so far."""
+    newest_index: int | None
+    """Leaf index of the fact of the newest of them; None: there is none."""
+    agreed_index: int | None
+    """Of the newest agreement; it stands as long as `rows` are `agreed_rows`."""
+    agreed_rows: int | None

@@ -43,6 +43,8 @@ class Job:
     """Of a sheet: the Beijing day of which the ledger's rows are told."""
     access_key: str | None = None
     """Id of the key that signed the access token under which it was asked for."""
+    is_to_agree: bool = False
+    """Of a sheet: whether it is recorded that both sides agree on the day, when they do."""
 
     @property
     def numbered(self) -> collection.Batch | None:

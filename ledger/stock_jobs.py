@@ -22,6 +22,7 @@ from typing import Any, BinaryIO
 
 from ledger import (
     collection,
+    collection_agreeing,
     collection_run,
     collection_sheet,
     command,
@@ -260,10 +261,27 @@ class Jobs:
                 day=job.day,
                 is_stopping=lambda: self._is_to_stop(job) or self._has_lost_its_client(job),
             ).run()
+            agreed_index = self._agreed(job, done)
             state = stock_results.State(file=job.import_ref, results_bytes=told.tell(), is_done=True)
-        stock_results.write_private(folder / SUMMARY, json.dumps(done.figures()).encode())
+        stock_results.write_private(
+            folder / SUMMARY, json.dumps({**done.figures(), "agreed_index": agreed_index}).encode()
+        )
         stock_results.write_state(folder, state)
         self._move(job, "done")
+
+    def _agreed(self, job: Job, done: collection_sheet.Summary) -> int | None:
+        """Where it stands that both agree on the day of a sheet; None: it was not asked, or they differ."""
+        if not (job.is_to_agree and done.is_agreed):
+            return None
+        return collection_agreeing.agree(
+            done,
+            actor=job.actor,
+            source=job.source or "",
+            day=job.day,
+            submit=self._submit,
+            reader=self._reader,
+            suite=self._ledger.vault.suite,
+        )
 
     def _run(self, job: Job) -> bool:
         """Whether the job is done with: else it is tried again, or another process has it."""

@@ -352,3 +352,11 @@ def test_a_sheet_is_held_against_what_was_collected(caller: Caller) -> None:
         *(False, 1, 1, 1),
     )
     assert [one["outcome"] for one in outcomes(caller, ref)] == ["missing-here", "missing-there"]
+    assert figures["agreed_index"] is None, "they differ"
+    (line,) = figures["days"]
+    assert (line["issuer"], line["area_code"], len(line["digest"])) == (world.ISSUER, world.ISSUER[2:8], 64)
+    ref = caller.done("/v1/imports/reconciliations", stock.EXAMPLE_SHEET)["import_ref"]
+    assert send(caller, ref, csv_text(rows).encode()).status_code == 200
+    assert done(caller, ref)["reconciliation"]["agreed_index"] is not None
+    undated = {**stock.EXAMPLE_SHEET, "day": None}
+    assert caller.post("/v1/imports/reconciliations", undated).status_code == 422

@@ -136,6 +136,11 @@ def test_a_batch_is_worked_off_and_what_waits_is_tried_again(place: Place) -> No
     told_in = place.folder / "differences.ndjson"
     assert console.call_json("reconcile", both, *agreed, "--output", told_in)["same"] == 3
     assert told_in.read_text("utf-8") == ""
+    on_day = (*agreed, "--agree", "--day", "2026-11-25")
+    index = console.call_json("reconcile", both, *on_day)["agreed_index"]
+    assert console.call_json("reconcile", both, *on_day)["agreed_index"] == index
+    assert index is not None
+    console.call("reconcile", both, *agreed, "--agree", status=2)
     size = place.size()
     assert place.call(late, "--batch", "D-2", "--source", "archive") == told
     assert place.size() == size

@@ -9,7 +9,20 @@ from typing import Any
 
 import pytest
 
-from ledger import collection, collection_row, collection_sheet, days, reading, stock_file, store
+from ledger import (
+    collection,
+    collection_agreeing,
+    collection_row,
+    collection_sheet,
+    days,
+    errors,
+    fact,
+    reading,
+    reconciliation,
+    stock_file,
+    store,
+)
+from signing import event, suites
 from tests.batch_world import batch, deleted, inserted, updated
 from tests.stock_world import csv_text
 from tests.world import World
@@ -24,7 +37,8 @@ def reconciled(
     """How a sheet comes out, and the differences."""
     told: Told = []
     folder.mkdir(exist_ok=True)
-    read = stock_file.Reader(io.BytesIO(csv_text(rows).encode()), stock_file.Form(format="csv"))
+    text = csv_text(rows) if rows else ",".join(collection_row.KEY_COLUMNS)
+    read = stock_file.Reader(io.BytesIO(text.encode()), stock_file.Form(format="csv"))
     with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
         judge = collection_sheet.SheetJudge(
             world.ledger.vault,
@@ -116,3 +130,81 @@ def test_a_sheet_longer_than_a_page_is_gone_through_to_its_end(
     assert (done.same, told) == (8, [])
     done, told = reconciled(world, rows[:1], tmp_path / "sheet")
     assert len(told) == 7
+
+
+def agreed(world: World, done: collection_sheet.Summary, *, day: int = DAY) -> int | None:
+    """Where it stands that both agree on a day of the source."""
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        return collection_agreeing.agree(
+            done,
+            actor=world.issuer,
+            source="archive",
+            day=day,
+            submit=world.appender.submit,
+            reader=reader,
+            suite=world.ledger.vault.suite,
+        )
+
+
+def newest(world: World) -> reconciliation.ReconciliationAgreed:
+    """The fact that was recorded last."""
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        (data,) = reader.events([world.ledger.recorder.newest_index()])
+    made = fact.from_event(event.parse(data))
+    assert isinstance(made, reconciliation.ReconciliationAgreed)
+    return made
+
+
+def test_a_day_is_agreed_on_once_and_again_when_another_row_came(world: World, tmp_path: Path) -> None:
+    rows = [inserted(1), inserted(2), updated(2, number="NO-2b"), inserted(3, number="")]
+    batch(world, rows, tmp_path / "one")
+    done, _ = reconciled(world, rows, tmp_path / "sheet", day=DAY)
+    index = agreed(world, done)
+    made = newest(world)
+    assert (index, made.day, made.rows) == (world.ledger.recorder.newest_index(), DAY, 3)
+    assert (made.rejected, made.outdated, made.lines, made.source) == (1, 0, 1, "archive")
+    assert agreed(world, done) == index, "the same agreement adds nothing"
+    batch(world, [inserted(4)], tmp_path / "two", number="B-2")
+    with pytest.raises(errors.Conflict, match="came meanwhile"):
+        agreed(world, done)
+    again, _ = reconciled(world, [*rows, inserted(4)], tmp_path / "sheet", day=DAY)
+    assert agreed(world, again) == world.ledger.recorder.newest_index()
+    assert (newest(world).rows, newest(world).digest != made.digest) == (4, True)
+
+
+def test_a_day_without_rows_is_agreed_on_with_an_empty_sheet(world: World, tmp_path: Path) -> None:
+    batch(world, [inserted(1)], tmp_path / "one")
+    done, _ = reconciled(world, [], tmp_path / "sheet", day=DAY - 1)
+    agreed(world, done, day=DAY - 1)
+    assert (newest(world).rows, newest(world).through, newest(world).lines) == (0, None, 0)
+
+
+def test_what_is_not_the_same_is_not_agreed_on(world: World, tmp_path: Path) -> None:
+    rows = [inserted(1), inserted(2)]
+    batch(world, rows, tmp_path / "one")
+    size = world.ledger.recorder.newest_index()
+    yesterday = inserted(3, at="2026-11-24 09:00:00")
+    for sheet, why in (
+        (rows[:1], "differ"),
+        ([*rows, yesterday], "differ"),
+        ([keyed(rows[0], digest=None), rows[1]], "no digest"),
+    ):
+        done, _ = reconciled(world, sheet, tmp_path / "sheet", day=DAY)
+        with pytest.raises(errors.Invalid, match=why):
+            agreed(world, done)
+    batch(world, [yesterday], tmp_path / "two", number="B-2")
+    done, _ = reconciled(world, [*rows, yesterday], tmp_path / "sheet")
+    with pytest.raises(errors.Invalid, match="another day"):
+        agreed(world, done)
+    assert world.ledger.recorder.newest_index() == size + 4
+
+
+def test_a_sheet_is_summed_whatever_the_order_of_its_rows() -> None:
+    one, other = reconciliation.Sum(), reconciliation.Sum()
+    rows = [(bytes([number]), bytes([255 - number])) for number in range(5)]
+    for sum_, order in ((one, rows), (other, rows[::-1])):
+        for row_key, digest in order:
+            sum_.add(row_key, digest, suite=suites.INTL)
+    assert one.digest == other.digest
+    other.add(*rows[0], suite=suites.INTL)
+    assert one.digest != other.digest

@@ -79,18 +79,23 @@ SELECT row_key, remark FROM collection_rejects WHERE partition = %b::integer AND
 
 -- applied_between_first --
 -- Rows of a source applied that changed in a span of time, the first page.
-SELECT row_key, license_ref, number, type_code, operation, operated_at, collected_index
-FROM collected_rows
-WHERE partition = %b::integer AND source = %b::text AND operated_at >= %b::bigint AND operated_at < %b::bigint
-ORDER BY operated_at, row_key LIMIT %b::bigint
+SELECT c.row_key, c.license_ref, c.number, c.type_code, c.operation, c.operated_at, c.collected_index, c.digest,
+       l.issuer, l.area_code
+FROM collected_rows AS c
+JOIN licenses AS l ON l.partition = c.partition AND l.license_ref = c.license_ref
+WHERE c.partition = %b::integer AND c.source = %b::text
+  AND c.operated_at >= %b::bigint AND c.operated_at < %b::bigint
+ORDER BY c.operated_at, c.row_key LIMIT %b::bigint
 
 -- applied_between --
 -- As above, behind a row.
-SELECT row_key, license_ref, number, type_code, operation, operated_at, collected_index
-FROM collected_rows
-WHERE partition = %b::integer AND source = %b::text
-  AND (operated_at, row_key) > (%b::bigint, %b::bytea) AND operated_at < %b::bigint
-ORDER BY operated_at, row_key LIMIT %b::bigint
+SELECT c.row_key, c.license_ref, c.number, c.type_code, c.operation, c.operated_at, c.collected_index, c.digest,
+       l.issuer, l.area_code
+FROM collected_rows AS c
+JOIN licenses AS l ON l.partition = c.partition AND l.license_ref = c.license_ref
+WHERE c.partition = %b::integer AND c.source = %b::text
+  AND (c.operated_at, c.row_key) > (%b::bigint, %b::bytea) AND c.operated_at < %b::bigint
+ORDER BY c.operated_at, c.row_key LIMIT %b::bigint
 
 -- create_seen --
 -- Rows that a sheet names and the ledger has.
