@@ -27,6 +27,7 @@ MODULES = {
     "cli_documents": ("documents",),
     "cli_stock": ("import",),
     "cli_reconcile": ("reconcile",),
+    "cli_rejects": ("rejects",),
     "cli_types": ("types",),
     "cli_organizations": ("organizations",),
     "cli_identifiers": ("id",),

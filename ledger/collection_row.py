@@ -18,6 +18,7 @@ from ledger import (
     collection,
     collection_commands,
     collection_reading,
+    collection_rejects,
     days,
     disclosure,
     license_commands,
@@ -173,6 +174,39 @@ class BatchJudge(stock_row.Judge):
         texts[1] = texts[1] or self._actor.responsible
         return self._vault.body_digest(["rejected", *texts])
 
+    def reject(self, record: stock_file.Record, remark: str, *, at: int) -> collection_rejects.Reject:
+        """What is kept of a row that was rejected."""
+        said = self.said(record)
+        operation, type_code = said.get("operation"), said.get("license_type")
+        return collection_rejects.Reject(
+            row_key=self.reject_key(said),
+            source=collection.source_of(self.batch.key),
+            number=self.batch.number,
+            line=record.line,
+            remark=remark,
+            rejected_at=at,
+            license_key=self._license_key(said),
+            # What is no type may be anything, and is not kept.
+            type_code=str(type_code) if self.kind(said, Faults())[0] else None,
+            operation=str(operation) if operation in collection.OPERATIONS else None,
+            operated_at=self.moment(said, Faults()),
+            organization=self.batch.organization,
+        )
+
+    def settled(self, record: stock_file.Record, operated_at: int) -> collection_rejects.Settled:
+        """What a row that was applied puts right."""
+        key = self._license_key(self.said(record))
+        assert key is not None, "a row that was applied has a key"
+        return key, operated_at
+
+    def _license_key(self, said: Mapping[str, Any]) -> bytes | None:
+        """An HMAC of the key of a row's license; None: the row does not say it."""
+        type_code, source_id = said.get("license_type"), said.get("source_id")
+        if not (isinstance(type_code, str) and isinstance(source_id, str) and type_code and source_id):
+            return None
+        issuer = str(said.get("issuer") or self._actor.responsible)
+        return self._vault.body_digest(["rejected license", type_code, issuer, source_id])
+
     def deliver(self, record: stock_file.Record) -> Delivery:
         """The command behind a row, everything that is wrong with it, or that it waits."""
         faults = Faults(list(record.faults))
@@ -192,6 +226,8 @@ class BatchJudge(stock_row.Judge):
         for name in KEY_COLUMNS:
             if said.get(name) in (None, ""):
                 faults.add(name, "missing")
+            elif not isinstance(said[name], str):
+                faults.add(name, "text")
         operation, operated_at = said.get("operation"), self.moment(said, faults)
         if operation not in (None, "", *collection.OPERATIONS):
             faults.add("operation", "choice")

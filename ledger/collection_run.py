@@ -16,6 +16,7 @@ from ledger import (
     collection,
     collection_commands,
     collection_order,
+    collection_rejects,
     collection_row,
     errors,
     reading,
@@ -35,6 +36,11 @@ PARTITION = 0
 PAGE_ROWS = 128
 """Rows for which the ledger is read at once."""
 _CHUNK = 1 << 20
+_COLLECTING = (
+    collection_commands.CollectLicense,
+    collection_commands.CollectAmendment,
+    collection_commands.CollectStatus,
+)
 
 
 class BatchRun(stock_run.Run):
@@ -50,7 +56,8 @@ class BatchRun(stock_run.Run):
         """Lines of rows that waited, while they are tried again."""
         self._flying: dict[tuple[Any, ...], int] = {}
         """Licenses that are being issued, to the line that does."""
-        self._rejects: dict[bytes, tuple[Any, ...]] = {}
+        self._rejects: dict[bytes, collection_rejects.Reject] = {}
+        self._settled: list[collection_rejects.Settled] = []
         self._wave = 0
 
     def run(self) -> stock_results.State:
@@ -108,9 +115,8 @@ class BatchRun(stock_run.Run):
 
     def keep(self, *, is_done: bool = False) -> None:
         rejects, self._rejects = list(self._rejects.values()), {}
-        if rejects:
-            columns = [list(column) for column in zip(*rejects, strict=True)]
-            self._reader.run(sql.load("collection")["keep_rejects"], (*columns, PARTITION))
+        settled, self._settled = self._settled, []
+        collection_rejects.keep(self._reader, rejects, settled, at=store.wall_clock())
         super().keep(is_done=is_done)
 
     def judged(self, record: stock_file.Record) -> stock_run.Asked | list[Fault] | Outcome:
@@ -136,13 +142,14 @@ class BatchRun(stock_run.Run):
             state.waiting -= 1
         if outcome.outcome == "rejected":
             self._reject(outcome, pending.record)
+        elif isinstance(asked, _COLLECTING):
+            self._settled.append(self._deliverer.settled(pending.record, asked.delivered.operated_at))
         super().tell(outcome, pending)
 
     def _reject(self, outcome: Outcome, record: stock_file.Record) -> None:
-        """Keep what a reconciliation tells of a rejected row."""
-        batch, key = self._deliverer.batch, self._deliverer.reject_key(self._deliverer.said(record))
-        source, remark = collection.source_of(batch.key), stock_results.remark(outcome.faults)
-        self._rejects[key] = key, source, batch.number, record.line, remark, store.wall_clock()
+        """Keep what a reconciliation and the list of rejected rows tell of a row."""
+        made = self._deliverer.reject(record, stock_results.remark(outcome.faults), at=store.wall_clock())
+        self._rejects[made.row_key] = made
 
     def is_judged_again(self, error: errors.LedgerError) -> bool:
         is_moved = type(error) is errors.Conflict and error.field is None

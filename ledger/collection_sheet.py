@@ -18,6 +18,7 @@ from ledger import (
     collection,
     collection_order,
     collection_reading,
+    collection_rejects,
     collection_row,
     days,
     errors,
@@ -290,7 +291,7 @@ class Reconciliation:
             for one in found
             if one.source not in targets or one.key(targets[one.source]) not in applied
         ]
-        return dict(self._reader.run(self._texts["rejects"], (PARTITION, keys))) if keys else {}
+        return collection_rejects.remarks(self._reader, keys)
 
     # --- what is in the ledger ---
 

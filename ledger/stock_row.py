@@ -234,7 +234,9 @@ class Judge:
         code = said.get("license_type") or ""
         if not code:
             return "", None, None
-        row = self._find(state.TypeRow, code) if _TYPE_CODE.fullmatch(code) else None
+        row = (
+            self._find(state.TypeRow, code) if isinstance(code, str) and _TYPE_CODE.fullmatch(code) else None
+        )
         if not isinstance(row, state.TypeRow):
             faults.add("license_type", "license-type-unknown")
             return "", None, None

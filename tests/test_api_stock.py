@@ -360,3 +360,24 @@ def test_a_sheet_is_held_against_what_was_collected(caller: Caller) -> None:
     assert done(caller, ref)["reconciliation"]["agreed_index"] is not None
     undated = {**stock.EXAMPLE_SHEET, "day": None}
     assert caller.post("/v1/imports/reconciliations", undated).status_code == 422
+
+
+def test_rejected_rows_are_listed_by_age_page_by_page(caller: Caller, face: Face) -> None:
+    wrong = [batch_world.inserted(number, number="") for number in (31, 32, 33)]
+    imported(caller, wrong, batch="R-1", source="rejects")
+    listed = "/v1/tasks/rejected-rows?source=rejects&limit=2"
+    first = caller.get(listed).json()
+    second = caller.get(f"{listed}&cursor={first['cursor']}").json()
+    rows = [*first["rows"], *second["rows"]]
+    assert sorted(one["line"] for one in rows) == [2, 3, 4]
+    assert {(one["batch"], one["error_remark"], one["age_days"]) for one in rows} == {
+        ("R-1", "number: missing", 0)
+    }
+    assert second["cursor"] is None
+    assert {one["source"]: one["rows"] for one in first["sources"]}["rejects"] == 3
+    imported(caller, [batch_world.inserted(31)], batch="R-2", source="rejects")
+    assert len(caller.get("/v1/tasks/rejected-rows?source=rejects").json()["rows"]) == 2
+    for unfit in ("a", "aaaaaaaa", "77777777777777777777"):
+        assert caller.get(f"{listed}&cursor={unfit}").status_code == 422
+    other = face.register(world.HALL)
+    assert other.get(listed).json()["rows"] == []

@@ -146,6 +146,22 @@ def test_a_batch_is_worked_off_and_what_waits_is_tried_again(place: Place) -> No
     assert place.size() == size
 
 
+def test_the_operator_sees_what_sources_have_to_put_right(place: Place) -> None:
+    file = place.folder / "wrong.csv"
+    file.write_text(csv_text([batch_world.inserted(70, number="")]), "utf-8")
+    place.call(file, "--batch", "W-1", "--source", "wrong", status=1)
+    at = ("--data", place.data)
+    sources = console.call_json("rejects", *at)["sources"]
+    (own,) = [one for one in sources if one["source"] == "wrong"]
+    assert (own["rows"], own["oldest_days"]) == (1, 0)
+    whose = ("--organization", own["organization"], "--source", "wrong")
+    (row,) = console.call_json("rejects", *whose, *at)["rows"]
+    assert (row["batch"], row["line"], row["error_remark"]) == ("W-1", 2, "number: missing")
+    told = console.call_json("rejects", *whose, "--dismiss", "W-1", *at)
+    assert (told["dismissed"], told["rows"]) == (1, [])
+    console.call("rejects", "--source", "wrong", *at, status=2)
+
+
 @pytest.mark.faults
 def test_a_batch_goes_on_after_a_kill_and_ends_the_same(place: Place) -> None:
     file, folder, count = place.folder / "night.csv", place.folder / "night", 300

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,12 @@ import pytest
 
 from ledger import (
     collection,
+    collection_rejects,
     collection_row,
     disclosure,
     errors,
     license_commands,
+    reading,
     stock_cells,
     stock_file,
     stock_results,
@@ -25,6 +28,7 @@ from signing import ids
 from tests import history
 from tests.batch_world import Batch, batch, deleted, inserted, standing, updated
 from tests.history import version
+from tests.stock_world import CITIZEN_CARD, ndjson_text
 from tests.test_stock import opened
 from tests.world import HALL, ISSUER, World, citizen
 
@@ -359,3 +363,48 @@ def test_a_license_is_collected_in_the_order_of_its_source() -> None:
     with pytest.raises(errors.DoubleSource):
         past.record(replace(collected(at=9), source="registry"))
     assert past.row(CollectedRow, history.REF).operation == "U"
+
+
+def waiting(world: World) -> list[collection_rejects.Open]:
+    """Rejected rows of the issuer that nobody put right yet."""
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        return collection_rejects.waiting(reader, ISSUER, source=None, after=None, limit=100)
+
+
+def test_rejected_rows_wait_in_a_list_until_they_are_put_right(world: World, tmp_path: Path) -> None:
+    wrong = [inserted(1), inserted(2, number=""), updated(1, issued_on="never"), inserted(3, source_id=None)]
+    batch(world, wrong, tmp_path / "one")
+    by_line = {one.line: one for one in waiting(world)}
+    assert {line: one.remark for line, one in by_line.items()} == {
+        3: "number: missing",
+        4: "issued_on: date",
+        5: "source_id: missing",
+    }
+    assert (by_line[3].operation, by_line[3].type_code, by_line[3].times) == ("I", CITIZEN_CARD, 1)
+    batch(world, [inserted(2, number=""), deleted(9)], tmp_path / "two", number="B-2")
+    (again,) = [one for one in waiting(world) if one.number == "B-2"]
+    assert (again.first_at, again.times) == (by_line[3].first_at, 2), "it keeps its age"
+    right = [inserted(2), updated(1, number="NO-1b", at="2026-11-25 09:30:00")]
+    batch(world, right, tmp_path / "three", number="B-3")
+    assert {one.line for one in waiting(world)} == {4, 5}, "an older row puts nothing right"
+    batch(world, [updated(1, number="NO-1c")], tmp_path / "four", number="B-4")
+    (left,) = waiting(world)
+    assert (left.line, left.type_code) == (5, CITIZEN_CARD)
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        (backlog,) = collection_rejects.backlogs(reader)
+        assert (backlog.organization, backlog.source, backlog.rows) == (ISSUER, "archive", 1)
+        said = {"source": f"{ISSUER} archive", "number": "B-1", "at": left.first_at + 1}
+        assert [collection_rejects.dismiss(reader, **said) for _ in range(2)] == [1, 0]
+    assert waiting(world) == []
+
+
+def test_cells_that_are_no_text_are_faults_of_their_row(world: World, tmp_path: Path) -> None:
+    rows = [{**updated(1), "license_type": ["x"]}, {**updated(2), "source_id": {"a": "b"}}, inserted(3)]
+    made = Batch(world, [], tmp_path / "r", format="ndjson")
+    made.data = ndjson_text(rows).encode()
+    made.run()
+    assert made.words() == ["rejected", "rejected", "issued"]
+    assert [made.by_line[line]["faults"] for line in (1, 2)] == [
+        [{"column": "license_type", "rule": "text"}],
+        [{"column": "source_id", "rule": "text"}],
+    ]

@@ -53,6 +53,7 @@ ORDER = (
         "stale_names",
         "reminders",
         "quality_findings",
+        "rejected_rows",
         "end",
         "endings",
         "reverse_end",

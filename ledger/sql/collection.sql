@@ -59,19 +59,66 @@ CROSS JOIN LATERAL (
 ) AS d
 
 -- keep_rejects --
--- Rows that were rejected, those sent again as they were rejected last.
-INSERT INTO collection_rejects (partition, row_key, source, number, line, remark, rejected_at)
-SELECT p.partition, u.row_key, u.source, u.number, u.line, u.remark, u.rejected_at
+-- Rows that were rejected, those sent again as they were rejected last; put right and wrong again is new.
+INSERT INTO collection_rejects (
+    partition, row_key, source, number, line, remark, rejected_at, license_key, type_code, operation,
+    operated_at, organization, first_at
+)
+SELECT p.partition, u.row_key, u.source, u.number, u.line, u.remark, u.rejected_at, u.license_key, u.type_code,
+       u.operation, u.operated_at, u.organization, u.rejected_at
 FROM partitions p
-CROSS JOIN unnest(%b::bytea[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::bigint[])
-    AS u (row_key, source, number, line, remark, rejected_at)
+CROSS JOIN unnest(
+    %b::bytea[], %b::text[], %b::text[], %b::bigint[], %b::text[], %b::bigint[], %b::bytea[], %b::text[],
+    %b::text[], %b::bigint[], %b::text[]
+) AS u (
+    row_key, source, number, line, remark, rejected_at, license_key, type_code, operation, operated_at,
+    organization
+)
 WHERE p.partition = %b::integer
 ON CONFLICT (partition, row_key) DO UPDATE SET
     source = excluded.source,
     number = excluded.number,
     line = excluded.line,
     remark = excluded.remark,
-    rejected_at = excluded.rejected_at
+    rejected_at = excluded.rejected_at,
+    license_key = excluded.license_key,
+    type_code = excluded.type_code,
+    operation = excluded.operation,
+    operated_at = excluded.operated_at,
+    organization = excluded.organization,
+    first_at = CASE WHEN collection_rejects.settled_at IS NULL
+                    THEN collection_rejects.first_at ELSE excluded.first_at END,
+    times = collection_rejects.times + (collection_rejects.number <> excluded.number)::integer,
+    settled_at = NULL
+
+-- settle_rejects --
+-- Rows that were rejected of licenses of which as new a row was applied leave the list.
+UPDATE collection_rejects AS r SET settled_at = %b::bigint
+FROM unnest(%b::bytea[], %b::bigint[]) AS u (license_key, operated_at)
+WHERE r.partition = %b::integer AND r.settled_at IS NULL AND r.license_key = u.license_key
+  AND (r.operated_at IS NULL OR r.operated_at <= u.operated_at)
+
+-- dismiss_rejects --
+-- The rows of a batch leave the list.
+UPDATE collection_rejects SET settled_at = %b::bigint
+WHERE partition = %b::integer AND source = %b::text AND number = %b::text AND settled_at IS NULL
+RETURNING line
+
+-- open_rejects --
+-- Rejected rows of an organization that nobody put right yet, the oldest first.
+SELECT first_at, row_key, source, number, line, remark, rejected_at, type_code, operation, operated_at, times
+FROM collection_rejects
+WHERE partition = %b::integer AND organization = %b::text AND source = coalesce(%b::text, source)
+  AND settled_at IS NULL AND (first_at, row_key) > (%b::bigint, %b::bytea)
+ORDER BY first_at, row_key LIMIT %b::bigint
+
+-- reject_backlogs --
+-- Sources with such rows, those with the oldest first; there are as many as an organization has systems.
+SELECT organization, split_part(source, ' ', 2), count(*), min(first_at), max(rejected_at)
+FROM collection_rejects
+WHERE partition = %b::integer AND organization = coalesce(%b::text, organization) AND settled_at IS NULL
+GROUP BY organization, source
+ORDER BY min(first_at), organization, source LIMIT 10000
 
 -- rejects --
 -- Those of some rows that were rejected.

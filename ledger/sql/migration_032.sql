@@ -21,4 +21,20 @@ FROM (
            floor((operated_at + 28800000000) / 86400000000.0)::bigint AS day
     FROM collected_rows
 ) AS dated
-GROUP BY partition, source, day
+GROUP BY partition, source, day;
+
+-- rejects_wait --
+-- Rejected rows stay in a list until a row of their license is applied: whose they are, since when, how often.
+ALTER TABLE collection_rejects ADD COLUMN license_key bytea;
+ALTER TABLE collection_rejects ADD COLUMN type_code text;
+ALTER TABLE collection_rejects ADD COLUMN operation text;
+ALTER TABLE collection_rejects ADD COLUMN operated_at bigint;
+ALTER TABLE collection_rejects ADD COLUMN organization text COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE collection_rejects ADD COLUMN first_at bigint NOT NULL DEFAULT 0;
+ALTER TABLE collection_rejects ADD COLUMN times bigint NOT NULL DEFAULT 1;
+ALTER TABLE collection_rejects ADD COLUMN settled_at bigint;
+UPDATE collection_rejects SET first_at = rejected_at, organization = split_part(source, ' ', 1);
+CREATE INDEX collection_rejects_open ON collection_rejects (partition, organization, first_at, row_key)
+WHERE settled_at IS NULL;
+CREATE INDEX collection_rejects_by_license ON collection_rejects (partition, license_key)
+WHERE settled_at IS NULL
