@@ -164,10 +164,9 @@ async def search_mandates(request: Request, body: examples_mandate.SearchBody) -
         who = None if person is None else served.reader.find("holder", person.code_type, person.code)
         if found is None or (person is not None and who is None) or served.is_erased(found.stream_id):
             return {"on": days.text(day), "mandates": []}
-        only = None if who is None else {*served.streams(who.stream_id)}
-        rows = served.reader.mandates(tuple(served.streams(found.stream_id)))
-        shown = [_shown(row) for row in rows if _is_meant(row, only, day)]
-        return {"on": days.text(day), "mandates": shown}
+        persons = None if who is None else served.streams(who.stream_id)
+        rows = served.reader.mandates(served.streams(found.stream_id), persons=persons, day=day)
+        return {"on": days.text(day), "mandates": [_shown(row) for row in rows]}
 
     return routes.answer(await served.read(look))
 
@@ -177,12 +176,6 @@ def _require_person(asking: access.Access, body: models_mandate.SearchMandates) 
     sees_all = {"holder:register", "audit:read"} & {*asking.scopes}
     if not sees_all and body.person is None:
         raise errors.Invalid("name the person who wants to act", field="person")
-
-
-def _is_meant(row: state_mandate.MandateRow, only: set[bytes] | None, day: int) -> bool:
-    first, beyond = days.start(day), days.start(day + 1)
-    ends = [one for one in (row.until, row.over_at) if one is not None]
-    return (only is None or row.person in only) and row.since < beyond and all(one > first for one in ends)
 
 
 def _shown(row: state_mandate.MandateRow) -> answers.Json:

@@ -252,6 +252,8 @@ class AgentDismissed(_Ended):
     def allow(self, about: event.Event, state: State) -> None:
         if about.client is not None and about.operator_ref is None:
             raise errors.Invalid("attested consent names its operator", field="operator")
+        if about.effective_at > about.recorded_at:
+            raise errors.Invalid("an agent is not dismissed later", field="effective_at")
         super().allow(about, state)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 import psycopg_pool
 
-from ledger import comparison, errors, log, number, place, pooling, sql, tables, tiling
+from ledger import comparison, days, errors, log, number, place, pooling, sql, tables, tiling
 from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, OrganizationRow, R, Row
 from ledger.state_document import SealRow
@@ -31,6 +31,7 @@ NOTES_CACHED = 16
 KEY_TRIES = 3
 SEALS_MAX = 100
 SUCCESSORS_MAX = 10_000
+MANDATES_MAX = 200
 
 
 class Snapshot:
@@ -165,11 +166,17 @@ class Reader:
         found = [table.row(values) for values in self.run(text, (self._partition, SUCCESSORS_MAX))]
         return [row for row in found if isinstance(row, OrganizationRow)]
 
-    def mandates(self, streams: Sequence[bytes]) -> list[MandateRow]:
-        """Who may act for the holder of some streams, or could once; at most 200, the first first."""
+    def mandates(
+        self, streams: Sequence[bytes], *, persons: Sequence[bytes] | None, day: int
+    ) -> list[MandateRow]:
+        """Who may act for the holder of some streams on a day, or one of some persons; at most 200, the first
+        first.
+        """
         table = tables.table(MandateRow)
         text = sql.load("reading")["mandates"].format(columns=table.columns)
-        found = [table.row(values) for values in self.run(text, (self._partition, list(streams)))]
+        who = None if persons is None else list(persons)
+        asked = (self._partition, list(streams), days.start(day + 1), *[days.start(day)] * 2, who, who)
+        found = [table.row(values) for values in self.run(text, (*asked, MANDATES_MAX))]
         return [row for row in found if isinstance(row, MandateRow)]
 
     def candidates(self, asked: Sequence[tuple[bytes, str, str | None]]) -> list[AuthorizationRow]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api import examples_mandate
+from ledger import reading
 from tests import api_world, world
 from tests.api_world import Caller, Face, person, problem
 from tests.conftest import Cluster
@@ -125,3 +126,25 @@ def test_an_agent_is_appointed_and_dismissed(face: Face, issuer: Caller) -> None
     dismiss = api_world.example_of(examples_mandate.DismissBody)
     done = issuer.done(f"/v1/entrustments/{made['mandate_ref']}/end", dismiss)
     assert done["ended_authorizations"] == 1
+
+
+def test_an_agent_is_dismissed_from_now_on_and_not_from_a_later_day(issuer: Caller) -> None:
+    made = issuer.done("/v1/entrustments", api_world.example_of(examples_mandate.AppointBody))
+    dismiss = api_world.example_of(examples_mandate.DismissBody)
+    path = f"/v1/entrustments/{made['mandate_ref']}/end"
+    later = issuer.post(path, {**dismiss, "effective_at": "2100-01-01T00:00:00Z"})
+    assert problem(later) == (422, "invalid-value", "effective_at")
+    issuer.done(path, dismiss)
+
+
+def test_an_agent_is_found_however_many_others_there_are(
+    issuer: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    appoint = api_world.example_of(examples_mandate.AppointBody)
+    mine = [
+        issuer.done("/v1/entrustments", appoint | {"agent": person(number)})["mandate_ref"]
+        for number in (5, 6)
+    ]
+    monkeypatch.setattr(reading, "MANDATES_MAX", 1)
+    shown = [search(issuer, holder=appoint["holder"], person=person(number)) for number in (5, 6)]
+    assert [one["mandate_ref"] for page in shown for one in page] == mine

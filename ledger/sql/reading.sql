@@ -24,9 +24,12 @@ SELECT {columns} FROM organizations
 WHERE partition = %b AND took_over <> '[]' ORDER BY organization LIMIT %b
 
 -- mandates --
--- Who may act for the holder of some streams, or could once.
+-- Who may act for the holder of some streams on a day, between its end and its beginning; of some persons, or any.
 SELECT {columns} FROM mandates
-WHERE partition = %b AND stream_id = ANY(%b) ORDER BY since, mandate_ref LIMIT 200
+WHERE partition = %b AND stream_id = ANY(%b)
+  AND since < %b AND coalesce(until > %b, true) AND coalesce(over_at > %b, true)
+  AND (%b::bytea[] IS NULL OR person = ANY(%b))
+ORDER BY since, mandate_ref LIMIT %b
 
 -- filed --
 -- Licenses filed under a printed number: directory rows whose lookup begins with one of the number's; in turn
