@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import socketserver
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -151,6 +152,7 @@ def test_a_configured_address_does_not_lead_to_another() -> None:
     assert came == []
 
 
+@functools.cache
 def links() -> Sequence[revocation.Link]:
     own = made("颁证机关", key(), issuer=ABOVE, by=key(ABOVE))
     return [revocation.Link(der(own), der(root()))]
