@@ -14,7 +14,7 @@ from api import verdicts_document, verdicts_log, verdicts_offline
 from api.verdicts import DEMONSTRATION, Verdict, refused
 from ledger import bundle, days, errors, offline
 from signing import event as events
-from signing import qr_image, receipt, trust
+from signing import picture, receipt, trust
 
 __all__ = ["FILE_BYTES_MAX", "Verdict", "judge", "time_asked"]
 
@@ -58,7 +58,7 @@ def judge(
         return verdicts_log.of_stamped(data, file)
     if data.startswith(_LIST_TAG):
         return verdicts_offline.of_list(data, verifier, at=asked)
-    if qr_image.is_picture(data):
+    if picture.is_picture(data):
         return verdicts_offline.of_picture(data, verifier, at=asked, paper=paper)
     if verdicts_log.is_checkpoint(data):
         return verdicts_log.of_checkpoint(data, file)

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.verdicts import DEMONSTRATION, Verdict, refused
 from ledger import days, offline
-from signing import ids, qr_image, status_list, token, trust
+from signing import ids, picture, qr_image, status_list, token, trust
 
 TEXT_BYTES_MAX = 4 * token.URL_LENGTH_MAX
 """Of a file with a QR text: white space around it is let through."""
@@ -33,7 +33,7 @@ def of_picture(
     """The verdict on the one license's QR code in a picture."""
     try:
         texts = qr_image.read(data)
-    except qr_image.PictureInvalid as error:
+    except picture.PictureInvalid as error:
         return refused(str(error))
     found = [text for text in texts if token.PATH in text.upper()] or list(texts)
     if len(found) > 1:

@@ -48,7 +48,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "msgspec": ("api/routes.py",),
     "prometheus_client": ("api/metrics.py",),
     "qrcode": ("signing/qr.py",),
-    "png": ("signing/qr.py", "signing/qr_image.py"),
+    "png": ("signing/qr.py",),
     "zxingcpp": ("signing/qr_image.py",),
     "pyhanko": ("signing/document*.py",),
     "pyhanko_certvalidator": ("signing/document*.py",),
