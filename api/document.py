@@ -14,7 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, routes, service
+from api import attachment as attachments
 from ledger import (
+    attachment,
     catalog,
     command,
     disclosure,
@@ -254,6 +256,7 @@ def prepared(
         license_data=license_data,
         receipt=receipt,
         copy=copy,
+        photo=_photo(served, version, names),
     )
     page = document_content.page(shown)
     work = _work(served, page, seal, level, at=at)
@@ -262,6 +265,18 @@ def prepared(
         content = known_as + shown.result.encode()
     digest = document_content.digest(content, issuer_seal.fingerprint(seal.certificate), level)
     return Made(row=row, shown=shown, work=work, signer=signer, digest=digest)
+
+
+def _photo(
+    served: service.Service, version: disclosure.Version, names: tuple[str, ...] | None
+) -> bytes | None:
+    """The holder's photo, where the license has one as a picture and it is disclosed."""
+    found = version.attachments.get(attachment.PHOTO_FIELD)
+    if found is None or found.party or found.value["media_type"] not in attachment.PICTURES:
+        return None
+    if names is not None and attachment.PHOTO_FIELD not in names:
+        return None
+    return attachments.data_of(served, found)
 
 
 def _content_digest(shown: document_content.Shown, page: document_page.Page) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from ledger import errors
 from ledger.state import BlobRow, State
 from ledger.vault import Vault
-from signing import attachment
+from signing import attachment, picture
 
 PREFIX = "@attachment_"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -27,6 +27,13 @@ BYTES_MAX = 2 * 1_048_576
 BYTES_TOGETHER_MAX = 4 * 1_048_576
 """Of all that one request brings."""
 PER_LICENSE_MAX = 10
+PHOTO = "photo"
+"""The holder's photo 照片, where it is a picture: it stands on the page of documents."""
+PHOTO_FIELD = PREFIX + PHOTO
+PHOTO_BYTES_MAX = 524_288
+PHOTO_SIDE_MAX = 4_096
+"""Pixels."""
+PICTURES = ("image/jpeg", "image/png")
 KEY_PLACE, PARTY_PLACE = 2, 3
 """Of an attachment's sealed field [salt, value, key]; the party follows where it is a further one."""
 MEDIA_TYPES: dict[str, tuple[bytes, ...]] = {
@@ -111,6 +118,20 @@ def _fault(one: Given, before: set[str]) -> tuple[str, str, str] | None:
         return "data", "too-large", f"an attachment has at most {BYTES_MAX} bytes"
     if not one.data.startswith(MEDIA_TYPES[one.media_type]):
         return "data", "media-type-differs", "the data does not begin as its media type does"
+    return _picture_fault(one) if one.media_type in PICTURES else None
+
+
+def _picture_fault(one: Given) -> tuple[str, str, str] | None:
+    """What is wrong with a picture by its own word: whoever opens it later would pay for it."""
+    is_photo = one.name == PHOTO and one.position == 0
+    if is_photo and len(one.data) > PHOTO_BYTES_MAX:
+        return "data", "photo-too-large", f"the holder's photo has at most {PHOTO_BYTES_MAX} bytes"
+    try:
+        said = picture.require_fit(one.data, side_max=PHOTO_SIDE_MAX if is_photo else picture.SIDE_MAX)
+    except picture.PictureInvalid as error:
+        return "data", "picture-unfit", str(error)
+    if is_photo and said.channels not in (None, 1, 3):
+        return "data", "picture-unfit", "a photo is gray or in colors, not in inks of a press"
     return None
 
 

@@ -76,6 +76,8 @@ class Shown:
     license_data: bytes
     receipt: bytes
     copy: document_page.Copy | None = None
+    photo: bytes | None = None
+    """Of the holder, where the page shows it."""
 
 
 def page(shown: Shown) -> document_page.Page:
@@ -100,6 +102,7 @@ def page(shown: Shown) -> document_page.Page:
         status=WATERMARKS.get(shown.result),
         copy=shown.copy,
         is_demonstration=shown.is_demonstration,
+        photo=shown.photo,
     )
 
 
@@ -121,6 +124,7 @@ def field_of(shown: Shown, place: str) -> str:
     """The license's field behind a label of the page, for who is told that it cannot be shown."""
     named = {label: name for name, label, _ in rows(shown)}
     known = {"number": "@license_number", "identifier": "@license_id", "holders": "@holder_name"}
+    known["photo"] = attachment.PHOTO_FIELD
     return named.get(place) or known.get(place, place)
 
 

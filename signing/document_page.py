@@ -23,7 +23,7 @@ from typing import Any
 
 import typst
 
-from signing import document_font, qr
+from signing import document_font, picture, qr
 
 LICENSE_FILE = "license.json"
 RECEIPT_FILE = "receipt.txt"
@@ -36,6 +36,8 @@ _BEIJING = timezone(timedelta(hours=8))
 _WIDTH_PT = 453.0
 """Points between the margins."""
 _POINTS_PER_MM = 72 / 25.4
+_PHOTO_PT = 36 * _POINTS_PER_MM
+"""What a photo and the space beside it take of the width."""
 _RUN_MAX = 28
 """Letters and digits without a place to break that fit the column of values at any rate."""
 _PIECES = "一二三四五六七八九十"
@@ -103,15 +105,25 @@ class Page:
     """Across the page, for example `已注销 CANCELLED`."""
     copy: Copy | None = None
     is_demonstration: bool = False
+    photo: bytes | None = None
+    """Of the holder, PNG or JPEG."""
 
 
 def render(page: Page) -> bytes:
     """The PDF/A-3b file of a page; raises PageInvalid, of which CharacterMissing is one."""
-    values = json.dumps(_values(page), ensure_ascii=False)
-    with _LOCK:
-        made = _compiler().compile(
-            sys_inputs={"page": values}, pdf_standards=["a-3b"], timestamp=int(page.made_at.timestamp())
-        )
+    inputs = {"page": json.dumps(_values(page), ensure_ascii=False)}
+    if page.photo is not None:
+        inputs["photo"] = json.dumps(list(page.photo))
+    try:
+        with _LOCK:
+            made = _compiler().compile(
+                sys_inputs=inputs, pdf_standards=["a-3b"], timestamp=int(page.made_at.timestamp())
+            )
+    except typst.TypstError as error:
+        if page.photo is None:
+            raise
+        # Everything else on the page was looked at before; a picture tells only when it is opened.
+        raise PageInvalid("photo", "it cannot be drawn") from error
     assert isinstance(made, bytes)
     return made
 
@@ -121,6 +133,7 @@ def content_digest(page: Page) -> bytes:
     said = hashlib.sha256(_layout_digest())
     said.update(json.dumps(_values(page), ensure_ascii=False, sort_keys=True).encode())
     said.update(str(int(page.made_at.timestamp())).encode())
+    said.update(hashlib.sha256(page.photo or b"").digest())
     return said.digest()
 
 
@@ -155,7 +168,8 @@ def _values(page: Page) -> dict[str, Any]:
     _examine(page)
     copy = None if page.copy is None else _copy(page.copy)
     rows = list(_rows(page))
-    size, inset = _fitted(rows, room_pt=400 if copy is None else 390 - 12 * copy["height"])
+    width = _WIDTH_PT if page.photo is None else _WIDTH_PT - _PHOTO_PT
+    size, inset = _fitted(rows, width, room_pt=400 if copy is None else 390 - 12 * copy["height"])
     tracking = 0.28 if len(page.type_zh) <= 8 else 0.08
     title_width = _width(page.type_zh) + tracking * len(page.type_zh)
     return {
@@ -169,6 +183,7 @@ def _values(page: Page) -> dict[str, Any]:
         "issuer_size": min(13.0, 262 / _width(page.issuer)),
         "issued_on": _day(page.issued_on),
         "keywords": keywords(page),
+        "photo": _photo(page),
         "rows": [[label, [_breakable(line) for line in value.split("\n")]] for label, value in rows],
         "size": size,
         "inset": inset,
@@ -186,10 +201,21 @@ def _values(page: Page) -> dict[str, Any]:
     }
 
 
-def _fitted(rows: Sequence[tuple[str, str]], *, room_pt: float) -> tuple[float, float]:
+def _photo(page: Page) -> str | None:
+    """The format of the photo; raises PageInvalid for one that is not opened."""
+    if page.photo is None:
+        return None
+    try:
+        picture.require_fit(page.photo)
+    except picture.PictureInvalid as error:
+        raise PageInvalid("photo", str(error)) from error
+    return "png" if page.photo.startswith(picture.PNG) else "jpg"
+
+
+def _fitted(rows: Sequence[tuple[str, str]], width_pt: float, *, room_pt: float) -> tuple[float, float]:
     """Points of the letters and millimeters around a row: large where the rows fit the first page so."""
     for size, inset in ((13.0, 2.9), (12.0, 2.4), (11.0, 1.9)):
-        line = _WIDTH_PT * 0.7 / size
+        line = width_pt * 0.7 / size
         lines = sum(1 + int(_width(part) / line) for _, value in rows for part in value.split("\n"))
         if lines * size * 1.5 + len(rows) * inset * 2 * _POINTS_PER_MM < room_pt:
             return size, inset

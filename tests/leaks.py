@@ -22,7 +22,7 @@ import numpy as np
 import psycopg
 from psycopg import sql
 
-from tests import world
+from tests import pictures, world
 
 LOOK_EVERY_S = 0.005
 WINDOW = 8
@@ -58,7 +58,8 @@ class Markers:
 
     def photo(self) -> bytes:
         """The bytes of a picture, in which some words stand, and whose digest nobody else's has."""
-        data = b"\xff\xd8\xff\xe0" + self.chance.randbytes(500) + self.text("photo").encode()
+        remark = self.chance.randbytes(500) + self.text("photo").encode()
+        data = pictures.remarked(pictures.jpeg(), remark)
         self._add(hashlib.sha256(data).hexdigest(), "photo's digest")
         return data
 

@@ -22,12 +22,12 @@ from ledger import (
     state,
 )
 from signing import ids
-from tests import api_world, world
+from tests import api_world, pictures, world
 from tests.api_world import Caller, Face, issue_body, person, problem, use_body
 from tests.conftest import Cluster
 
-JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 150
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+JPEG = pictures.remarked(pictures.jpeg(), bytes(range(256)) * 150)
+PNG = pictures.png()
 PDF = b"%PDF-1.7\n" + bytes(100)
 PHOTO, SCAN = "@attachment_photo", "@attachment_scan"
 REVIEW = api_world.example("ReviewDraftBody")
@@ -59,6 +59,12 @@ def hall(face: Face, issuer: Caller) -> Caller:
 
 def attached(name: str = "photo", data: bytes = JPEG, media_type: str = "image/jpeg", **more: Any) -> Any:
     return {"name": name, "media_type": media_type, "data": base64.b64encode(data).decode(), **more}
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that says it is larger than it is."""
+    made = pictures.png()
+    return made[:16] + width.to_bytes(4, "big") + height.to_bytes(4, "big") + made[24:]
 
 
 def issued(issuer: Caller, number: int, *attachments: Any, **changes: Any) -> dict[str, Any]:
@@ -224,6 +230,11 @@ def test_a_removal_that_comes_again_under_its_key_gets_its_first_answer(
     [
         (attached(data=PNG), "data", "media-type-differs"),
         (attached(data=b"\xff\xd8\xff" + bytes(attachment.BYTES_MAX)), "data", "too-large"),
+        (attached("scan", b"\xff\xd8\xff" + bytes(40)), "data", "picture-unfit"),
+        (attached("scan", bomb(30_000, 30_000), "image/png"), "data", "picture-unfit"),
+        (attached(data=bomb(5_000, 10), media_type="image/png"), "data", "picture-unfit"),
+        (attached(data=pictures.jpeg(mode="CMYK")), "data", "picture-unfit"),
+        (attached(data=JPEG + bytes(attachment.PHOTO_BYTES_MAX)), "data", "photo-too-large"),
         ({**attached(), "data": "/9j/4AAQ="}, "data", "not-base64"),
         (attached(party=1), "party", None),
     ],
@@ -253,7 +264,7 @@ def test_a_field_beside_attachments_is_as_short_as_any_other(face: Face, issuer:
 
 
 def test_too_many_or_too_much_or_two_of_one_name_are_refused(issuer: Caller) -> None:
-    large = b"\xff\xd8\xff" + bytes(1_500_000)
+    large = JPEG + bytes(1_500_000)
     for wrong, field in (
         ([attached(), attached()], "attachments[1].name"),
         ([attached(f"n{number}", large) for number in range(3)], "attachments"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from api import examples, press
 from ledger import config, errors, issuer_seal_register, organization, registry_commands, store
 from ledger.state_document import SealRow
-from tests import api_world, console, signed, stamp_authority, tsa_world, world
+from tests import api_world, console, pictures, signed, stamp_authority, tsa_world, world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
@@ -106,6 +108,27 @@ def test_the_same_version_is_the_same_page_and_costs_no_fact_when_it_is_known(
     fields = {"name": "合成居民2", "address": "厦门市示例路"}
     caller.done(f"/v1/licenses/{ref}/amend", amended(2, fields))
     assert caller.get(path(ref)).headers["etag"] != first.headers["etag"]
+
+
+def test_the_holders_photo_stands_on_the_document_and_on_a_copy_only_where_it_is_disclosed(
+    face: Face, caller: Caller
+) -> None:
+    one = {"name": "photo", "media_type": "image/jpeg", "data": base64.b64encode(pictures.jpeg()).decode()}
+    made = fetched(caller, issue(caller, 40, attachments=[one]))
+    assert pictured(made) == 1
+    assert read(face, made).holds
+    caller.done("/v1/authorizations", api_world.grant_body(to=examples.REQUESTER, fields=None))
+    hall = face.register(examples.REQUESTER, "license:use")
+    for fields, pictures_shown in ((["name"], 0), (["name", "@attachment_photo"], 1)):
+        (link,) = hall.done("/v1/copies", api_world.use_body(40, fields=fields))["copies"]
+        copied = face.http.post(link["url"][link["url"].index("/C/") :])
+        assert copied.status_code == 200, copied.text
+        assert pictured(copied.content) == pictures_shown
+
+
+def pictured(made: bytes) -> int:
+    """How many pictures of a photo's size a document has."""
+    return len(re.findall(rb"/Width 30\b[^>]*/Height 40\b|/Height 40\b[^>]*/Width 30\b", made))
 
 
 def amended(number: int, fields: dict[str, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from signing import document_font, document_page
-from tests import documents, judges
+from tests import documents, judges, pictures
 from tests.documents import LONG, PAGE, asked, rendered
 
 CANCELLED = replace(PAGE, status="已注销 CANCELLED")
@@ -169,3 +169,26 @@ def test_values_of_which_no_page_can_be_made_are_named(field: str, value: object
     with pytest.raises(document_page.PageInvalid) as caught:
         document_page.render(replace(PAGE, **{field: value}))  # type: ignore[arg-type]
     assert caught.value.field in {field, "经营范围"}
+
+
+@pytest.mark.parametrize("photo", [pictures.jpeg(), pictures.png(mode="RGBA"), pictures.jpeg(mode="L")])
+def test_the_holders_photo_stands_on_the_page(photo: bytes, tmp_path: Path) -> None:
+    page = replace(PAGE, photo=photo)
+    made = rendered(page)
+    assert made == document_page.render(page), "the same bytes"
+    assert document_page.content_digest(page) != document_page.content_digest(PAGE)
+    path = tmp_path / "page.pdf"
+    path.write_bytes(made)
+    assert "No syntax or stream encoding errors found" in asked("qpdf", "--check", path)
+    assert "30    40" in asked("pdfimages", "-list", path)
+    assert "扫码核验" in text(page, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [b"no picture", pictures.png()[:60], pictures.jpeg()[:300], pictures.png(width=9_000, height=5_000)],
+)
+def test_a_photo_that_is_none_is_named(photo: bytes) -> None:
+    with pytest.raises(document_page.PageInvalid) as caught:
+        document_page.render(replace(PAGE, photo=photo))
+    assert caught.value.field == "photo"
