@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import math
 import random
 import secrets
@@ -39,6 +40,8 @@ class Latencies:
     unanswered: int
     late: int
     """Requests for which no connection was free when their time came."""
+    behind: tuple[float, ...]
+    """Sorted seconds by which we were late to send ourselves: part of the latencies all the same."""
     kept: tuple[bytes, ...] = field(repr=False)
 
     def quantile(self, share: float) -> float:
@@ -73,7 +76,19 @@ def run(
     connections: int = CONNECTIONS,
 ) -> Latencies:
     """Send (token, body) by a timetable of `rate` a second, each under a key of its own."""
-    return uvloop.run(_run(url, requests, rate, seconds, seed, connections))
+    with _without_collector():
+        return uvloop.run(_run(url, requests, rate, seconds, seed, connections))
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python looks for no reference cycles meanwhile, which the service would be charged for."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 async def _run(
@@ -96,7 +111,8 @@ async def _run(
     for number, due in enumerate(timetable(rate=rate, seconds=seconds, seed=seed)):
         left = begun + due - time.perf_counter()
         if left > 0:
-            await asyncio.sleep(left)
+            # The loop's timers count milliseconds: rounded up, so that nothing is sent before its time.
+            await asyncio.sleep(math.ceil(left * 1_000) / 1_000)
         head, tail = prepared[number % len(prepared)]
         pool.submit(begun + due, b"%b%d%b" % (head, number, tail))
     with contextlib.suppress(TimeoutError):
@@ -107,6 +123,7 @@ async def _run(
         errors=pool.errors,
         unanswered=pool.in_flight + len(pool.waiting),
         late=pool.late,
+        behind=tuple(sorted(pool.behind)),
         kept=tuple(pool.kept),
     )
 
@@ -136,6 +153,7 @@ class Pool:
         self.open: list[Connection] = []
         self.waiting: deque[tuple[float, bytes]] = deque()
         self.seconds: list[float] = []
+        self.behind: list[float] = []
         self.kept: list[bytes] = []
         self.in_flight = self.errors = self.late = 0
         self.idle = asyncio.Event()
@@ -144,6 +162,7 @@ class Pool:
     def submit(self, intended: float, data: bytes) -> None:
         """Send now if a connection is free, else when one comes free."""
         self.idle.clear()
+        self.behind.append(self._clock() - intended)
         if self.free:
             self.free.pop().ask(intended, data)
         else:

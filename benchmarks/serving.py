@@ -33,7 +33,7 @@ from ledger import config, opening
 from signing import keyring, keys
 
 ROOT = Path(__file__).resolve().parent.parent
-_START_S = 60.0
+_START_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,14 +175,21 @@ def http_floor(made: ground.Ground, folder: Path, *, answer_bytes: int) -> Itera
 def together(
     stack: contextlib.ExitStack, starting: Mapping[str, contextlib.AbstractContextManager[Served]]
 ) -> dict[str, Served]:
-    """Some services, started side by side; each ends with the stack, also when another does not start."""
+    """Some services, started side by side, which end so with the stack, also when another does not start."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=len(starting)) as pool:
         futures = {name: pool.submit(one.__enter__) for name, one in starting.items()}
         concurrent.futures.wait(futures.values())
-    for name, future in futures.items():
-        if future.exception() is None:
-            stack.push(starting[name])
+    started = [starting[name] for name, future in futures.items() if future.exception() is None]
+    stack.callback(_end, started)
     return {name: future.result() for name, future in futures.items()}
+
+
+def _end(started: Sequence[contextlib.AbstractContextManager[Served]]) -> None:
+    """End services side by side; raises what one of them raises, once all have ended."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, len(started))) as pool:
+        ending = [pool.submit(one.__exit__, None, None, None) for one in started]
+    for future in ending:
+        future.result()
 
 
 def token_keys(ledger: opening.Ledger) -> dict[str, str]:

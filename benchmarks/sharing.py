@@ -52,6 +52,8 @@ class Plan:
 
     rounds: int
     seconds: float
+    beside_seconds: float
+    """Of rounds of other workloads than the first, and of batches."""
     open_seconds: float
     holders: int
     cold_holders: int
@@ -68,6 +70,7 @@ class Plan:
 FULL = Plan(
     rounds=7,
     seconds=8,
+    beside_seconds=8,
     open_seconds=30,
     holders=2_790,
     cold_holders=60_000,
@@ -80,6 +83,7 @@ FULL = Plan(
 QUICK = Plan(
     rounds=2,
     seconds=2,
+    beside_seconds=1,
     open_seconds=2,
     holders=300,
     cold_holders=2_500,
@@ -130,6 +134,8 @@ def main() -> int:
 def _plan(arguments: argparse.Namespace) -> Plan:
     plan = QUICK if arguments.quick else FULL
     changes = {name: getattr(arguments, name) for name in ("rounds", "seconds") if getattr(arguments, name)}
+    if "seconds" in changes:
+        changes["beside_seconds"] = changes["seconds"]
     return Plan(**{**vars(plan), **changes})
 
 
@@ -149,11 +155,13 @@ def measure(plan: Plan) -> result.Figures:
         result.step("batched uses, their statements recorded and replayed")
         floor = stage.record()
         result.step("services")
-        with (
-            serving.ours(made.configured) as alone,
-            serving.ours(made.configured, workers=WORKERS, port=serving.free_port()) as together,
-        ):
-            stage.come_up(alone, together)
+        starting = {
+            "alone": serving.ours(made.configured),
+            "together": serving.ours(made.configured, workers=WORKERS, port=serving.free_port()),
+        }
+        with contextlib.ExitStack() as stack:
+            ours = serving.together(stack, starting)
+            stage.come_up(ours["alone"], ours["together"])
             return stage.compare() | floor | stage.summary()
 
 
@@ -222,7 +230,8 @@ class Stage:
         """Holders that were never asked about, each once; shorter, or left out, where they run short."""
         left = len(self._asked[COLD]) - self._cold_offset
         hot = self.rates.seen["hot"][-1]
-        seconds = closed_loop.seconds_for(left, rounds_left, rate=hot, seconds=self.plan.seconds)
+        beside = self.plan.beside_seconds
+        seconds = closed_loop.seconds_for(left, rounds_left, rate=hot, seconds=beside)
         if not seconds:
             return
         run = self.run(COLD, self.served.url, offset=self._cold_offset, seconds=seconds)
@@ -238,10 +247,11 @@ class Stage:
         add("ordinary", self.run(SPREAD, peer.url))
         add("ours_alone", self.run(SPREAD, self.alone.url))
         add("http_floor", self.run(SPREAD, floor.url))
-        add("hot", self.run(HOT, self.served.url))
-        add("whale", self.run(WHALE, self.served.url))
+        beside = self.plan.beside_seconds
+        add("hot", self.run(HOT, self.served.url, seconds=beside))
+        add("whale", self.run(WHALE, self.served.url, seconds=beside))
         self._cold_round(rounds_left)
-        batched = self._batched(self.served.url, self.plan.seconds)
+        batched = self._batched(self.served.url, beside)
         self.rates.seen.setdefault("batched", []).append(batched)
         assert self.replay is not None, "recorded before"
         self.rates.seen.setdefault("database_floor", []).append(self.replay.round())
@@ -321,6 +331,7 @@ class Stage:
             "p999_ms": result.rounded(told.quantile(0.999) * 1000, 3),
             "open_loop_rate": result.rounded(rate, 3),
             "open_loop_late": told.late,
+            "open_loop_behind_p99_ms": result.rounded(open_loop.quantile(told.behind, 0.99) * 1000, 3),
             "receipts_verified": self._verified(told.kept),
         }
 
