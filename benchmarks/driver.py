@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import uvloop
+
 from benchmarks import open_loop, result
 
 CONNECTIONS = 64
@@ -110,7 +112,7 @@ def drive(
 ) -> Driven:
     """Send calls at a rate for some seconds; a share `repeated` is sent again under its key once decided."""
     due = open_loop.timetable(rate=rate, seconds=seconds, seed=seed)
-    return asyncio.run(_Driver(url, repeated, seed, connections, judge).drive(calls, due))
+    return uvloop.run(_Driver(url, repeated, seed, connections, judge).drive(calls, due))
 
 
 class _Driver:
