@@ -16,7 +16,7 @@ from typing import ParamSpec, TypeVar
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from api import access, limits, look_counts, press, quota, together, views
+from api import access, bulk, limits, look_counts, press, quota, together, views
 from ledger import (
     appender,
     attestations,
@@ -103,6 +103,7 @@ class Service:
     presents: Presents = field(init=False)
     """Clients and licenses as they are now, read for many requests at once."""
     refusals: quota.RefusalCounts = field(init=False)
+    bulk: bulk.Bulk = field(init=False, default_factory=bulk.Bulk)
     copy_limits: limits.Buckets = field(init=False)
     press: press.Press = field(init=False)
     """Makes documents."""

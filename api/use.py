@@ -16,7 +16,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples, lane, models, models_answers, problems, routes, service
+from api import access, acts, answers, bulk, examples, lane, models, models_answers, problems, routes, service
 from ledger import command as ledger_command
 from ledger import errors, number, number_commands, state, use_commands
 from signing import ids
@@ -39,8 +39,9 @@ _REFUSALS = (
 )
 async def use(request: Request, body: examples.UseBody, key: acts.IdempotencyKey = None) -> Response:
     """Reads a license under an authorization; granted or refused, the answer is recorded and proven."""
-    said = await request.json()
-    return routes.answer(await decided(service.of(request), routes.asking(request), body, key=key, said=said))
+    said, served = await request.json(), service.of(request)
+    served.bulk.others_ask()
+    return routes.answer(await decided(served, routes.asking(request), body, key=key, said=said))
 
 
 @batch_router.post(
@@ -51,7 +52,15 @@ async def use(request: Request, body: examples.UseBody, key: acts.IdempotencyKey
 async def use_batch(request: Request, body: examples.BatchBody) -> Response:
     """Each item has its own key and its own answer or problem; one that fails costs no other."""
     served, asking = service.of(request), routes.asking(request)
-    told = await asyncio.gather(*(_item(served, asking, item) for item in body.items))
+    told: list[answers.Json] = [{}] * len(body.items)
+    left = iter(enumerate(body.items))
+
+    async def enter() -> None:
+        for place, item in left:
+            async with served.bulk:
+                told[place] = await _item(served, asking, item)
+
+    await asyncio.gather(*(enter() for _ in range(min(len(told), bulk.ALONE))))
     indexes = [item["answer"]["index"] for item in told if "answer" in item]
     return routes.answer({"index": max(indexes, default=None), "items": told})
 

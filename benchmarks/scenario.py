@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import argparse
 import base64
+import itertools
 import json
+import multiprocessing
 import os
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing import synchronize
 from typing import Any
 
 from benchmarks import calls, collect, driver, ground, result, serving, workload
@@ -25,6 +27,8 @@ from signing import event
 
 WHALE_LICENSES = 300_000
 """Of the whale at full size."""
+BATCHES = 200
+"""Calls of a night, at most."""
 ORDER_S = 1.0
 """Within which the service has moved its days."""
 Figures = result.Figures
@@ -159,8 +163,10 @@ class Stage:
     def beside(self) -> Figures:
         """Single uses alone, and beside batches."""
         alone = self.phase(0)
-        ended = threading.Event()
-        worker = threading.Thread(target=self._batches, args=(ended,))
+        # In a process of its own: what it does with its answers is not to hold up those whose time is taken.
+        apart = multiprocessing.get_context("spawn")
+        ended = apart.Event()
+        worker = apart.Process(target=send_batches, args=(self.url, list(self._batches()), ended))
         worker.start()
         try:
             beside = self.phase(1)
@@ -173,23 +179,20 @@ class Stage:
         }
         return self.told([alone, beside], **ratios)
 
-    def _batches(self, ended: threading.Event) -> None:
-        """Batch calls one after another, until the phase has ended."""
-        for number, one in enumerate(self._chosen.batches(self._held)):
-            if ended.is_set():
-                return
+    def _batches(self) -> Iterator[driver.Call]:
+        """Batch calls, more than a phase has time for."""
+        for number, one in enumerate(itertools.islice(self._chosen.batches(self._held), BATCHES)):
             items = [
                 {**item, "idempotency_key": item["idempotency_key"].replace("@KEY@", f"batch-{number}")}
                 for item in (one.body or {})["items"]
             ]
-            call = driver.Call(
+            yield driver.Call(
                 kind="batch",
                 path=one.path,
                 token=self._tokens[one.requester],
                 key=f"batch-{number}",
                 body={"items": items},
             )
-            driver.drive(self.url, iter([call]), rate=1_000, seconds=1, connections=1)
 
     def whale(self) -> Figures:
         """The whale's uses and first page against an ordinary holder's."""
@@ -219,6 +222,14 @@ class Stage:
         about = event.parse(base64.b64decode(one["proof"]["event"]))
         is_over = call.kind == "use-expiring" and about.recorded_at >= self._ends_at
         return bool((one["decision"] == "granted") != is_over)
+
+
+def send_batches(url: str, batches: Sequence[driver.Call], ended: synchronize.Event) -> None:
+    """Send batch calls one after another until it has ended."""
+    for call in batches:
+        if ended.is_set():
+            return
+        driver.drive(url, iter([call]), rate=1_000, seconds=1, connections=1)
 
 
 _RUNS: dict[str, Callable[[Stage], Figures]] = {
