@@ -36,6 +36,8 @@ GENEROUS = service.Settings(
     ),
 )
 KEYS = itertools.count(1)
+INDEX_MAX, TRIES = 10**9, 30
+"""No ledger of the tests has so many facts; how often a caller comes back for one that it has."""
 
 
 @dataclass(kw_only=True)
@@ -80,11 +82,22 @@ class Caller:
         """A POST under a fresh key, or under `key`."""
         sent = {"Idempotency-Key": key or f"key-{next(KEYS)}", **self.headers, **headers}
         content = body if isinstance(body, bytes) else json.dumps(body)
-        return self.http.post(path, content=content, headers={"Content-Type": "application/json", **sent})
+        return self._patiently(
+            "POST", path, content=content, headers={"Content-Type": "application/json", **sent}
+        )
 
-    def get(self, path: str, **headers: str) -> httpx.Response:
+    def get(self, path: str, *, params: dict[str, str] | None = None, **headers: str) -> httpx.Response:
         """A GET."""
-        return self.http.get(path, headers={**self.headers, **headers})
+        return self._patiently("GET", path, params=params, headers={**self.headers, **headers})
+
+    def _patiently(self, method: str, path: str, *, headers: dict[str, str], **said: Any) -> httpx.Response:
+        """The answer, asked for again while lists are behind an index that is there, on a slow machine."""
+        is_there = headers.get("Ledger-At-Least") != str(INDEX_MAX)
+        for _ in range(TRIES):
+            answer = self.http.request(method, path, headers=headers, **said)
+            if not (is_there and answer.status_code == 503 and "behind-index" in answer.text):
+                break
+        return answer
 
     def done(self, path: str, body: Any, **more: str) -> dict[str, Any]:
         """What a POST that must succeed answers."""

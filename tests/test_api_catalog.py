@@ -45,11 +45,8 @@ def registered(caller: Caller, **definition: Any) -> str:
 
 
 def seen(caller: Caller, type_code: str, at: int, **query: str) -> dict[str, Any]:
-    answer = caller.http.get(
-        f"/v1/license-types/{type_code}",
-        params=query,
-        headers={**caller.headers, "Ledger-At-Least": str(at)},
-    )
+    path = f"/v1/license-types/{type_code}"
+    answer = caller.get(path, params=query, **{"Ledger-At-Least": str(at)})
     assert answer.status_code == 200, answer.text
     content: dict[str, Any] = answer.json()
     return content

@@ -129,12 +129,8 @@ def test_both_sides_see_who_issues_for_whom_on_a_day(face: Face, city: Caller, d
     auditor = registered(face, world.HALL, "audit:read")
 
     def listed(caller: Caller, **query: str) -> list[dict[str, Any]]:
-        head = str(face.events() - 1)
-        answer = caller.http.get(
-            "/v1/issuing-entrustments",
-            params={"limit": "100", **query},
-            headers={**caller.headers, "Ledger-At-Least": head},
-        )
+        head = {"Ledger-At-Least": str(face.events() - 1)}
+        answer = caller.get("/v1/issuing-entrustments", params={"limit": "100", **query}, **head)
         assert answer.status_code == 200, answer.text
         return [one for one in answer.json()["entrustments"] if one["entrustment_ref"] == ref]
 

@@ -126,10 +126,10 @@ def test_nothing_but_the_data_of_an_attachment_may_be_longer_than_other_strings(
     ],
 )
 def test_a_bomb_is_refused_in_linear_time_and_without_recursion(bomb: bytes) -> None:
-    limit, start = sys.getrecursionlimit(), time.perf_counter()
+    limit, start = sys.getrecursionlimit(), time.process_time()
     with pytest.raises(errors.JsonInvalid):
         edge.parse(bomb)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 5
     assert sys.getrecursionlimit() == limit
 
 

@@ -87,6 +87,12 @@ def test_what_is_no_picture_of_a_code_is_refused_for_its_reason(data: bytes, why
 def spoiled(data: bytes, drawn: random.Random) -> bytes:
     """The picture with some bytes changed, cut or doubled."""
     changed = bytearray(data)
+    while changed == data:
+        _spoil(changed, drawn)
+    return bytes(changed)
+
+
+def _spoil(changed: bytearray, drawn: random.Random) -> None:
     for _ in range(drawn.randrange(1, 6)):
         place = drawn.randrange(len(changed))
         match drawn.randrange(3):
@@ -96,7 +102,6 @@ def spoiled(data: bytes, drawn: random.Random) -> bytes:
                 del changed[place : place + drawn.randrange(1, 40)]
             case _:
                 changed[place:place] = changed[place : place + drawn.randrange(1, 40)]
-    return bytes(changed)
 
 
 def require_handled(seed: int, count: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from ledger import days, errors, fact
+from ledger import days, errors, fact, verification_commands
 from projections import statistics
 from tests.projecting import Projected, Teller, projected, seed
 from tests.world import BUSINESS_LICENSE, CITIZEN_CARD, ISSUER, World, citizen
@@ -69,6 +69,8 @@ def test_after_a_random_history_statistics_equal_a_plain_count(here: Projected) 
         act_for(here, item=item, channel=channel)
         here.world.issue()
         told.tell(27)
+    verified = verification_commands.VerifyLicense(actor=here.world.hall, license_ref=here.world.issue())
+    here.world.do(verified)
     here.follow(batch_max=rng.randint(1, 20))
     counted = plain_count(here)
     assert {"issued", "verified"} <= {measure for *_, measure in counted}
