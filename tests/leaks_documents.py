@@ -22,6 +22,6 @@ def leave(day: Day, holder: dict[str, str], license_ref: str) -> None:
     asked = day.use_body(holder=holder, license_type=world.CITIZEN_CARD)
     (copy, *_) = day.hall.done("/v1/copies", asked)["copies"]
     link = day.url + urllib.parse.urlsplit(copy["url"]).path
-    assert "下载" in httpx.get(link, headers={"Accept": "text/html"}).text
+    assert "下载" in httpx.get(link, headers={"Accept": "text/html"}, timeout=60).text
     assert all(httpx.post(link, timeout=60).content.startswith(b"%PDF") for _ in range(2))
-    day.refused(httpx.get(f"{day.url}/C/{day.markers.account()}"))
+    day.refused(httpx.get(f"{day.url}/C/{day.markers.account()}", timeout=60))

@@ -67,7 +67,7 @@ def serving(data: Path, log: Path, scratch: Path) -> Iterator[Serving]:
         give_up_at = time.monotonic() + 60
         while time.monotonic() < give_up_at and service.poll() is None:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{url}/readyz").status_code == 200:
+                if httpx.get(f"{url}/readyz", timeout=60).status_code == 200:
                     break
         yield Serving(url=url, metrics_url=f"http://{bind}/metrics", pid=service.pid)
     finally:

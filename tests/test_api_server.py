@@ -167,9 +167,10 @@ def _is_follower(folder: Path, parent: int) -> bool:
 def _listens(pid: int, server: Server) -> bool:
     """Whether one of the sockets on which the server's port listens is a process's."""
     port = f":{int(server.url.rpartition(':')[2]):04X}"
-    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
-    listening = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "0A"}
-    with contextlib.suppress(FileNotFoundError):
+    # It may be gone by now.
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+        listening = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "0A"}
         return any(str(link.readlink()) in listening for link in Path(f"/proc/{pid}/fd").iterdir())
     return False
 

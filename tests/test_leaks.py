@@ -70,7 +70,7 @@ def live(run: Run, *, people: int, seed: int) -> leaks.Markers:
         with leaks_run.Day(service.url, run.folder, run.data, markers) as day:
             day.live(people=people)
         for path in ("/readyz", "/healthz", "/log/0/checkpoint"):
-            answer = httpx.get(service.url + path)
+            answer = httpx.get(service.url + path, timeout=60)
             answers += answer.content + repr(answer.headers).encode()
         answers += metrics(run, service.metrics_url)
     assert watch.looks > people
@@ -82,9 +82,9 @@ def live(run: Run, *, people: int, seed: int) -> leaks.Markers:
 
 def metrics(run: Run, url: str) -> bytes:
     """What the service counts, read with the token that it made."""
-    assert httpx.get(url).status_code == 401
+    assert httpx.get(url, timeout=60).status_code == 401
     token = (run.data / "secrets" / "metrics").read_text()
-    answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
     assert b'ledger_uses_total{decision="granted"' in answer.content
     return answer.content + repr(answer.headers).encode()
 

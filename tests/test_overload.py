@@ -124,10 +124,11 @@ def test_a_lost_database_costs_no_use_and_the_service_goes_on_by_itself() -> Non
     with attacked_service() as (attacked, server, hall):
         before, pid = used(attacked), server.process.pid
         driven: list[driver.Driven] = []
+        ended = threading.Event()
 
         def load() -> None:
-            found = driver.drive(server.url, calls(hall), rate=60, seconds=12, repeated=0.2, connections=16)
-            driven.append(found)
+            asked = itertools.takewhile(lambda _: not ended.is_set(), calls(hall))
+            driven.append(driver.drive(server.url, asked, rate=60, seconds=150, repeated=0.2, connections=16))
 
         asking = threading.Thread(target=load)
         asking.start()
@@ -136,13 +137,15 @@ def test_a_lost_database_costs_no_use_and_the_service_goes_on_by_itself() -> Non
             attacked.halt_server()
             threading.Event().wait(1.0)
             attacked.restart_server()
+        _await_uses(attacked, more=30)
+        ended.set()
         asking.join()
         (seen,) = driven[0].kinds.values()
         assert (seen.undecided, set(seen.outcomes)) == (0, {"granted"})
         assert all(len(indexes) == 1 for indexes in driven[0].events.values()), "one use a key"
         assert used(attacked) == before + len(driven[0].events)
         assert (server.process.poll(), server.process.pid) == (None, pid), "nobody restarted the service"
-        assert httpx.get(f"{server.url}/readyz").status_code == 200
+        assert httpx.get(f"{server.url}/readyz", timeout=60).status_code == 200
 
 
 def _await_uses(attacked: Campaign, *, more: int) -> None:

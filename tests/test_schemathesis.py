@@ -340,7 +340,7 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
     },
     "End": {"delegator": None, "delegate": {"const": examples.REQUESTER}},
     "Expected": {"issuer": None, "area": None},
-    "Declare": {"issuer": None, "issued_from": None},
+    "Declare": {"issuer": {"const": examples.ORGANIZATION}, "issued_from": None},
     "Verify": {"token": None, "license_ref": {"type": "string", "pattern": "^[a-z2-7]{25}a$"}},
     "SearchHolder": {"cursor": None},
     "SearchAuthorizations": {"holder": None, "cursor": None, "requester": {"const": examples.ORGANIZATION}},
