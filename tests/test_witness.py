@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -387,7 +386,7 @@ def test_a_witness_that_is_killed_again_and_again_says_one_thing(folder: Path) -
     heard: dict[int, set[bytes]] = {}
     size = 0
     for _ in range(LIVES):
-        process, address = alive(folder)
+        process, address = witness_world.alive(folder)
         deaths = threading.Timer(chance.uniform(0.0, 0.4), process.kill)
         try:
             with contextlib.suppress(httpx.HTTPError), httpx.Client(timeout=60) as client:
@@ -424,34 +423,3 @@ def ask_to_sign(
         return size
     heard.setdefault(new, set()).add(merkle.root(log.leaves[:new]))
     return new
-
-
-def alive(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """A witness in a process of its own, and where it listens."""
-    program = Path(sys.executable).with_name("license-ledger")
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        address = f"127.0.0.1:{port}"
-        process = subprocess.Popen(
-            [program, "witness", "serve", "--state", str(folder), "--address", address],
-            stderr=subprocess.DEVNULL,
-        )
-        if is_open(port, process):
-            return process, address
-        # Somebody else took the port meanwhile.
-        process.wait()
-
-
-def is_open(port: int, process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process listens, which takes a while, rather than ends."""
-    until = time.monotonic() + 60
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        except OSError:
-            assert time.monotonic() < until, "it does not listen"
-            threading.Event().wait(0.05)
-        else:
-            return True
-    return False

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,3 +147,34 @@ def serving(held: witness.Witness, deadlines: witness_server.Deadlines = PATIENT
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+def alive(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    """A witness in a process of its own, and where it listens."""
+    program = Path(sys.executable).with_name("license-ledger")
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        address = f"127.0.0.1:{port}"
+        process = subprocess.Popen(
+            [program, "witness", "serve", "--state", str(folder), "--address", address],
+            stderr=subprocess.DEVNULL,
+        )
+        if is_open(port, process):
+            return process, address
+        # Somebody else took the port meanwhile.
+        process.wait()
+
+
+def is_open(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process listens, which takes a while, rather than ends."""
+    until = time.monotonic() + 60
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        except OSError:
+            assert time.monotonic() < until, "it does not listen"
+            threading.Event().wait(0.05)
+        else:
+            return True
+    return False
