@@ -89,16 +89,8 @@ class Caller:
 
     def __init__(self, url: str, data: Path, key: Path, organization: str, *scopes: str) -> None:
         console.call("clients", "generate-key", key)
-        asked = [
-            "--name",
-            key.stem,
-            "--organization",
-            organization,
-            "--key",
-            f"{key}.pub",
-            "--data",
-            str(data),
-        ]
+        asked = ["--name", key.stem, "--organization", organization, "--key", f"{key}.pub"]
+        asked += ["--data", str(data)]
         asked += [word for scope in scopes for word in ("--scope", scope)]
         types = (world.CITIZEN_CARD, DRIVING, DISABILITY) if "license:issue" in scopes else ()
         asked += [word for code in types for word in ("--license-type", code)]
