@@ -1,8 +1,8 @@
 """A drill of keys: two services under load, every purpose rotated again and again, nobody turned away.
 
 `Drill` has callers that use, verify, read and sign in at two services of one ledger until it ends, and keeps
-everything that they were given: bundles, receipts, QR tokens, checkpoints. `Drill.judge` verifies all of it
-offline, with nothing but the trust file of the end.
+everything that they were given: bundles, receipts, QR tokens, checkpoints, and where papers are drilled too
+documents and copies. `Drill.judge` verifies all of it offline, with nothing but the trust file of the end.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from api import cli_export
-from ledger import bundle, keeping, opening
+from api import cli_export, cli_verdicts, examples
+from ledger import bundle, issuer_seal_register, keeping, opening, store
+from ledger.state_document import SealRow
 from signing import note, spelling, token, trust
 from tests import api_world
 from tests.api_world import Caller, Face, grant_body, issue_body, use_body
@@ -35,9 +36,12 @@ class Given:
     receipts: list[tuple[bytes, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     checkpoints: list[str] = field(default_factory=list)
+    documents: list[bytes] = field(default_factory=list)
+    copies: list[bytes] = field(default_factory=list)
 
-    def counts(self) -> tuple[int, ...]:
-        return len(self.bundles), len(self.receipts), len(self.tokens), len(self.checkpoints)
+    def counts(self, *, with_papers: bool = False) -> tuple[int, ...]:
+        plain = len(self.bundles), len(self.receipts), len(self.tokens), len(self.checkpoints)
+        return (*plain, len(self.documents), len(self.copies)) if with_papers else plain
 
 
 def trust_bytes(ledger: opening.Ledger) -> bytes:
@@ -50,14 +54,19 @@ def trust_bytes(ledger: opening.Ledger) -> bytes:
 class Drill:
     """Two services, callers at both, and an operator."""
 
-    def __init__(self, first: Face, second: Face) -> None:
+    def __init__(self, first: Face, second: Face, *, with_papers: bool = False) -> None:
+        """`with_papers`: documents and copies are asked for too, and the issuer has a seal."""
         self.faces = first, second
+        self.with_papers = with_papers
+        self._refs: list[str] = []
         self.config = first.served.ledger.config
         self.given = Given()
         self.failures: list[str] = []
         self._ended = threading.Event()
         self._numbers = itertools.count(HOLDERS + 1)
         self._caller = first.register()
+        if with_papers:
+            self.renew_seal()
         for number in range(1, HOLDERS + 1):
             self._issue(self._caller, number)
         self._caller.done("/v1/authorizations", grant_body())
@@ -65,7 +74,8 @@ class Drill:
     @contextlib.contextmanager
     def load(self) -> Iterator[None]:
         """Callers at both services, as long as the block lasts."""
-        acts = ((self._use, self._issue_another), (self._verify, self._read))
+        papers: tuple[Act, ...] = (self._document, self._copy) if self.with_papers else ()
+        acts = ((self._use, self._issue_another), (self._verify, self._read, *papers))
         for face in self.faces:
             # Once in turn: what a route makes at its first request, two threads of one process make badly.
             for act in itertools.chain(*acts):
@@ -86,16 +96,18 @@ class Drill:
 
     def await_more(self) -> None:
         """Until callers were given some more of everything; raises AssertionError when they are not."""
-        before = self.given.counts()
+        before = self.counts()
         waited = threading.Event()
         for _ in range(int(LIVE_MAX_S / 0.01)):
-            if self.failures or all(
-                now > then + 1 for now, then in zip(self.given.counts(), before, strict=True)
-            ):
+            if self.failures or all(now > then + 1 for now, then in zip(self.counts(), before, strict=True)):
                 break
             waited.wait(0.01)
         assert not self.failures, self.failures[:3]
-        assert all(now > then for now, then in zip(self.given.counts(), before, strict=True))
+        assert all(now > then for now, then in zip(self.counts(), before, strict=True))
+
+    def counts(self) -> tuple[int, ...]:
+        """How much was given of what is asked for."""
+        return self.given.counts(with_papers=self.with_papers)
 
     def rotate(self, purpose: str, *, prepared: bool = False) -> bytes:
         """A rotation by the operator's own process; the services are told nothing."""
@@ -103,6 +115,17 @@ class Drill:
             if prepared:
                 keeping.prepare_signing_key(ledger, appender, purpose)
             return keeping.rotate_signing_key(ledger, appender, purpose)
+
+    def renew_seal(self) -> SealRow:
+        """The issuer's next seal, by the operator's own process; nothing is revoked."""
+        with opening.opened(replace(self.config), migrate=False) as ledger, ledger.appending() as appender:
+            return issuer_seal_register.demonstrate(
+                ledger,
+                appender,
+                organization=examples.ORGANIZATION,
+                name="示例市行政审批局",
+                at=store.wall_clock(),
+            )
 
     def trust_file(self) -> bytes:
         """The trust file of now."""
@@ -125,6 +148,11 @@ class Drill:
             body, signer = note.verify(text, trusted=trust.verifier_keys(known))
             last_size = last_sizes[signer]
             assert last_size is None or note.parse_checkpoint(body).size <= last_size
+        now = datetime.now(UTC)
+        for made in (*self.given.documents, *self.given.copies):
+            verdict = cli_verdicts.judge(made, trusted=trusted, now=now)
+            assert verdict.is_good, verdict.lines
+            assert verdict.word.startswith("valid as of"), verdict.word
 
     def signers(self) -> set[bytes]:
         """The ids of the keys that signed the checkpoints that were given."""
@@ -157,6 +185,18 @@ class Drill:
         answer = caller.done("/v1/licenses", issue_body(number))
         self.given.tokens.append(answer["qr"])
         self.given.receipts.append((spelling.from_base64(answer["event"]), answer["receipt"]))
+        self._refs.append(answer["license_ref"])
+
+    def _document(self, caller: Caller, face: Face) -> None:
+        answer = caller.get(f"/v1/licenses/{self._refs[-1]}/document")
+        assert answer.status_code == 200, answer.text
+        self.given.documents.append(answer.content)
+
+    def _copy(self, caller: Caller, face: Face) -> None:
+        (one,) = caller.done("/v1/copies", use_body(1))["copies"]
+        answer = face.http.post(f"/C/{one['url'].rpartition('/C/')[2]}")
+        assert answer.status_code == 200, answer.text
+        self.given.copies.append(answer.content)
 
     def _verify(self, caller: Caller, face: Face) -> None:
         token = self.given.tokens[-1]
@@ -177,7 +217,7 @@ class Drill:
 
 
 @contextlib.contextmanager
-def drilled(cluster: Any) -> Iterator[Drill]:
+def drilled(cluster: Any, *, with_papers: bool = False) -> Iterator[Drill]:
     """Two services on one fresh ledger."""
     with api_world.fresh(cluster) as first, api_world.running(first.served.ledger.config) as second:
-        yield Drill(first, second)
+        yield Drill(first, second, with_papers=with_papers)

@@ -6,12 +6,14 @@ import contextlib
 import multiprocessing
 import random
 import threading
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ledger import config, errors, keeping, opening
-from signing import keyring, trust
+from signing import document_judge, keyring, trust
 from tests import campaign
 from tests.conftest import Cluster
 from tests.key_drill import Drill, drilled
@@ -78,3 +80,34 @@ def test_operators_who_are_killed_amid_rotations_turn_nobody_away(cluster: Clust
 def test_every_key_is_rotated_twice_under_load_and_everything_given_before_verifies(cluster: Cluster) -> None:
     with drilled(cluster) as drill:
         go_through(drill, rounds=2)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(240)
+def test_documents_and_copies_of_before_verify_after_every_key_and_seal_was_changed_twice(
+    cluster: Cluster,
+) -> None:
+    begun = time.monotonic()
+    with drilled(cluster, with_papers=True) as drill:
+        with drill.load():
+            for number in range(2):
+                for purpose in keyring.PURPOSES:
+                    drill.rotate(purpose, prepared=number % 2 == 1)
+                drill.await_more()
+                drill.renew_seal()
+                drill.await_more()
+        trusted = drill.trust_file()
+        drill.judge(trusted)
+        (known,) = trust.parse(trusted).ledgers
+        signers = {
+            document_judge.judge(
+                made,
+                roots=known.documents.roots,
+                at=datetime.now(UTC),
+                revocation_lists=known.documents.revocation_lists,
+            ).signer
+            for made in drill.given.documents
+        }
+        assert len(known.documents.certificates) == 3
+        assert len(signers) >= 2, "documents under an earlier seal are among them"
+        campaign.say(f"given {drill.counts()}; {len(signers)} seals; {time.monotonic() - begun:.0f} s")
