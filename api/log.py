@@ -6,6 +6,7 @@ auditors. A program without code for tiles asks for a proof.
 
 from __future__ import annotations
 
+import gzip
 import time
 from typing import Any
 
@@ -101,12 +102,18 @@ async def _stamped(request: Request, partition: str, index: int | None) -> Respo
     ),
 )
 async def bundle(request: Request, partition: str, path: str) -> Response:
-    """Stored bytes of up to 256 events, each behind its length in two bytes; sealed parts stay sealed."""
+    """Stored bytes of up to 256 events, each behind its length in two bytes; sealed parts stay sealed.
+
+    Compressed by gzip for whoever takes that.
+    """
     served, asking = service.of(request), routes.asking(request)
     _within_rate(request, served)
     await served.read(served.require_current, asking)
     tile, data = await served.read(served.mirroring.bundle, partition, path)
-    return _tile(tile, data, whose="private")
+    sent = {"Vary": "Accept-Encoding"}
+    if _takes_gzip(request.headers.get("accept-encoding", "")):
+        data, sent["Content-Encoding"] = await served.read(gzip.compress, data, 6, mtime=0), "gzip"
+    return _tile(tile, data, whose="private", **sent)
 
 
 @router.get(
@@ -174,9 +181,19 @@ def _text(text: str) -> Response:
     return Response(text.encode(), 200, {"Cache-Control": "no-store"}, "text/plain; charset=utf-8")
 
 
-def _tile(tile: tiles.Tile, data: bytes, *, whose: str) -> Response:
+def _tile(tile: tiles.Tile, data: bytes, *, whose: str, **sent: str) -> Response:
     kept = f"{whose}, {_FOR_EVER if tile.is_full else _FOR_A_DAY}"
-    return Response(data, 200, {"Cache-Control": kept}, _OCTETS)
+    return Response(data, 200, {"Cache-Control": kept, **sent}, _OCTETS)
+
+
+def _takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header takes gzip (RFC 9110 §12.5.3)."""
+    weights: dict[str, str] = {}
+    for item in accepted.lower().split(","):
+        name, _, weight = item.partition(";")
+        weights[name.strip()] = weight.replace(" ", "").removeprefix("q=") or "1"
+    said = weights.get("gzip", weights.get("*", "0"))
+    return said.strip("0.") != ""
 
 
 def _proof(content: dict[str, Any]) -> Response:

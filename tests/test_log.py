@@ -170,6 +170,29 @@ def test_an_auditor_reads_entries_that_hash_to_their_tile(
     assert [merkle.leaf_hash(one) for one in found] == hashes
 
 
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    [
+        ("gzip", True),
+        ("br;q=1.0, GZIP;q=0.5, identity", True),
+        ("*", True),
+        ("identity", False),
+        ("gzip;q=0, *", False),
+        ("gzip; q=0.000", False),
+        ("", False),
+    ],
+)
+def test_entries_are_compressed_for_whoever_takes_that(
+    auditor: Caller, accepted: str, is_compressed: bool
+) -> None:
+    plain = auditor.get("/log/0/tile/entries/000", **{"Accept-Encoding": "identity"})
+    answer = auditor.get("/log/0/tile/entries/000", **{"Accept-Encoding": accepted})
+    assert answer.headers.get("content-encoding") == ("gzip" if is_compressed else None)
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert (int(answer.headers["content-length"]) < len(plain.content)) is is_compressed
+    assert answer.content == plain.content
+
+
 def test_entries_are_not_for_everyone(face: Face) -> None:
     assert problem(face.http.get("/log/0/tile/entries/000"))[:2] == (401, "unauthenticated")
     stranger = face.register(examples.ORGANIZATION, "license:use")
