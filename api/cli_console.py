@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ import rich.progress
 import rich.table
 import typer
 
-from ledger import config, embedded, errors, opening
+from ledger import account, command, config, embedded, errors, opening
 
 OUT = rich.console.Console(highlight=False)
 ERR = rich.console.Console(stderr=True, highlight=False)
@@ -38,6 +39,15 @@ def opened(data: Path | None) -> Iterator[opening.Ledger]:
             yield ledger
     except embedded.EmbeddedError as error:
         raise errors.Unavailable(str(error)) from error
+
+
+def actor(ledger: opening.Ledger, *, operator: str, operator_name: str, reason: str) -> command.Actor:
+    """A person at the ledger's console, who says why; raises Invalid for an account that nobody can read."""
+    account.refuse_unfit(operator, field="operator")
+    if not operator_name.strip() or not reason.strip():
+        raise errors.Invalid("say it", field="reason" if operator_name.strip() else "operator-name")
+    who = command.Operator(account=operator, name=operator_name)
+    return replace(ledger.console, operator=who, reason=reason)
 
 
 def complain(error: errors.LedgerError) -> None:

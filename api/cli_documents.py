@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console
+from api import cli_console, cli_files
 from ledger import config, errors, issuer_seal_register, opening, revocation_asking, store
 from signing import document
 
@@ -45,8 +45,8 @@ def upgrade(
     if configured.timestamp_url is None:
         raise errors.Invalid("say which authority stamps documents", field="LEDGER_TIMESTAMP_URL")
     target = out or file.with_name(f"{file.stem}-lta.pdf")
-    made = _archived(_read(file), configured)
-    target.write_bytes(made)
+    made = _archived(cli_files.read(file, bytes_max=BYTES_MAX), configured)
+    cli_files.write(made, target)
     if as_json:
         cli_console.print_json({"file": str(target), "level": "b-lta", "bytes": len(made)})
     else:
@@ -78,14 +78,3 @@ def _trust(configured: config.Config) -> issuer_seal_register.DocumentTrust:
         return issuer_seal_register.configured_trust(configured)
     with cli_console.opened(configured.data) as ledger:
         return issuer_seal_register.document_trust(ledger, at=store.wall_clock())
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise errors.Invalid(f"cannot be read: {error.strerror}", field=str(file)) from error
-    if len(content) > BYTES_MAX:
-        raise errors.Invalid(f"a document has at most {BYTES_MAX:,} bytes", field=str(file))
-    return content

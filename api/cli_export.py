@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console
+from api import cli_console, cli_files
 from ledger import opening, reading, trust, trust_shared
 
 
@@ -33,7 +33,7 @@ def trust_file(
     """
     with cli_console.opened(data) as ledger:
         made = published(ledger)
-    out.write_bytes(made.trust)
+    cli_files.write(made.trust, out)
     cli_console.done(f"Trust file in {out}: {len(made.trust):,} bytes, {len(made.lists):,} status lists")
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from api import cli_console
-from ledger import command, days, ending_commands, errors, identifiers, linking_commands, naming_commands
+from ledger import days, ending_commands, errors, identifiers, linking_commands, naming_commands
 
 NAME_LENGTH_MAX = 200
 CodeType = Annotated[str, typer.Option(help="Holder code type, 111 or 001.")]
@@ -189,13 +189,7 @@ def _record(
         raise errors.Invalid("64 hexadecimal digits", field="evidence")
     account, name, reason = who
     with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        actor = command.Actor(
-            client_id=None,
-            organization=ledger.vault.ring.operator,
-            operator=command.Operator(account=account, name=name),
-            channel="console",
-            reason=reason,
-        )
+        actor = cli_console.actor(ledger, operator=account, operator_name=name, reason=reason)
         asked = cls(actor=actor, holder=_holder(*code, field="code"), evidence=evidence, **members)  # type: ignore[arg-type]
         result = appender.submit(asked).result()
     cli_console.done(f"Recorded at index {result.indexes[0]}")

@@ -10,7 +10,7 @@ import typer
 
 from api import cli_console, cli_holders
 from ledger import backup as backups
-from ledger import command, config, errors, identifiers, keeping, rebuilding, recovery
+from ledger import config, errors, identifiers, keeping, rebuilding, recovery
 from projections import db, registry
 from projections import rebuild as projection_rebuild
 
@@ -160,12 +160,6 @@ def erase(
     except identifiers.IdentifierError as error:
         raise errors.InvalidHolderCode(str(error), field="code") from error
     with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        actor = command.Actor(
-            client_id=None,
-            organization=ledger.vault.ring.operator,
-            operator=command.Operator(account=operator, name=operator_name),
-            channel="console",
-            reason=reason,
-        )
+        actor = cli_console.actor(ledger, operator=operator, operator_name=operator_name, reason=reason)
         result = keeping.erase_holder(ledger, appender, holder, actor)
     cli_console.done(f"Erased; recorded at index {result.indexes[0]}")

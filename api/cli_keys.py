@@ -6,14 +6,13 @@ What to do when, in order: docs/operate/keys.md.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from api import cli_console
-from ledger import bundle, command, days, errors, keeping, key_history, opening, reading
+from api import cli_console, cli_files
+from ledger import bundle, days, errors, keeping, key_history, opening, reading
 from signing import keyring, receipt
 
 
@@ -32,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 Purpose = Annotated[str, typer.Argument(help=f"One of {', '.join(keyring.PURPOSES)}.")]
+_COPY = "Copy keys/ of the data folder to its safe place now: without it nothing that was backed up opens"
 _NEXT = {
     "log": "Hand out a new trust file. Whoever keeps receipts under the old key gets fresh ones: "
     "`keys refresh`, or GET /v1/receipts/0/INDEX",
@@ -70,7 +70,11 @@ def prepare(purpose: Purpose, as_json: cli_console.Json = False, data: cli_conso
         cli_console.print_json({"purpose": purpose, "key_id": key_id.hex(), "status": "prepared"})
         return
     cli_console.done(f"{purpose}: key {key_id.hex()} is known, and signs after `keys rotate {purpose}`")
-    cli_console.done("Hand out a new trust file first: license-ledger export trust FILE")
+    if purpose == "access":
+        cli_console.done("Gateways read it from GET /oauth/jwks by themselves")
+    else:
+        cli_console.done("Hand out a new trust file first: license-ledger export trust FILE")
+    cli_console.done(_COPY)
 
 
 def rotate(purpose: Purpose, as_json: cli_console.Json = False, data: cli_console.Data = None) -> None:
@@ -87,6 +91,7 @@ def rotate(purpose: Purpose, as_json: cli_console.Json = False, data: cli_consol
         cli_console.print_json({"purpose": purpose, "key_id": key_id.hex(), "status": "active"})
         return
     cli_console.done(f"{purpose}: key {key_id.hex()} signs from now on")
+    cli_console.done(_COPY)
 
 
 def compromise(
@@ -114,11 +119,7 @@ def compromise(
     --operator-name 管理员 --reason …
     """
     with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        actor = replace(
-            ledger.console,
-            operator=command.Operator(account=operator, name=operator_name),
-            reason=reason,
-        )
+        actor = cli_console.actor(ledger, operator=operator, operator_name=operator_name, reason=reason)
         named = _key_id(key_id)
         result = keeping.compromise_signing_key(
             ledger, appender, named, since=_size(ledger, since), actor=actor
@@ -132,6 +133,7 @@ def compromise(
     cli_console.done(f"{said.purpose}: key {key_id} is compromised since size {said.compromised_since}")
     cli_console.done(f"{said.purpose}: key {signs.hex()} signs; recorded at index {result.indexes[-1]}")
     cli_console.done(_NEXT[said.purpose])
+    cli_console.done(_COPY)
 
 
 def refresh(
@@ -146,13 +148,13 @@ def refresh(
 
     Example: license-ledger keys refresh use.bundle.json --out fresh.bundle.json
     """
-    kept, own = _read(file), None if event is None else _read(event)
+    kept, own = cli_files.read(file), None if event is None else cli_files.read(event)
     with (
         cli_console.opened(data) as ledger,
         contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
     ):
         made = refreshed(kept, own, reader)
-    out.write_bytes(made)
+    cli_files.write(made, out)
     cli_console.done(f"Fresh receipts in {out}")
 
 
@@ -174,13 +176,6 @@ def refreshed(kept: bytes, event: bytes | None, reader: reading.Reader) -> bytes
     if reader.events([index]) != [event]:
         raise errors.Invalid("the event is not what the ledger has at its index", field="--event")
     return reader.receipt(index).encode()
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise errors.Invalid(f"cannot be read: {error.strerror}", field=file.name) from error
 
 
 def rotate_pepper(data: cli_console.Data = None) -> None:

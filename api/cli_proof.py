@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +12,7 @@ from typing import Annotated, Any
 import rich.markup
 import typer
 
-from api import cli_console, cli_verdicts
+from api import cli_console, cli_files, cli_verdicts
 from ledger import check as checking
 from ledger import errors, offline
 from signing import trust as trusts
@@ -88,9 +86,9 @@ def verify(
     """
     now = datetime.now(UTC)
     verdict = cli_verdicts.judge(
-        _read(file),
-        trusted=_read(trust, bytes_max=trusts.SIGNED_BYTES_MAX),
-        event=None if event is None else _read(event),
+        cli_files.read(file),
+        trusted=cli_files.read(trust, bytes_max=trusts.SIGNED_BYTES_MAX),
+        event=None if event is None else cli_files.read(event),
         at=at,
         now=now,
         paper=_paper(paper, ask=ask),
@@ -107,22 +105,11 @@ def verify(
         raise typer.Exit(1)
 
 
-def _read(file: Path, *, bytes_max: int = cli_verdicts.FILE_BYTES_MAX) -> bytes:
-    try:
-        with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as opened:
-            data = opened.read(bytes_max + 1)
-    except OSError as error:
-        raise errors.Invalid(f"cannot be read: {error.strerror}", field=file.name) from error
-    if len(data) > bytes_max:
-        raise errors.Invalid(f"larger than {bytes_max} bytes", field=file.name)
-    return data
-
-
 def _paper(file: Path | None, *, ask: bool) -> offline.Paper | None:
     """Number and name as printed: from a file or a prompt, never from arguments, which other users see."""
     if file is not None:
         try:
-            number, name = _read(file, bytes_max=_PAPER_BYTES_MAX).decode().splitlines()
+            number, name = cli_files.read(file, bytes_max=_PAPER_BYTES_MAX).decode().splitlines()
         except ValueError as error:
             raise errors.Invalid("two lines: the number, the name", field="--paper") from error
         return offline.Paper(number=number, name=name)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api import auth, cli_console
+from api import auth, cli_console, cli_files
 from ledger import client, errors, reading, registry_commands, state
 from signing import ids, keyring
 
@@ -43,9 +43,14 @@ def generate_key(
 
     Example: license-ledger clients generate-key hall.jwk
     """
+    if out.exists():
+        raise errors.Invalid("there is a file of this name, which may be the key of a client", field=out.name)
     private, public = auth.generate_client_key(algorithm)
-    keyring.write_private(json.dumps(private).encode(), out)
-    out.with_name(out.name + ".pub").write_text(json.dumps(public) + "\n", encoding="utf-8")
+    try:
+        keyring.write_private(json.dumps(private).encode(), out)
+    except OSError as error:
+        raise errors.Invalid(f"cannot be written: {error.strerror}", field=out.name) from error
+    cli_files.write(f"{json.dumps(public)}\n".encode(), out.with_name(f"{out.name}.pub"))
     cli_console.done(f"Private key in {out}, public key in {out}.pub")
 
 
@@ -168,15 +173,9 @@ def _record(fact: client.ClientKeyChanged | client.ClientSuspended, data: Path |
 
 def _public_keys(files: list[Path], algorithm: str) -> tuple[str, ...]:
     return tuple(
-        json.dumps(auth.public_jwk(_read(file), algorithm=algorithm), sort_keys=True) for file in files
+        json.dumps(auth.public_jwk(cli_files.read(file), algorithm=algorithm), sort_keys=True)
+        for file in files
     )
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise errors.Invalid(f"cannot be read: {error.strerror}", field=str(file)) from error
 
 
 def _id(text: str) -> bytes:

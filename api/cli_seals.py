@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api import cli_console
+from api import cli_console, cli_files
 from ledger import days, errors, issuer_seal, issuer_seal_register, opening, state_document, store
 from signing import certificate, keyring
 
@@ -49,7 +49,7 @@ def import_(
 
     Example: license-ledger seals import 11350000000000019H seal.p12 --passphrase-file seal.pass
     """
-    content, passphrase = _read(file), _passphrase(passphrase_file)
+    content, passphrase = cli_files.read(file), _passphrase(passphrase_file)
     with cli_console.opened(data) as ledger:
         row = _import(ledger, content, organization=organization, passphrase=passphrase)
     _tell(row, as_json=as_json)
@@ -107,7 +107,7 @@ def renew(
 
     Example: license-ledger seals renew 11350000000000019H seal-2027.p12 --passphrase-file seal.pass
     """
-    content = None if file is None else _read(file)
+    content = None if file is None else cli_files.read(file)
     passphrase = None if file is None else _passphrase(passphrase_file)
     with cli_console.opened(data) as ledger:
         before = issuer_seal_register.newest(ledger, organization)
@@ -242,11 +242,3 @@ def _passphrase(file: Path | None) -> bytes:
         return keyring.read_private(file).split(b"\n")[0].rstrip(b"\r")
     except keyring.KeyRingError as error:
         raise errors.Invalid(str(error), field="--passphrase-file") from error
-
-
-def _read(file: Path) -> bytes:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(issuer_seal_register.PKCS12_BYTES_MAX + 1)
-    except OSError as error:
-        raise errors.Invalid(f"cannot be read: {error.strerror}", field=str(file)) from error

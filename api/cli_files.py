@@ -1,0 +1,40 @@
+"""Files that commands read and write: bounded, whole or not at all, and every fault names the file."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+from ledger import errors
+
+BYTES_MAX = 20 * 1024 * 1024
+
+
+def read(file: Path, *, bytes_max: int = BYTES_MAX) -> bytes:
+    """The content of a file, of standard input where it is `-`; raises Invalid."""
+    try:
+        with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as opened:
+            data = opened.read(bytes_max + 1)
+    except OSError as error:
+        raise errors.Invalid(f"cannot be read: {error.strerror}", field=file.name) from error
+    if len(data) > bytes_max:
+        raise errors.Invalid(f"larger than {bytes_max} bytes", field=file.name)
+    return data
+
+
+def write(data: bytes, file: Path) -> None:
+    """Replace a file in one step; raises Invalid, and then what was there stands.
+
+    What is no regular file, as a terminal or a pipe, is written to.
+    """
+    try:
+        target = file.resolve()
+        if target.exists() and not target.is_file():
+            target.write_bytes(data)
+            return
+        fresh = target.with_name(f".{target.name}.new")
+        fresh.write_bytes(data)
+        fresh.replace(target)
+    except OSError as error:
+        raise errors.Invalid(f"cannot be written: {error.strerror}", field=file.name) from error
