@@ -15,6 +15,8 @@ from typing import Any
 
 from api import auth
 
+PATIENCE_S = 30.0
+"""How long a call is made again that is to come later."""
 _GRANT = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
@@ -97,6 +99,11 @@ class Client:
         except (http.client.HTTPException, OSError):
             # The server had closed an idle connection. Under the same key a repeat changes nothing.
             self._local.connection = None
+            status, data = self._exchange(method, path, body, headers)
+        give_up_at = time.monotonic() + PATIENCE_S
+        while status == 503 and time.monotonic() < give_up_at:
+            # A list that is behind the index asked for, on a busy machine.
+            time.sleep(0.1)
             status, data = self._exchange(method, path, body, headers)
         answer = json.loads(data) if data else None
         if not 200 <= status < 300:

@@ -39,6 +39,8 @@ PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 30.0
 LIVED_S = 60.0
 """unless it had lived so long."""
 _READY = b"!"
+_NAMES = tuple(projection.name for projection in registry.ALL)
+"""A byte in the pipe says which one somebody waits for."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,10 +51,13 @@ class Bell:
         self._rope = rope
         os.set_blocking(rope.fileno(), False)
 
-    def __call__(self) -> None:
-        """Have them look now: a pipe that is full wakes as well, one that nobody reads any more cannot."""
+    def __call__(self, name: str) -> None:
+        """Have them look now, and for one projection first.
+
+        A pipe that is full wakes as well; one that nobody reads any more cannot.
+        """
         with contextlib.suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._rope.fileno(), b"\0")
+            os.write(self._rope.fileno(), bytes([_NAMES.index(name)]))
 
 
 class Process:
@@ -159,7 +164,7 @@ def main() -> None:
 
 
 class _Rest:
-    """Until the bell rings or the time is over; false once there is nobody to follow for."""
+    """Until the bell rings or the time is over: what is wanted; None once there is nobody to follow for."""
 
     def __init__(self, line: socket.socket, bell: int) -> None:
         self.line, self._bell = line, bell
@@ -172,11 +177,11 @@ class _Rest:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._end)
 
-    def __call__(self, seconds: float) -> bool:
+    def __call__(self, seconds: float) -> set[str] | None:
         woken = dict(self._poll.poll(1_000 * seconds))
-        if self._bell in woken:
-            os.read(self._bell, 1 << 16)
-        return self.line.fileno() not in woken and not self._is_told_to_end
+        if self.line.fileno() in woken or self._is_told_to_end:
+            return None
+        return {_NAMES[said] for said in os.read(self._bell, 1 << 16)} if self._bell in woken else set()
 
     def _end(self, *_: object) -> None:
         self._is_told_to_end = True

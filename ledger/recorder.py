@@ -18,7 +18,7 @@ from psycopg import conninfo as conninfos
 from psycopg import rows
 from psycopg.sql import SQL
 
-from ledger import errors, fact, sql, tiling
+from ledger import errors, rooms, sql, tiling
 from ledger.drafting import Encoded
 from ledger.store import Addition, EventRow, Head, Refused, Session, StoreError, Write, wall_clock
 from signing import event, merkle, suites
@@ -65,7 +65,7 @@ class Mapper(persistence.Mapper[UUID]):
 
 def register_topics() -> None:
     """Make every fact known to the library under its topic."""
-    for topic, cls in fact.topics().items():
+    for topic, cls in rooms.topics().items():
         utils.register_topic(topic, cls)
 
 

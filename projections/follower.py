@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from ledger import errors, fact, recorder
@@ -190,17 +190,22 @@ class Followers:
         self._followers = [Follower(database, source, projection, news=news) for projection in projections]
         self._stopping = threading.Event()
         self._waking = threading.Event()
+        self._wanted: set[str] = set()
         self._thread = threading.Thread(target=self.follow, args=(self._rest,), name="followers", daemon=True)
 
-    def follow(self, rest: Callable[[float], bool]) -> None:
-        """Keep the projections up until `rest` says no; it is told how many seconds there is time for."""
-        while rest(0.0 if self.advance() else IDLE_S):
-            pass
+    def follow(self, rest: Callable[[float], Collection[str] | None]) -> None:
+        """Keep the projections up until `rest` gives None.
 
-    def advance(self) -> bool:
-        """A step of each projection; whether there may be more to do at once."""
+        It is told how many seconds there is time for, and gives the projections that somebody waits for.
+        """
+        wanted: Collection[str] | None = ()
+        while wanted is not None:
+            wanted = rest(0.0 if self.advance(wanted) else IDLE_S)
+
+    def advance(self, wanted: Collection[str] = ()) -> bool:
+        """A step of each projection, those that are wanted first; whether there may be more to do at once."""
         has_more = False
-        for follower in self._followers:
+        for follower in sorted(self._followers, key=lambda one: one.projection.name not in wanted):
             has_more |= follower.advance() > 0 and follower.has_more
         return has_more
 
@@ -212,14 +217,17 @@ class Followers:
     def stop(self) -> None:
         """End after the step at hand."""
         self._stopping.set()
-        self.wake()
+        self._waking.set()
         self._thread.join()
 
-    def wake(self) -> None:
-        """Look for new facts now, rather than after the idle wait."""
+    def wake(self, name: str) -> None:
+        """Look for new facts now, rather than after the idle wait, and for one projection first."""
+        self._wanted.add(name)
         self._waking.set()
 
-    def _rest(self, seconds: float) -> bool:
+    def _rest(self, seconds: float) -> Collection[str] | None:
         self._waking.wait(seconds)
         self._waking.clear()
-        return not self._stopping.is_set()
+        # Whoever wakes us from here on is heard at the next rest.
+        wanted, self._wanted = self._wanted, set()
+        return None if self._stopping.is_set() else wanted

@@ -15,8 +15,8 @@ from projections import db
 from projections.projection import Projection
 
 POLL_S = 0.01
-Wake = Callable[[], None]
-"""Has followers look for new facts now, rather than after their rest; never waits."""
+Wake = Callable[[str], None]
+"""Has followers look for new facts now, and for the projection of this name first; never waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Positions:
             if not is_asked:
                 if index > self.source.newest_index():
                     raise errors.BehindIndex(through=position.through)
-                self.wake()
+                self.wake(name)
                 is_asked = True
             left = give_up_at - time.monotonic()
             if position.halted_at is not None or left <= 0:

@@ -66,7 +66,7 @@ class Projected:
     def follower(self, projection: Projection, *, batch_max: int = 500) -> follower.Follower:
         return follower.Follower(self.database, self.world.ledger.recorder, projection, batch_max=batch_max)
 
-    def positions(self, wake: positions.Wake = lambda: None) -> positions.Positions:
+    def positions(self, wake: positions.Wake = lambda name: None) -> positions.Positions:
         """Where the projections stand, for who follows when it is woken."""
         return positions.Positions(
             database=self.database,

@@ -26,10 +26,11 @@ def test_every_topic_stands_in_the_table_with_its_members() -> None:
     assert told == held
 
 
-def test_a_check_alone_knows_every_topic() -> None:
-    """Whoever reads a history without the rest of the program must know what may stand in it."""
+@pytest.mark.parametrize("reader", ["ledger.check", "ledger.recorder", "projections.follower"])
+def test_who_reads_a_history_alone_knows_every_topic(reader: str) -> None:
+    """Without the rest of the program it must know what may stand there."""
     script = (
-        "import importlib, pkgutil, ledger, ledger.check;"
+        f"import importlib, pkgutil, ledger, {reader};"
         "from ledger import fact; known = set(fact.topics());"
         "[importlib.import_module(f'ledger.{m.name}') for m in pkgutil.iter_modules(ledger.__path__)];"
         "print(*sorted(set(fact.topics()) - known))"

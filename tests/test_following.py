@@ -77,9 +77,9 @@ def test_a_bell_never_holds_up_who_rings_it() -> None:
     heard, rope = multiprocessing.Pipe(duplex=False)
     bell = following.Bell(rope)
     for _ in range(100_000):
-        bell()
+        bell("trail")
     heard.close()
-    bell()
+    bell("trail")
 
 
 @pytest.mark.faults

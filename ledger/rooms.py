@@ -1,0 +1,55 @@
+"""Every room that defines facts: whoever reads a history imports this first.
+
+A topic is known once its room is imported, and a process that follows or checks imports little else.
+"""
+
+from __future__ import annotations
+
+from ledger import (
+    audit,
+    authorization,
+    bulletin,
+    case,
+    catalog,
+    client,
+    collection,
+    comparison,
+    consent,
+    copy,
+    correction,
+    document,
+    draft,
+    ending,
+    endorsement,
+    fact,
+    holder,
+    issuer_seal,
+    issuing,
+    joining,
+    license,
+    linking,
+    log,
+    mark,
+    naming,
+    organization,
+    piece,
+    quality,
+    reconciliation,
+    refusal,
+    representation,
+    use,
+    verification,
+)
+
+ROOMS = (
+    *(audit, authorization, case, catalog, client, collection, comparison, consent, correction, draft),
+    *(bulletin, ending, endorsement, holder, issuing, joining, license, linking, log),
+    *(mark, naming, organization, piece, refusal, representation, use, verification),
+    *(quality, copy, document, issuer_seal, reconciliation),
+)
+
+
+def topics() -> dict[str, type[fact.Fact]]:
+    """Every topic of this build, and its fact."""
+    assert ROOMS, "they are imported"
+    return fact.topics()
