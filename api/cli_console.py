@@ -54,12 +54,17 @@ def complain(error: errors.LedgerError) -> None:
     """One line about what was refused."""
     field = f" ({error.field})" if error.field else ""
     detail = "" if error.detail == error.title else f": {error.detail}"
-    extra = "".join(f", {name} {value}" for name, value in error.extra.items())
+    # What is wrong with several places has a line each.
+    listed = error.extra.get("errors", [])
+    extra = "".join(f", {name} {value}" for name, value in error.extra.items() if name != "errors")
     ERR.print(
         f"license-ledger: {rich.markup.escape(f'{error.title}{detail}{field}{extra}')}",
         style="red",
         soft_wrap=True,
     )
+    for one in listed[1:]:
+        told = rich.markup.escape(f"  {one['field']}: {one['message']}")
+        ERR.print(told, style="red", soft_wrap=True)
 
 
 def done(text: str) -> None:

@@ -65,7 +65,9 @@ def reconcile(
 
     Example: license-ledger reconcile night.csv --source archive --day 2026-11-25 --agree --client CLIENT_ID
     """
-    form = stock_file.Form(format=format_ or cli_stock.format_of(str(file)), encoding=encoding)
+    form = stock_file.Form(
+        format=format_ or cli_stock.format_of(str(file)), encoding=cli_stock.encoding_of(encoding)
+    )
     form.check()
     on_day = _day(day)
     if agree and on_day is None:

@@ -35,7 +35,10 @@ from ledger import (
 from signing import cbor, ids
 
 TOLD_EVERY_S = 10.0
+TOLD_FAULTS = 10
 SWITCH_S = 0.0005
+KEYS_MAX = 2_000
+"""Holders whose keys are at hand: rows of one stand close together, and memory does not grow with the holders."""
 _HEAD_BYTES = 65_536
 
 
@@ -45,7 +48,7 @@ ActsFor = Annotated[
 Format = Annotated[
     str | None, typer.Option("--format", help="csv or ndjson; by the file's name unless said.")
 ]
-Encoding = Annotated[str, typer.Option(help="utf-8 or gb18030.")]
+Encoding = Annotated[str, typer.Option(help="utf-8 or gb18030, which reads GBK and GB 2312 too.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -86,6 +89,7 @@ def import_(
 
     Example: license-ledger import stock.csv --encoding gb18030 --client CLIENT_ID
     """
+    encoding = encoding_of(encoding)
     form = stock_file.Form(format=format_ or format_of(file), encoding=encoding)
     form.check()
     stock.check(origin, trust_level, 1)
@@ -172,6 +176,7 @@ def _run(
         ledger.appending() as appending,
     ):
         appender.spare_collector()
+        ledger.vault.cached_keys_max = KEYS_MAX
         # Rows are judged while others are recorded: who has to wait for Python's lock waits shortly.
         sys.setswitchinterval(SWITCH_S)
         run = collection_run.of(
@@ -197,6 +202,7 @@ def _tell(done: stock_results.State, folder: Path, as_json: bool, *, work: _Work
         "existing": done.existing,
         "rejected": done.rejected,
         "with_findings": done.doubtful,
+        "faults": done.faults,
         "results": str(folder),
     }
     if batch is not None:
@@ -210,11 +216,32 @@ def _tell(done: stock_results.State, folder: Path, as_json: bool, *, work: _Work
         f"{done.rows} rows: {done.issued} issued ({done.doubtful} with findings), "
         f"{done.existing} in the ledger before, {done.rejected} rejected; results in {folder}"
     )
+    _tell_faults(done, work.form.encoding)
     if batch is not None:
         told = ", ".join(f"{getattr(done, name)} {name}" for name in stock_results.BATCH_OUTCOMES)
         cli_console.done(f"batch {batch.number}: {told}")
     if missing:
         cli_console.done(f"did not come: batches {', '.join(missing)}")
+
+
+def _tell_faults(done: stock_results.State, encoding: str) -> None:
+    """What is wrong with the rejected rows most often, and what may be wrong with the whole file."""
+    often = sorted(done.faults.items(), key=lambda one: (-one[1], one[0]))
+    for name, count in often[:TOLD_FAULTS]:
+        cli_console.done(f"  {count} rows: {name}")
+    if len(often) > TOLD_FAULTS:
+        cli_console.done(f"  and {len(often) - TOLD_FAULTS} other faults")
+    if any(name.endswith(": encoding") for name in done.faults):
+        other = "gb18030" if encoding == "utf-8" else "utf-8"
+        cli_console.done(
+            f"some bytes are no characters in {encoding}; is the file in {other}? --encoding {other}"
+        )
+
+
+def encoding_of(name: str) -> str:
+    """An encoding by our name for it; GB 18030 reads what is written in GBK and GB 2312."""
+    known = name.lower().replace("_", "-")
+    return {"gbk": "gb18030", "gb2312": "gb18030", "gb-18030": "gb18030", "utf8": "utf-8"}.get(known, known)
 
 
 def format_of(file: str) -> str:

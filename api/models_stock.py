@@ -88,6 +88,7 @@ class ImportJob(models_answers.Answer):
     existing: int
     rejected: int
     with_findings: int
+    faults: dict[str, int] = Field(description="Rejected rows by `column: rule` of what is wrong with them")
     batch: str | None = Field(description="Number of the batch; from here on null or 0 for old licenses")
     source: str | None
     amended: int

@@ -334,6 +334,7 @@ def _shown(served: service.Service, job: stock_job.Job) -> dict[str, Any]:
         "existing": state.existing,
         "rejected": state.rejected,
         "with_findings": state.doubtful,
+        "faults": state.faults,
         "batch": job.batch,
         "source": job.source,
         **{name: getattr(state, name) for name in stock_results.BATCH_OUTCOMES},

@@ -24,6 +24,7 @@ DEPTH_MAX = 16
 REMARK = "error_remark"
 _MARKS = {"utf-8": b"\xef\xbb\xbf", "gb18030": b"\x84\x31\x95\x33"}
 """Byte order marks, which are skipped."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _KEPT = "surrogateescape"
 """Bytes that are no text survive until the record is returned to its sender."""
 
@@ -143,11 +144,20 @@ class Reader:
             yield line.decode(encoding, _KEPT)
 
     def _header(self) -> tuple[str, ...]:
-        cells = next(csv.reader(self._text(), strict=True), None) if self._pending is not None else None
+        if self._pending is not None and self._pending.startswith(_UTF_16):
+            raise errors.Invalid("the file is in UTF-16: save it in UTF-8 or GB 18030", field="FILE")
+        try:
+            cells = next(csv.reader(self._text(), strict=True), None) if self._pending is not None else None
+        except csv.Error as error:
+            raise errors.Invalid("the first line is no CSV in this encoding", field="FILE") from error
         self._record_bytes = 0
         if not cells:
             raise errors.Invalid("the file names its columns in the first line", field="FILE")
         columns = tuple(cell.strip() for cell in cells)
+        if len(columns) == 1 and any(sign in columns[0] for sign in ";\t|"):
+            raise errors.Invalid(
+                "cells stand between commas (RFC 4180), not semicolons or tabs", field="FILE"
+            )
         if len(set(columns)) != len(columns) or "" in columns:
             raise errors.Invalid("each column has a name of its own", field="FILE")
         return columns

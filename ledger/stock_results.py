@@ -21,6 +21,7 @@ from ledger import errors, stock_file
 from ledger.errors import Fault
 
 STATE, RESULTS, LOCK = "state.json", "results.ndjson", "lock"
+FAULTS_MAX = 500
 REMARK_LENGTH_MAX = 512
 """Characters of `error_remark` 异常说明 in the national exchange."""
 
@@ -55,6 +56,8 @@ class State:
     """Rows that came behind a newer one of their license."""
     waiting: int = 0
     """Rows whose license has not come yet."""
+    faults: dict[str, int] = field(default_factory=dict)
+    """Rejected rows by what is wrong with them, `column: rule`; of at most so many kinds as `FAULTS_MAX`."""
 
     @property
     def rows(self) -> int:
@@ -119,12 +122,19 @@ class Results:
         state = self.state
         if outcome.outcome == "rejected":
             self._returns.add(record, remark(outcome.faults))
+            self._count(outcome.faults)
         state.doubtful += bool(outcome.findings)
         counter = _COUNTERS.get(outcome.outcome, outcome.outcome)
         setattr(state, counter, getattr(state, counter) + 1)
         state.offset, state.lines = max(state.offset, record.end), max(state.lines, record.lines)
         if outcome.index is not None:
             state.next_index = max(state.next_index, outcome.index + 1 + len(outcome.findings))
+
+    def _count(self, faults: Sequence[Fault]) -> None:
+        counts = self.state.faults
+        for name in {f"{fault.field}: {fault.message}" for fault in faults}:
+            if name in counts or len(counts) < FAULTS_MAX:
+                counts[name] = counts.get(name, 0) + 1
 
     def keep(self, *, is_done: bool = False) -> None:
         """Everything up to here is on disk; a crash from here on loses nothing of it."""

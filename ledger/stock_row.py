@@ -58,8 +58,10 @@ class Faults:
     found: list[Fault] = field(default_factory=list)
 
     def add(self, column: str, rule: str) -> None:
-        """One more."""
-        self.found.append(Fault(column, rule))
+        """One more, unless it was found already."""
+        fault = Fault(column, rule)
+        if fault not in self.found:
+            self.found.append(fault)
 
 
 @dataclass(frozen=True, kw_only=True)

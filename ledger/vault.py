@@ -45,6 +45,8 @@ class Vault:
         self._guard = threading.Lock()
         self._data_keys: OrderedDict[tuple[bytes, int], seal.DataKey] = OrderedDict()
         self._lookups: dict[tuple[str, ...], Lookup] = {}
+        self.cached_keys_max = CACHED_KEYS_MAX
+        """Data keys at hand; who sees every holder once has no use for many."""
         self.anchor = Anchor(data / "anchor" / "anchor")
         self.wraps = WrapFile(data / "anchor" / "wraps")
         self.reload()
@@ -191,7 +193,7 @@ class Vault:
         """Keep `key` at hand."""
         with self._guard:
             self._data_keys[key.owner, key.number] = key
-            if len(self._data_keys) > CACHED_KEYS_MAX:
+            while len(self._data_keys) > self.cached_keys_max:
                 self._data_keys.popitem(last=False)
 
     def forget(self, owner: bytes) -> None:

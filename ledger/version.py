@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from ledger import attachment, catalog_rules, days, errors, party
@@ -46,12 +47,20 @@ def check_field_names(names: tuple[str, ...], type_row: TypeRow) -> None:
         raise errors.Invalid(f"a license has at most {FIELDS_MAX} fields", field="fields")
     if list(names) != sorted(set(names)):
         raise errors.Invalid("field names are sorted and different", field="fields")
+    unknown = _unknown(names, type_row.field_names)
+    if unknown is not None:
+        raise errors.FieldUnknown(field=f"fields.{unknown}" if FIELD_NAME.fullmatch(unknown) else "fields")
+
+
+@functools.lru_cache(maxsize=1024)
+def _unknown(names: tuple[str, ...], known: tuple[str, ...]) -> str | None:
+    """The first name that is neither reserved nor known; remembered, as licenses of a type have the same."""
     for name in names:
         if name in RESERVED_FIELDS or party.FIELD.fullmatch(name) or attachment.FIELD.fullmatch(name):
             continue
-        known = name in type_row.field_names if type_row.field_names else FIELD_NAME.fullmatch(name)
-        if not known:
-            raise errors.FieldUnknown(field=f"fields.{name}" if FIELD_NAME.fullmatch(name) else "fields")
+        if name not in known if known else not FIELD_NAME.fullmatch(name):
+            return name
+    return None
 
 
 def require_window(rules: TypeRulesRow | None, valid_to: int | None, *, at: int) -> None:

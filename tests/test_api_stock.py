@@ -77,6 +77,7 @@ def test_a_file_is_sent_run_and_told_row_by_row(face: Face, caller: Caller) -> N
     told = imported(caller, rows)
     assert (told["status"], told["rows"], told["issued"], told["existing"]) == ("done", 4, 2, 1)
     assert (told["rejected"], told["with_findings"]) == (1, 1)
+    assert told["faults"] == {"holder_code: length": 1}
     assert told["bytes"] == told["bytes_done"]
     ref = told["import_ref"]
     found = outcomes(caller, ref)
@@ -93,6 +94,11 @@ def test_a_file_is_sent_run_and_told_row_by_row(face: Face, caller: Caller) -> N
     folder = face.served.ledger.config.data / "imports" / ref
     assert not (folder / stock_jobs.FILE).exists(), "the file goes when its rows have their results"
     assert folder.stat().st_mode & 0o077 == 0
+    size = face.served.ledger.recorder.newest_index()
+    again = imported(caller, rows)
+    assert again["import_ref"] != ref, "another key is another job"
+    assert (again["issued"], again["existing"], again["rejected"]) == (0, 3, 1)
+    assert face.served.ledger.recorder.newest_index() == size
 
 
 def test_an_imported_license_is_found_amended_and_renewed_by_its_printed_identifier(

@@ -78,6 +78,7 @@ def test_a_file_is_imported_and_its_rejected_rows_come_back(place: Place) -> Non
         "existing": 0,
         "rejected": 1,
         "with_findings": 0,
+        "faults": {"holder_code: length": 1},
         "results": str(results),
     }
     rejected = (results / "rejected.csv").read_bytes().decode("gb18030")
@@ -88,6 +89,16 @@ def test_a_file_is_imported_and_its_rejected_rows_come_back(place: Place) -> Non
     assert place.call(corrected)["issued"] == 1
     again = place.call(file, "--encoding", "gb18030", "--results", place.folder / "again", status=1)
     assert (again["issued"], again["existing"]) == (0, 2)
+
+
+def test_the_faults_that_are_most_frequent_are_told_and_what_to_do(place: Place) -> None:
+    file = place.folder / "gbk.csv"
+    file.write_bytes(csv_text([row(number) for number in (4, 5)]).encode("gbk"))
+    at = ("--client", place.client_id, "--data", place.data)
+    told = console.run("import", file, *at, status=1).stdout
+    assert "2 rows: holder_name: encoding" in told
+    assert "--encoding gb18030" in told
+    assert place.call(file, "--encoding", "gbk", "--results", place.folder / "gbk")["rejected"] == 0
 
 
 def test_standard_input_is_imported(place: Place) -> None:

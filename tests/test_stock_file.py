@@ -119,7 +119,10 @@ def test_a_quotation_mark_that_never_ends_stops_the_reading() -> None:
         next(records)
 
 
-@pytest.mark.parametrize("data", [b"", b"\n", b"a,a\n", b"a,\n"])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n", b"a,a\n", b"a,\n", "a,b\n1,2\n".encode("utf-16"), b"a;b\n1;2\n", b"a\tb\n", b"a,b\r1,2\r"],
+)
 def test_a_csv_names_its_columns(data: bytes) -> None:
     with pytest.raises(errors.Invalid):
         Reader(io.BytesIO(data), CSV)
