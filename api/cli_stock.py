@@ -38,7 +38,7 @@ TOLD_EVERY_S = 10.0
 TOLD_FAULTS = 10
 SWITCH_S = 0.0005
 KEYS_MAX = 2_000
-"""Holders whose keys are at hand: rows of one stand close together, and memory does not grow with the holders."""
+"""Holders whose keys are at hand: rows of one stand close together, and memory does not grow with them."""
 _HEAD_BYTES = 65_536
 
 

@@ -7,7 +7,6 @@ lock: later commands see what earlier ones did; what a failed command did is dro
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -26,7 +25,7 @@ from ledger.state import (
     StreamRow,
 )
 from ledger.vault import Lookup, Vault
-from signing import keyring, seal
+from signing import keyring, keys, seal
 
 RowKey = state.RowKey
 REPEAT_BYTES = 16
@@ -248,10 +247,11 @@ class View:
 
     def new_stream(self) -> bytes:
         """A stream that begins with this command, with its data key."""
-        stream_id = secrets.token_bytes(16)
+        stream_id = self.random.take(16)
         self._batch.rows[StreamRow, stream_id] = None
         self._batch.new_streams.add(stream_id)
-        self.effects.keys.append(self.vault.new_data_key(stream_id))
+        secret = self.random.take(keys.SYMMETRIC_KEY_BYTES)
+        self.effects.keys.append(self.vault.new_data_key(stream_id, secret=secret))
         return stream_id
 
     def add_entry(self, lookup: Lookup, *, stream_id: bytes, target: bytes | None, content: Any) -> None:

@@ -198,7 +198,7 @@ class VersionCommand(representation_commands.OfVersion):
         rules = view.state.get(TypeRulesRow, known["type_code"])
         self._require_fields(rules)
         values = self._values(license_id, holder, previous)
-        salted = fields.salted(values, secrets.token_bytes(fields.SALT_BYTES * len(values)))
+        salted = fields.salted(values, view.random.take(fields.SALT_BYTES * len(values)))
         digests = fields.digests(salted, suite=view.vault.suite)
         parties = [("holder", home), *((one.role, one.stream(view)) for one in self.parties)]
         owned = self._owned(rules, parties)

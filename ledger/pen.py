@@ -301,8 +301,8 @@ class Pen:
         key = batch.data_keys.get(entry.stream_id) or self._vault.cached(entry.stream_id)
         if key is None:
             raise errors.HolderErasedConflict
-        lookup = entry.lookup
-        sealed = self._vault.seal_entry(key, kind=lookup.kind, content=entry.content)
+        lookup, nonce = entry.lookup, batch.random.take(self._vault.suite.nonce_bytes)
+        sealed = self._vault.seal_entry(key, kind=lookup.kind, content=entry.content, nonce=nonce)
         return lookup.digests[0], lookup.kind, lookup.pepper_id, entry.stream_id, entry.target, sealed
 
     def _commit(self, session: Session, head: Head) -> Identity:

@@ -23,6 +23,8 @@ from signing import cbor, keyring, keys, seal
 
 _ARRAY_OF_4 = b"\x84"
 """CBOR head of an array of four items (RFC 8949 §3)."""
+_SMALL = 24
+"""Lengths below it stand in an array's first byte."""
 CACHED_KEYS_MAX = 50_000
 CACHED_LOOKUPS_MAX = 20_000
 
@@ -163,9 +165,11 @@ class Vault:
         derived = keys.derive(self.ring.body_key, info=cbor.encode(["seed", use]))
         return int.from_bytes(derived[:8], "big", signed=True)
 
-    def new_data_key(self, owner: bytes) -> seal.DataKey:
-        """A fresh data key for the stream `owner`."""
-        return seal.DataKey(owner=owner, number=0, secret=secrets.token_bytes(keys.SYMMETRIC_KEY_BYTES))
+    def new_data_key(self, owner: bytes, *, secret: bytes | None = None) -> seal.DataKey:
+        """A fresh data key for the stream `owner`, of random bytes that the caller drew, or drawn here."""
+        secret = secret or secrets.token_bytes(keys.SYMMETRIC_KEY_BYTES)
+        assert len(secret) == keys.SYMMETRIC_KEY_BYTES, "a key has its length"
+        return seal.DataKey(owner=owner, number=0, secret=secret)
 
     def wrap(self, key: seal.DataKey) -> keyring.WrappedKey:
         """`key` under its bucket's key."""
@@ -202,13 +206,18 @@ class Vault:
             for known in [key for key in self._data_keys if key[0] == owner]:
                 del self._data_keys[known]
 
-    def seal_entry(self, key: seal.DataKey, *, kind: str, content: object) -> bytes:
-        """A directory row's content, sealed under its stream's data key: nonce ‖ ciphertext."""
-        nonce = secrets.token_bytes(keys.NONCE_BYTES)
+    def seal_entry(
+        self, key: seal.DataKey, *, kind: str, content: object, nonce: bytes | None = None
+    ) -> bytes:
+        """A directory row's content, sealed under its stream's data key: nonce ‖ ciphertext.
+
+        The nonce is random, drawn by the caller for many at once or here, and never used twice.
+        """
+        nonce = nonce or secrets.token_bytes(keys.NONCE_BYTES)
         return nonce + keys.seal(
             key.expander.expand(_entry_info(kind)),
             nonce=nonce,
-            plaintext=cbor.encode(content),
+            plaintext=_entry_content(content),
             context=self._entry_context(key.owner, kind),
         )
 
@@ -239,3 +248,10 @@ class Vault:
 def _entry_info(kind: str) -> bytes:
     """What the key of a directory row of a kind is derived with."""
     return cbor.encode(["directory", kind])
+
+
+def _entry_content(content: object) -> bytes:
+    """The encoding of a row's content, put together by hand where it is a few texts, as it mostly is."""
+    if type(content) is list and len(content) < _SMALL and all(type(item) is str for item in content):
+        return bytes((0x80 + len(content),)) + b"".join(map(cbor.text, content))
+    return cbor.encode(content)
