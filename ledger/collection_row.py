@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from ledger import (
     attachment,
+    catalog_rules,
     collection,
     collection_commands,
     collection_reading,
@@ -41,7 +42,10 @@ from ledger.vault import Vault
 from signing import ids
 
 KEY_COLUMNS = ("operation", "operated_at", "source_id", "license_type")
-OWN = ("operation", "operated_at", "batch", "change", "effective_on", "reason")
+OWN = (
+    *("operation", "operated_at", "batch", "change", "effective_on", "reason"),
+    *("document_number", "transferred_to"),
+)
 """Columns that only a row of a batch has."""
 UNKEPT = ("row_id", "data_source", "license_name", "type_name")
 """Columns of the exchange that say what the ledger knows otherwise."""
@@ -58,10 +62,16 @@ ALIASES = {
     "issue_dept_code": "issuer",
 }
 """Names of the directory exchange for our columns."""
-UPDATES = ("suspend", "reinstate", "report-lost", "found", "restrict", "lift-restriction")
+UPDATES = (
+    *("suspend", "reinstate", "report-lost", "found", "restrict", "lift-restriction"),
+    *("freeze", "release", "transfer-out", "cancel-transfer"),
+)
 ENDINGS = ("cancel", "annul", "recall", "revoke", "void")
 """注销, 撤销, 撤回, 吊销, 作废; the first unless a row says which."""
 REASON_LENGTH_MAX = 500
+DOCUMENT_LENGTH_MAX = 100
+_ORDERED = ("freeze", "release")
+"""Changes by a court's order 查封, which has a number 文号."""
 EARLY_US = days.DAY_US
 """A source's clock may be so far ahead."""
 _NOT_DIGESTED = ("operation", "operated_at", "batch", *UNKEPT)
@@ -237,6 +247,7 @@ class BatchJudge(stock_row.Judge):
         if said.get("change") not in (None, "", *choices):
             faults.add("change", "choice")
         self._check_reason(said, faults)
+        _check_change(said, faults)
         if faults.found or operation is None or operated_at is None:
             return None
         digest = kept_digest(self._vault, row_digest(said))
@@ -342,6 +353,8 @@ class BatchJudge(stock_row.Judge):
             license_ref=row.license_ref,
             verb=verb,
             effective_at=effective_at,
+            document=said.get("document_number") or None,
+            area_code=said.get("transferred_to") or None,
             delivered=delivered,
         )
 
@@ -378,3 +391,21 @@ class BatchJudge(stock_row.Judge):
             previous=version.license_id if kept is None else None,
             delivered=delivered,
         )
+
+
+def _check_change(said: Mapping[str, Any], faults: Faults) -> None:
+    """Add what a change needs and lacks, or has and does not need."""
+    change = said.get("change")
+    for name, changes in (("document_number", _ORDERED), ("transferred_to", ("transfer-out",))):
+        text = said.get(name) or ""
+        if change not in changes:
+            if text:
+                faults.add(name, "choice")
+        elif not text:
+            faults.add(name, "missing")
+        elif not isinstance(text, str) or not text.isprintable():
+            faults.add(name, "unprintable")
+        elif len(text) > DOCUMENT_LENGTH_MAX:
+            faults.add(name, "length")
+        elif name == "transferred_to" and not catalog_rules.AREA.fullmatch(text):
+            faults.add(name, "area-code")

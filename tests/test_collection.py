@@ -23,6 +23,7 @@ from ledger import (
     stock_results,
 )
 from ledger.collection import Batch as Numbered
+from ledger.state import LicenseRow
 from ledger.state_collection import BatchRow, CollectedRow
 from signing import ids
 from tests import history
@@ -408,3 +409,35 @@ def test_cells_that_are_no_text_are_faults_of_their_row(world: World, tmp_path: 
         [{"column": "license_type", "rule": "text"}],
         [{"column": "source_id", "rule": "text"}],
     ]
+
+
+def test_a_source_says_what_courts_and_other_places_did(world: World, tmp_path: Path) -> None:
+    at = "2026-11-25 10:00:0{}".format
+    court = {"document_number": "（2026）闽01执1号"}
+    rows = [
+        *(inserted(1), updated(1, at=at(1), change="freeze", **court)),
+        *(updated(1, at=at(2), change="release", **court), updated(1, at=at(3), change="freeze", **court)),
+        *(inserted(2), updated(2, at=at(1), change="transfer-out", transferred_to="350200")),
+        *(inserted(3), updated(3, at=at(1), change="transfer-out", transferred_to="350200")),
+        updated(3, at=at(2), change="cancel-transfer"),
+        updated(3, at=at(3), change="freeze"),
+        updated(3, at=at(4), change="transfer-out", transferred_to="Fuzhou"),
+        updated(3, at=at(5), change="suspend", **court),
+        updated(3, at=at(6), change="renew"),
+    ]
+    done = batch(world, shuffled(rows), tmp_path / "one")
+    assert sorted(done.words()) == ["changed"] * 6 + ["issued"] * 3 + ["rejected"] * 4
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        held = {
+            one["license_ref"]: reader.row(LicenseRow, ids.parse(one["license_ref"]))
+            for one in done.outcomes
+            if one["outcome"] == "issued"
+        }
+    stood = sorted((row.status, row.frozen_index is not None) for row in held.values() if row is not None)
+    assert stood == [("active", False), ("active", True), ("transferred-out", False)]
+    assert {(one["column"], one["rule"]) for said in done.outcomes for one in said.get("faults", ())} == {
+        ("document_number", "missing"),
+        ("transferred_to", "area-code"),
+        ("document_number", "choice"),
+        ("change", "choice"),
+    }
