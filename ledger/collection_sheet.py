@@ -26,6 +26,7 @@ from ledger import (
     reading,
     reconciliation,
     sql,
+    stock_columns,
     stock_commands,
     stock_file,
     stock_run,
@@ -48,6 +49,10 @@ COLUMNS = (
 )
 """Of a difference; without a code, name or number."""
 DAYS_MAX = 400
+LINES_MAX = 50_000
+"""Days, issuers, types and areas together; what is counted is kept in memory."""
+LENGTH_MAX = stock_columns.LENGTHS_MAX["source_id"]
+_MAY_SAY = ("issuer", "area_code")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _KEYS = {*collection_row.KEY_COLUMNS, "issuer"}
 Tell = Callable[[Mapping[str, Any]], object]
@@ -167,9 +172,15 @@ class SheetJudge(collection_row.BatchJudge):
         digest = said.pop("digest", None)
         if digest is not None and not (isinstance(digest, str) and _DIGEST.fullmatch(digest.lower())):
             faults.add("digest", "digest")
-        for name in collection_row.KEY_COLUMNS:
-            if not isinstance(said.get(name), str) or not said[name]:
-                faults.add(name, "missing")
+        for name in (*collection_row.KEY_COLUMNS, *_MAY_SAY):
+            value = said.get(name)
+            if value is None or value == "":
+                if name not in _MAY_SAY:
+                    faults.add(name, "missing")
+            elif not isinstance(value, str):
+                faults.add(name, "text")
+            elif len(value) > LENGTH_MAX:
+                faults.add(name, "length")
         operation, at = said.get("operation"), self.moment(said, faults)
         if operation not in collection.OPERATIONS:
             faults.add("operation", "choice")
@@ -221,12 +232,21 @@ class Reconciliation:
                 if self._is_stopping():
                     raise stock_run.Stopped
                 self._compare(some, seen)
-            asked = {line.day for line in self._summary.groups} if self._day is None else {self._day}
-            if len(asked) > DAYS_MAX:
-                raise errors.Invalid(f"a sheet is of at most {DAYS_MAX} days", field="FILE")
-            for day in sorted(asked):
+                self._asked()
+            for day in sorted(self._asked()):
                 self._held(day, seen)
         return self._summary
+
+    def _asked(self) -> set[int]:
+        """The days of which the ledger is asked; raises Invalid once the sheet is of too much."""
+        asked = {line.day for line in self._summary.groups} if self._day is None else {self._day}
+        if len(asked) > DAYS_MAX:
+            raise errors.Invalid(f"a sheet is of at most {DAYS_MAX} days", field="FILE")
+        if len(self._summary.groups) > LINES_MAX:
+            raise errors.Invalid(
+                f"a sheet has at most {LINES_MAX} lines of days, issuers, types and areas", field="FILE"
+            )
+        return asked
 
     # --- what is in the sheet ---
 

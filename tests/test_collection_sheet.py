@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,22 @@ DAY = days.parse("2026-11-25")
 
 
 def reconciled(
-    world: World, rows: list[dict[str, Any]], folder: Path, *, source: str = "archive", day: int | None = None
+    world: World,
+    rows: list[dict[str, Any]],
+    folder: Path,
+    *,
+    source: str = "archive",
+    day: int | None = None,
+    form: str = "csv",
+    told: Told | None = None,
 ) -> tuple[collection_sheet.Summary, Told]:
     """How a sheet comes out, and the differences."""
-    told: Told = []
+    told = [] if told is None else told
     folder.mkdir(exist_ok=True)
     text = csv_text(rows) if rows else ",".join(collection_row.KEY_COLUMNS)
-    read = stock_file.Reader(io.BytesIO(text.encode()), stock_file.Form(format="csv"))
+    if form == "ndjson":
+        text = "".join(f"{json.dumps(row)}\n" for row in rows)
+    read = stock_file.Reader(io.BytesIO(text.encode()), stock_file.Form(format=form))
     with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
         judge = collection_sheet.SheetJudge(
             world.ledger.vault,
@@ -47,7 +57,8 @@ def reconciled(
             reader=reader,
             now=store.wall_clock,
         )
-        judge.columns(read.columns)
+        if form == "csv":
+            judge.columns(read.columns)
         made = collection_sheet.Reconciliation(
             rows=read,
             judge=judge,
@@ -118,6 +129,45 @@ def test_rows_of_another_day_are_not_missed_there(world: World, tmp_path: Path) 
     assert (done.is_agreed, told) == (True, [])
     done, told = reconciled(world, [inserted(1)], tmp_path / "sheet", day=DAY - 1)
     assert [one["outcome"] for one in told] == ["missing-there"]
+
+
+NO_WORDS: dict[str, Any] = {
+    "area_code: text": {"area_code": ["350100"]},
+    "issuer: text": {"issuer": {}},
+    "license_type: text": {"license_type": True},
+    "license_type: length": {"license_type": "x" * 1_000},
+    "source_id: length": {"source_id": "x" * 129},
+    "operation: text": {"operation": ["I"]},
+    "operated_at: text": {"operated_at": {"at": 1}},
+    "digest: digest": {"digest": 5},
+}
+
+
+def test_a_row_whose_words_are_no_words_is_unreadable_and_costs_no_other(
+    world: World, tmp_path: Path
+) -> None:
+    rows = [{**keyed(inserted(1)), **flaw} for flaw in NO_WORDS.values()]
+    done, told = reconciled(world, [*rows, keyed(inserted(2))], tmp_path / "sheet", form="ndjson")
+    assert [one["outcome"] for one in told] == ["unreadable"] * len(rows) + ["missing-here"]
+    for one, remark in zip(told, NO_WORDS, strict=False):
+        assert remark in one["remark"]
+    assert done.rows == len(rows) + 1
+
+
+@pytest.mark.parametrize(("limit", "sheet"), [("DAYS_MAX", "days"), ("LINES_MAX", "types")])
+def test_a_sheet_of_too_much_is_refused_before_it_is_read_to_its_end(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, sheet: str
+) -> None:
+    monkeypatch.setattr(collection_sheet, "CHUNK", 2)
+    monkeypatch.setattr(collection_sheet, limit, 1)
+    at = {"days": lambda day: {"at": f"2026-11-{day:02} 09:00:00"}, "types": lambda _: {}}[sheet]
+    rows = [{**keyed(inserted(number, **at(number)))} for number in range(1, 5)]
+    if sheet == "types":
+        rows = [{**row, "license_type": f"T{number}"} for number, row in enumerate(rows)]
+    told: Told = []
+    with pytest.raises(errors.Invalid, match="at most 1"):
+        reconciled(world, rows, tmp_path / "sheet", told=told)
+    assert len(told) == 2, "no more than the first rows were looked at"
 
 
 def test_a_sheet_longer_than_a_page_is_gone_through_to_its_end(
