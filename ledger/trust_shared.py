@@ -19,6 +19,8 @@ from ledger.vault import Vault
 from signing import cbor, keys
 
 FOLDER, NEWEST, LOCK = "published", "newest", "lock"
+FORM = 1
+"""Counts up when the file is written another way: a build that writes it so publishes for itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Shared:
     def __init__(self, data: Path, vault: Vault, *, configured: bytes) -> None:
         self._folder = data / FOLDER
         self._vault = vault
-        self._key = keys.derive(vault.ring.body_key, info=cbor.encode([FOLDER, configured]))
+        self._key = keys.derive(vault.ring.body_key, info=cbor.encode([FOLDER, FORM, configured]))
         self._seen: tuple[int, ...] = ()
         """Which file was read last."""
 
@@ -67,7 +69,7 @@ class Shared:
         mac, content = data[:size], data[size:]
         if mac != self._mac(content):
             return None
-        at, took_ms, state, trust, lists = cbor.decode(content)
+        at, took_ms, state, trust, lists = cbor.decode(content)  # ours, in this form: the MAC says so
         return Published(
             at=at,
             trust=trust,

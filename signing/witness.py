@@ -130,6 +130,8 @@ class Witness:
             self._reached("judged")
             # A clock that went back does not make an older statement of a newer tree.
             at_s = max(now_s, last_s)
+            if at_s <= 0:
+                raise WitnessError("the clock of this machine is not set")
             line = cosignature.sign(text, name=self.key.name, key=self._signing, at_s=at_s)
             _write(self._folder / HEADS / origin_digest(origin), cosignature.added(signed, [line]))
             # From here nothing smaller is cosigned, even if we crash.

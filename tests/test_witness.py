@@ -279,6 +279,12 @@ def test_a_clock_that_went_back_makes_no_older_statement(held: witness.Witness) 
     assert found.at_s == NOW_S
 
 
+def test_a_clock_that_is_not_set_makes_no_statement(held: witness.Witness) -> None:
+    with pytest.raises(witness.WitnessError, match="clock"):
+        held.add(LOG.submission(0, 9), now_s=0)
+    assert held.size(LOG.origin) is None
+
+
 def test_submissions_at_one_time_are_cosigned_along_one_history(held: witness.Witness) -> None:
     outcomes: list[tuple[int, str]] = []
 
