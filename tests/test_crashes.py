@@ -65,17 +65,6 @@ def halt_server(attacked: Campaign, stage: str) -> None:
     attacked.await_progress(victim, since=since)
 
 
-def faulty(attacked: Campaign, fault: Fault, *, rounds: int) -> None:
-    """`fault` at every stage, `rounds` times, against one of two workers; judged after every stage."""
-    attacked.start_worker()
-    attacked.start_worker()
-    for stage in STAGES:
-        for _ in range(rounds):
-            fault(attacked, stage)
-        attacked.judge()
-    attacked.finish()
-
-
 def stop_anywhere(attacked: Campaign) -> None:
     """SIGSTOP of one of two workers wherever it happens to be, amid a statement or a file lock."""
     victim, other = attacked.workers[-1], attacked.workers[0]
@@ -96,11 +85,12 @@ def lose_replica(attacked: Campaign) -> None:
         conn.execute("SELECT pg_reload_conf()")
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         while conn.execute(waiting).fetchone() == (0,):
-            pass
-        threading.Event().wait(0.5)  # what was confirmed before is noted by then
-        attacked.collect()
-        threading.Event().wait(store.COMMIT_DEADLINE_S + 1.5)
-        assert not attacked.collect(), "a use was answered that no replica has"
+            threading.Event().wait(0.01)
+        # What waits is not to be seen, and whoever would follow it waits too: this is all that was confirmed.
+        confirmed = attacked.size_to_be_seen()
+        threading.Event().wait(store.COMMIT_DEADLINE_S + 2.0)
+        late = [answer.index for answer in attacked.collect() if answer.index >= confirmed]
+        assert not late, "a use was answered that no replica has"
         conn.execute("ALTER SYSTEM RESET synchronous_standby_names")
         conn.execute("SELECT pg_reload_conf()")
     since = time.monotonic()
@@ -143,7 +133,7 @@ def at_every_commit(attacked: Campaign, *, rounds: int) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -160,7 +150,7 @@ def test_what_was_answered_survives_every_crash_at_every_point(fault: Fault) -> 
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
     with campaign(seed(), spares_server=True) as attacked:
         attacked.start_worker()
@@ -172,14 +162,14 @@ def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_commit_whose_connection_is_cut_is_settled() -> None:
     with campaign(seed(), spares_server=True) as attacked:
         at_every_commit(attacked, rounds=ROUNDS)
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_what_no_replica_has_is_not_answered() -> None:
     with campaign(seed()) as attacked:
         attacked.start_worker()
@@ -191,7 +181,7 @@ def test_what_no_replica_has_is_not_answered() -> None:
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again() -> None:
     with campaign(seed(), spares_server=True, uses_max=300) as attacked:
         attacked.start_worker()
@@ -202,6 +192,7 @@ def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again(
             since = time.monotonic()
             victim.kill()
             attacked.await_progress(attacked.workers[0], since=since)
+        attacked.await_all_granted()
         attacked.judge()
         attacked.finish()
         assert attacked.granted() == attacked.uses_max, (
@@ -210,7 +201,7 @@ def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_each_fault_once() -> None:
     with campaign(seed()) as attacked:
         attacked.start_worker()
