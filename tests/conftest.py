@@ -22,6 +22,7 @@ from ledger import check, config, embedded, opening
 from tests.world import OPERATOR, ORIGIN, World
 
 _ROOM_BYTES = 8 << 30
+CAMPAIGN_S = 600
 SERVICE_PASSWORD = "service-password-of-the-tests"
 
 
@@ -64,6 +65,13 @@ class Cluster:
 
 def _database_of(configured: config.Config) -> str:
     return str(conninfos.conninfo_to_dict(str(configured.owner_database_url))["dbname"])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A campaign has the time that a busy machine needs: it ends by what it did, or hangs."""
+    for item in items:
+        if item.get_closest_marker("faults") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(CAMPAIGN_S))
 
 
 @pytest.fixture(scope="session")

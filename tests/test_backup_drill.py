@@ -67,7 +67,6 @@ def practice(monkeypatch: pytest.MonkeyPatch) -> Iterator[Practice]:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(240)
 def test_the_pages_commands_end_as_it_says(practice: Practice) -> None:
     lines = [line for block in _BLOCK.findall(PAGE) for line in block.splitlines()]
     for line in lines:

@@ -133,7 +133,6 @@ def at_every_commit(attacked: Campaign, *, rounds: int) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -150,7 +149,6 @@ def test_what_was_answered_survives_every_crash_at_every_point(fault: Fault) -> 
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
     with campaign(seed(), spares_server=True) as attacked:
         attacked.start_worker()
@@ -162,14 +160,12 @@ def test_a_worker_that_stops_anywhere_holds_nobody_up() -> None:
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_a_commit_whose_connection_is_cut_is_settled() -> None:
     with campaign(seed(), spares_server=True) as attacked:
         at_every_commit(attacked, rounds=ROUNDS)
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_what_no_replica_has_is_not_answered() -> None:
     with campaign(seed()) as attacked:
         attacked.start_worker()
@@ -181,7 +177,6 @@ def test_what_no_replica_has_is_not_answered() -> None:
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again() -> None:
     with campaign(seed(), spares_server=True, uses_max=300) as attacked:
         attacked.start_worker()
@@ -201,7 +196,6 @@ def test_two_services_grant_no_use_too_many_while_one_is_killed_again_and_again(
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_each_fault_once() -> None:
     with campaign(seed()) as attacked:
         attacked.start_worker()

@@ -407,7 +407,6 @@ def keep_for_ever(configured: config.Config, seed: int, started: Any) -> None:
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(400)
 def test_killing_whoever_changes_keys_loses_nobody(world: World, configured: config.Config) -> None:
     rng = random.Random(campaign.seed())
     context = multiprocessing.get_context("spawn")

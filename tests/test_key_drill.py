@@ -51,7 +51,6 @@ def rotate_for_ever(configured: config.Config, seed: int, started: Any) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(240)
 def test_operators_who_are_killed_amid_rotations_turn_nobody_away(cluster: Cluster) -> None:
     rng = random.Random(campaign.seed())
     context = multiprocessing.get_context("spawn")

@@ -103,7 +103,6 @@ def test_no_value_of_a_person_leaves_the_sealed_parts(run: Run) -> None:
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_no_value_of_many_people_leaves_the_sealed_parts(run: Run) -> None:
     seed = int(os.environ.get("LEDGER_FAULTS_SEED", "") or random.SystemRandom().getrandbits(32))
     print(f"seed {seed}")  # noqa: T201 - what repeats the campaign

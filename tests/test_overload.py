@@ -119,7 +119,6 @@ def attacked_service() -> Iterator[tuple[Campaign, test_api_server.Server, Calle
 
 @pytest.mark.faults
 @pytest.mark.slow("a database server is stopped and started again under load")
-@pytest.mark.timeout(180)
 def test_a_lost_database_costs_no_use_and_the_service_goes_on_by_itself() -> None:
     with attacked_service() as (attacked, server, hall):
         before, pid = used(attacked), server.process.pid
@@ -157,7 +156,6 @@ def _await_uses(attacked: Campaign, *, more: int) -> None:
 
 @pytest.mark.faults
 @pytest.mark.slow("callers of a service in a process of its own hang up")
-@pytest.mark.timeout(120)
 def test_callers_who_hang_up_lose_nothing_and_spend_nothing_twice() -> None:
     with attacked_service() as (attacked, server, hall):
         before = used(attacked)

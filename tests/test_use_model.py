@@ -398,7 +398,6 @@ def test_uses_on_the_real_append_path_go_as_the_page_says(cluster: Cluster) -> N
 
 @pytest.mark.outside
 @pytest.mark.faults
-@pytest.mark.timeout(600)
 def test_long_histories_of_uses_go_as_the_page_says(cluster: Cluster) -> None:
     """The seed is `--hypothesis-seed`, which `make faults` prints."""
     met = run(cluster, examples=30, steps=80)

@@ -384,7 +384,6 @@ LIVES = 8
 
 
 @pytest.mark.faults
-@pytest.mark.timeout(300)
 def test_a_witness_that_is_killed_again_and_again_says_one_thing(folder: Path) -> None:
     """Two histories compete for it all the while; every line that ever left it is of one of them."""
     print(f"seed {SEED}: repeat with LEDGER_FAULTS_SEED={SEED}")  # noqa: T201
