@@ -23,7 +23,7 @@ from unittest import mock
 from api import cli
 
 PROGRAM = Path(sys.executable).with_name("license-ledger")
-PATIENCE_S = 240.0
+PATIENCE_S = 420.0
 
 
 def environment(**settings: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ from ledger import config, identifiers, use
 from signing import note, receipt, trust
 from tests import api_world, console, documents, judges, test_qr, world
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(480)
 
 
 @dataclass(frozen=True, kw_only=True)
