@@ -315,8 +315,8 @@ def _bitmap(text: str) -> bytes:
     scale, side = 4, len(modules)
     rows = []
     for row in modules:
-        bits = int("".join(("0" if dark else "1") * scale for dark in row), 2)
-        rows.append(_line(bits, side * scale))
+        digits = bytes(row).replace(b"\0", b"1" * scale).replace(b"\1", b"0" * scale)
+        rows.append(_line(int(digits, 2), side * scale))
     pixels = b"".join(row for row in rows for _ in range(scale))
     head = struct.pack(">IIBBBBB", side * scale, side * scale, 1, 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(

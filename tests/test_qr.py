@@ -108,6 +108,12 @@ def test_zbar_reads_the_same_text(text: str, kind: str, tmp_path: Path) -> None:
     assert read.stdout.decode() == text + "\n"
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 256, 257, 258, 259, 260, 261, 262])
+def test_modules_are_those_of_the_library_whatever_padding_a_text_leaves(length: int) -> None:
+    text = (ALPHABET * 6)[-length:]
+    assert qr.modules(text) == picture(qr.png(text))
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.text(ALPHABET, min_size=1, max_size=262))
 def test_all_pictures_of_a_text_have_the_same_modules(text: str) -> None:
@@ -119,6 +125,6 @@ def test_all_pictures_of_a_text_have_the_same_modules(text: str) -> None:
 
 @pytest.mark.parametrize("text", BAD_TEXTS, ids=ascii)
 def test_a_text_that_does_not_fit_is_refused(text: str) -> None:
-    for draw in (qr.png, qr.svg, qr.terminal):
+    for draw in (qr.png, qr.svg, qr.modules, qr.terminal):
         with pytest.raises(qr.QrInvalid):
             draw(text)
