@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from api import cli_console, cli_files
 from ledger import config, errors, issuer_seal_register, opening, revocation_asking, store
-from signing import document
+from signing import document, document_judge
 
 BYTES_MAX = 100 << 20
 
@@ -56,6 +57,7 @@ def upgrade(
 def _archived(content: bytes, configured: config.Config) -> bytes:
     trust, at = _trust(configured), issuer_seal_register.moment(store.wall_clock())
     assert configured.timestamp_url is not None, "it was asked for"
+    _require_sound(content, trust, at=at)
     try:
         return document.archive(
             content,
@@ -70,6 +72,23 @@ def _archived(content: bytes, configured: config.Config) -> bytes:
         raise errors.Invalid(str(error), field="FILE") from error
     except document.TimeStampFailed as error:
         raise errors.Unavailable(str(error)) from error
+
+
+def _require_sound(content: bytes, trust: issuer_seal_register.DocumentTrust, *, at: datetime) -> None:
+    """Nothing when a file is what a trusted issuer signed; raises Invalid with the reasons why it is not.
+
+    A stranger's file is not opened by what archives documents.
+    """
+    said = document_judge.judge(
+        content,
+        roots=trust.roots,
+        at=at,
+        time_stamp_roots=trust.time_stamp_roots,
+        revocation_lists=trust.revocation_lists,
+    )
+    if not said.holds:
+        reasons = [reason.value for reason in said.reasons]
+        raise errors.Invalid(f"not a sound document: {', '.join(reasons)}", field="FILE", reasons=reasons)
 
 
 def _trust(configured: config.Config) -> issuer_seal_register.DocumentTrust:

@@ -322,8 +322,11 @@ def test_a_document_is_upgraded_at_the_console(
     made = (tmp_path / "license-lta.pdf").read_bytes()
     assert signatures(made)[1] == 1
     assert read(face, made).holds
-    file.write_bytes(b"%PDF-1.7\nno document")
-    assert "FILE" in console.call("documents", "upgrade", file, status=2)
+    for data, why in ((b"%PDF-1.7\nno document", "truncated"), (made + b"\n", "appended-after-signing")):
+        file.write_bytes(data)
+        said = console.call("documents", "upgrade", file, status=2)
+        assert "FILE" in said
+        assert why in said
 
 
 def test_an_authority_that_is_silent_is_said_and_documents_without_it_go_on(
