@@ -58,6 +58,7 @@ class Refusals:
             self._ambiguous(),
             self._owned_together(),
             self._represented(),
+            self._mandated(),
         ]
         ended, *others = asks
         answers = [answer for ask in others for answer in ask()]
@@ -134,6 +135,18 @@ class Refusals:
         self._consent(owner, type_code, {})
         return lambda: [self._use({"license_ref": issued["license_ref"]})]
 
+    def _mandated(self) -> Ask:
+        """A license whose holder's agent consented, and was dismissed."""
+        person, agent = next(self._residents), next(self._residents)
+        held = self._held(person)
+        post, act = self._world.issuer.post, {**demo.act("li02", "李窗口"), "evidence": _EVIDENCE}
+        until = (datetime.now(UTC) + timedelta(days=365)).isoformat(timespec="seconds")
+        said = {"holder": _coded(person), "agent": _coded(agent), "valid_until": until}
+        mandate_ref = post("/v1/entrustments", {**act, **said})["mandate_ref"]
+        self._consent(person, held["type"], {}, acting={**_coded(agent), "mandate_ref": mandate_ref})
+        post(f"/v1/entrustments/{mandate_ref}/end", {**act, "reason": "委托解除"})
+        return lambda: [self._use({"license_ref": held["license_ref"]})]
+
     def _represented(self) -> Ask:
         """A license of an enterprise, whose representative consented for it and was replaced."""
         body = next(person for person in self._world.holders if person.code_type == "001")
@@ -194,3 +207,7 @@ class Refusals:
 
 def _named(person: demo_people.Person) -> dict[str, str]:
     return {"code_type": person.code_type, "code": person.code, "name": person.name}
+
+
+def _coded(person: demo_people.Person) -> dict[str, str]:
+    return {"code_type": person.code_type, "code": person.code}

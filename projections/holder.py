@@ -16,6 +16,7 @@ from ledger import (
     copy,
     fact,
     license,
+    mandate,
     mark,
     organization,
     representation,
@@ -31,6 +32,14 @@ from signing import event
 ANYONE = "*"
 """As requester, where many used what is public."""
 _FIRST = paging.Bounds(since=0, until=paging.INDEX_MAX)
+
+
+_ENDING = (
+    representation.RepresentationChanged,
+    mandate.GuardianshipEnded,
+    mandate.AgentDismissed,
+)
+"""What ends the power of who consented for a holder, and its consents with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +194,7 @@ class _Changes:
             self._authorizations[made.authorization_ref] = state.altered(
                 self._authorizations[made.authorization_ref], changed_index=item.index, is_withdrawn=True
             )
-        elif isinstance(made, representation.RepresentationChanged):
+        elif isinstance(made, _ENDING):
             for ref in made.ended:
                 self._authorizations[ref] = state.altered(
                     self._authorizations[ref], changed_index=item.index, is_withdrawn=True
@@ -270,8 +279,8 @@ def _add(counts: dict[bytes, tuple[int, int]], ref: bytes, times: int, last: int
 
 
 def _ended(item: Happened) -> tuple[bytes, ...]:
-    """The authorizations that are over with a change of who represents a holder."""
-    return item.fact.ended if isinstance(item.fact, representation.RepresentationChanged) else ()
+    """The authorizations that are over with the power of who consented."""
+    return item.fact.ended if isinstance(item.fact, _ENDING) else ()
 
 
 class Files:

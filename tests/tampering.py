@@ -16,6 +16,7 @@ from typing import Any, cast
 import psycopg
 
 from ledger import (
+    bulletin,
     case_commands,
     check,
     collection,
@@ -28,6 +29,7 @@ from ledger import (
     issuing,
     license_commands,
     linking_commands,
+    mandate_commands,
     opening,
     registry_commands,
     use_commands,
@@ -64,19 +66,10 @@ def tell(world: World) -> None:
         holder=citizen(2),
     )
     world.issue(ENTERPRISE, parties=(person,))
+    _say(world)
     hall = world.register(HALL, "case:upload")
     parties = (("applicant", citizen(1)), ("agent", citizen(500)))
     world.do(case_commands.OpenCase(actor=hall, at=0, parties=parties))
-    entrusted = issuing.IssuingEntrusted(
-        entrustment_ref=b"e" * 16,
-        delegator=ISSUER,
-        delegate=HALL,
-        type_codes=(BUSINESS_LICENSE,),
-        areas=("350100",),
-        valid_from=0,
-        valid_until=None,
-    )
-    world.do(registry_commands.RecordInRegistry(actor=world.ledger.console, facts=(entrusted,)))
     counted = world.grant(mode="holder", license_refs=(), uses_max=500)
     world.grant()
     world.compare(refs[-1], verdicts=(("name", "mismatch"),))
@@ -96,6 +89,31 @@ def tell(world: World) -> None:
     assert counted
     with tempfile.TemporaryDirectory() as folder:
         batch_world.batch(world, [batch_world.inserted(1), batch_world.updated(1)], Path(folder) / "batch")
+
+
+def _say(world: World) -> None:
+    """An agent is appointed, issuing entrusted, a month closed."""
+    world.do(
+        mandate_commands.AppointAgent(
+            actor=world.issuer,
+            holder=ENTERPRISE,
+            person=citizen(3),
+            evidence="00" * 32,
+            type_codes=(BUSINESS_LICENSE,),
+            valid_until=1 << 52,
+        )
+    )
+    entrusted = issuing.IssuingEntrusted(
+        entrustment_ref=b"e" * 16,
+        delegator=ISSUER,
+        delegate=HALL,
+        type_codes=(BUSINESS_LICENSE,),
+        areas=("350100",),
+        valid_from=0,
+        valid_until=None,
+    )
+    closed = bulletin.MonthClosed(month=202601)
+    world.do(registry_commands.RecordInRegistry(actor=world.ledger.console, facts=(entrusted, closed)))
 
 
 def _copy(world: World, license_ref: bytes) -> None:

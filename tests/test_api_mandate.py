@@ -76,6 +76,9 @@ def test_a_guardian_is_found_consents_and_is_one_no_more(
     (refused,) = hall.done("/v1/uses", asked)["uses"]
     assert (refused["decision"], refused["reason"]) == ("refused", "mandate-ended")
     assert problem(organ.post(path, end))[:2] == (409, "conflict")
+    at_least = {"Ledger-At-Least": str(face.events() - 1)}
+    listed = issuer.post("/v1/authorizations/search", {"holder": WARD}, **at_least).json()["authorizations"]
+    assert [one["is_withdrawn"] for one in listed] == [True]
     again = issuer.post("/v1/authorizations", consent(**acting(1, guardianship)))
     assert problem(again) == (409, "no-mandate", "acting.mandate_ref")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -106,7 +107,8 @@ def test_an_unknown_client_records_nothing_and_one_acts_for_its_organization_onl
 
 def current(history: History, generation: int) -> None:
     """The question every command is asked first: is its access token of the client's present keys?"""
-    batch = Batch(vault=None, at=0, size=0)  # type: ignore[arg-type]
+    vault = SimpleNamespace(compromised=frozenset())
+    batch = Batch(vault=vault, at=0, size=0)  # type: ignore[arg-type]
     batch.rows[ClientRow, CLIENTS[ISSUER]] = history.row(ClientRow, CLIENTS[ISSUER])
     actor = Actor(client_id=CLIENTS[ISSUER], organization=ISSUER, generation=generation)
     require_current_client(actor, View(batch))
