@@ -17,7 +17,7 @@ import rich.progress
 import typer
 
 from api import cli_console, cli_export, demo, demo_offline, demo_page, demo_people, demo_refusals
-from ledger import catalog, config, errors, log, opening
+from ledger import advice, catalog, config, errors, log, opening
 from ledger import check as checking
 from signing import note, qr
 
@@ -182,8 +182,8 @@ def _print(shown: dict[str, Any], result: dict[str, Any], out: Path) -> None:
         f"{result['refusals']:,} refused: {result['events']:,} events, every one re-derived"
         f" ({'sound' if result['sound'] else 'NOT SOUND'}), {result['seconds']} s\n"
     )
-    reasons = [(name, count) for name, count in result["refusal_reasons"].items()]
-    console.print(cli_console.table("refused because", "times", rows=reasons))
+    reasons = [(name, _situation(name), f"{count:,}") for name, count in result["refusal_reasons"].items()]
+    console.print(cli_console.table("refused because", "the officer sees 情形", "times", rows=reasons))
     _print_file(shown)
     _print_use(shown)
     _print_trail(shown)
@@ -206,6 +206,11 @@ def _print_page(shown: dict[str, Any], out: Path) -> None:
     console.print(page, soft_wrap=True, highlight=False)
     told = f"its picture is {out / PICTURE}" if picture is None else f"there is no picture: {picture}"
     console.print(f"The code leads to the host in LEDGER_QR_HOST instead; {told}", soft_wrap=True)
+
+
+def _situation(reason: str) -> str:
+    """Which of the situations that an officer tells apart a refusal is."""
+    return advice.situation(reason).name_zh
 
 
 def _print_file(shown: dict[str, Any]) -> None:
