@@ -35,7 +35,7 @@ async def correct_holder(
     ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
     actor = acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"correct-holder {license_ref}", key=key)
-    row, version = await served.read(license.present, served, ref, actor)
+    row, version = await served.read(license.present, served, ref, actor, repeat)
     serial = disclosure.serial(row, version) or body.serial or license_commands.draw_serial()
     if body.serial not in (None, serial):
         raise errors.Invalid("a license keeps its serial", field="serial")

@@ -123,7 +123,7 @@ async def amend(
     ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
     actor = acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"amend {license_ref}", key=key)
-    row, version = await served.read(present, served, ref, actor)
+    row, version = await served.read(present, served, ref, actor, repeat)
     kept = disclosure.serial(row, version)
     serial = kept or body.serial or license_commands.draw_serial()
     if body.serial not in (None, serial):
@@ -173,21 +173,25 @@ def _known(served: service.Service, ref: bytes) -> tuple[str, str] | None:
 
 
 def present(
-    served: service.Service, ref: bytes, actor: command.Actor
+    served: service.Service, ref: bytes, actor: command.Actor, repeat: command.Repeat
 ) -> tuple[state.LicenseRow, disclosure.Version]:
-    """A license with its present version opened, for whoever may change it."""
+    """A license with its present version opened, for whoever may change it, or did so by this request."""
     row = served.reader.row(state.LicenseRow, ref)
     if row is None:
         raise errors.LicenseNotFound
-    power.require_issuer(
-        state.State(served.reader.row),
-        organization=actor.organization,
-        acting=actor.responsible,
-        issuer=row.issuer,
-        type_code=row.type_code,
-        area_code=row.area_code,
-        at=served.moment(),
-    )
+    try:
+        power.require_issuer(
+            state.State(served.reader.row),
+            organization=actor.organization,
+            acting=actor.responsible,
+            issuer=row.issuer,
+            type_code=row.type_code,
+            area_code=row.area_code,
+            at=served.moment(),
+        )
+    except errors.NotTheIssuer:
+        if not served.was_answered(repeat):
+            raise
     version = served.disclosure.version(row.version_index)
     if version is None:
         raise errors.HolderErasedConflict

@@ -40,7 +40,7 @@ async def renew(
     repeat = await acts.repeat(request, asking, operation=f"renew {license_ref}", key=key)
     if body.fields is not None:
         acts.check_names(body.fields)
-    row, version = await served.read(license.present, served, ref, actor)
+    row, version = await served.read(license.present, served, ref, actor, repeat)
     remaining = _remaining(version)
     brought = attachment.in_place(version, attachment.given(body.attachments), remaining)
     asked = renewal_commands.RenewLicense(
@@ -82,7 +82,7 @@ async def replace(
     served, asking = service.of(request), routes.asking(request)
     ref, actor = acts.ref(license_ref, absent=errors.LicenseNotFound), acts.actor(asking, body)
     repeat = await acts.repeat(request, asking, operation=f"replace {license_ref}", key=key)
-    row, version = await served.read(license.present, served, ref, actor)
+    row, version = await served.read(license.present, served, ref, actor, repeat)
     remaining = _remaining(version)
     brought = attachment.in_place(version, attachment.given(body.attachments), remaining)
     asked = renewal_commands.ReplaceLicense(

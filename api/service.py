@@ -23,6 +23,7 @@ from ledger import (
     attesting,
     audit_commands,
     command,
+    days,
     disclosure,
     errors,
     fact,
@@ -232,6 +233,12 @@ class Service:
             Recorded(index, about, data, fact.from_event(about), self.reader.receipt(index), is_repeat=True)
             for index, about, data in stored
         ]
+
+    def was_answered(self, repeat: command.Repeat) -> bool:
+        """Whether a request came before under this key, and was not refused."""
+        today = days.of_instant(self.moment())
+        asked = (0, today - store.IDEMPOTENCY_DAYS, today + 1, [repeat.key])
+        return bool(self.reader.run(sql.load("append")["idempotency"], asked))
 
     # --- reads ---
 

@@ -98,6 +98,23 @@ def test_a_delegate_issues_and_changes_what_was_entrusted_and_no_more(city: Call
     city.done(f"/v1/licenses/{license_ref}/reinstate", change)
 
 
+def test_what_a_delegate_did_is_told_again_after_the_end_of_its_entrustment(
+    city: Caller, district: Caller
+) -> None:
+    ref = entrust(city)
+    said = business(issuer=CITY, area_code="350102")
+    path = f"/v1/licenses/{district.done('/v1/licenses', said)['license_ref']}/amend"
+    amended = {name: value for name, value in said.items() if name not in ("license_type", "serial")}
+    amended |= {"reason": "变更"}
+    first = district.done(path, amended, key="told-again")
+    city.done(f"/v1/issuing-entrustments/{ref}/end", act(delegate=DISTRICT))
+    again = district.done(path, amended, key="told-again")
+    assert (again["license_id"], again["index"]) == (first["license_id"], first["index"])
+    answer = district.post(path, {**amended, "reason": "又变更"}, key="told-again")
+    assert api_world.problem(answer)[:2] == (422, "idempotency-key-reused")
+    assert api_world.problem(district.post(path, amended))[:2] == (403, "not-the-issuer")
+
+
 def test_a_delegate_renews_and_replaces_under_the_delegators_code(city: Caller, district: Caller) -> None:
     entrust(city, areas=[])
     said = business(issuer=CITY)
