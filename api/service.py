@@ -289,10 +289,11 @@ class Service:
     # --- what a minute left behind ---
 
     async def keep_counting(self, *, every_s: float = 5.0) -> None:
-        """Append the counts of minutes that are over, until cancelled."""
+        """Append the counts of minutes that are over, until cancelled; a turn that fails is no end."""
         while True:
             await asyncio.sleep(every_s)
-            await self.append_counts()
+            with contextlib.suppress(errors.LedgerError):
+                await self.append_counts()
 
     async def append_counts(self, *, all_: bool = False) -> None:
         """One event for each client that was turned away in a minute that is over (`all_`: or not).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ledger import bundle, client, identifiers, registry_commands
+from ledger import bundle, client, errors, identifiers, registry_commands
 from signing import event, spelling
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem, trust_of, use_body
@@ -197,6 +198,18 @@ def test_beyond_the_refusal_quota_nothing_is_decided_and_one_event_says_how_many
         told = event.parse_strictly(stored)
         assert (told.topic, told.fact["count"]) == ("RefusalsCounted", 5)
         assert user.post("/v1/uses", use_body(1)).status_code == 200
+
+
+def test_counting_goes_on_after_a_turn_that_failed(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = iter([errors.HistoryBroken("a row does not fit"), asyncio.CancelledError()])
+
+    async def fail() -> None:
+        raise next(turns)
+
+    monkeypatch.setattr(face.served, "append_counts", fail)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(face.served.keep_counting(every_s=0.0))
+    assert next(turns, None) is None
 
 
 def test_the_refusal_quota_holds_for_what_is_in_flight_together(cluster: Cluster) -> None:
