@@ -25,8 +25,8 @@ from ledger import appender, config, errors, opening
 
 WORKERS_MAX = 64
 _BACKLOG = 2_048
-_SILENT_S = 20
-"""A worker that says nothing for so long is replaced; one that comes up on a busy machine is not."""
+_SILENT_S = 60
+"""A worker that says nothing for so long is replaced; one that comes up on a very busy machine is not."""
 
 
 class SharedAddress(socket.socket):

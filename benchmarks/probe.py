@@ -12,7 +12,7 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -21,6 +21,7 @@ from benchmarks import growth, processor, result, serving
 from ledger import opening
 
 _EVERY_S = 0.25
+_FOLLOWED_WITHIN_S = 10.0
 _BOUNDS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 _SIZES_OF_BATCHES = """
@@ -34,9 +35,18 @@ _LAG = "SELECT name, through FROM projections.positions"
 class Watch:
     """Figures of some rounds of uses, each shared among the uses of its round."""
 
-    def __init__(self, ledger: opening.Ledger, served: serving.Served, database: processor.Server) -> None:
+    def __init__(
+        self,
+        ledger: opening.Ledger,
+        served: serving.Served,
+        database: processor.Server,
+        *,
+        beside: Sequence[serving.Served] = (),
+    ) -> None:
+        """`beside`: other services of the ledger, which rest, but whose followers may follow for this one."""
         self._owner = str(ledger.ways.owner)
         self._served = served
+        self._processes = [one.process_id for one in (served, *beside)]
         self._database = database
         self._cpu: list[tuple[float, float]] = []
         self._bytes: list[float] = []
@@ -51,14 +61,15 @@ class Watch:
         ended = threading.Event()
         sampler = threading.Thread(target=self._sample, args=(ended,), daemon=True)
         before_bytes, start = growth.sizes(self._owner), head(self._owner)
-        before = processor.seconds(self._served.process_id), self._database.seconds()
+        before = self._seconds()
         sampler.start()
         try:
             yield count
         finally:
             ended.set()
             sampler.join()
-        after = processor.seconds(self._served.process_id), self._database.seconds()
+        self._await_followers()
+        after = self._seconds()
         uses = sum(count)
         if uses:
             self._cpu.append(((after[0] - before[0]) / uses, (after[1] - before[1]) / uses))
@@ -84,17 +95,33 @@ class Watch:
             "memory_mib": processor.resident_mib(self._served.process_id),
         }
 
+    def _seconds(self) -> tuple[float, float]:
+        """Processor time of the services with their followers, and of the database."""
+        return sum(map(processor.seconds, self._processes)), self._database.seconds()
+
+    def _await_followers(self) -> None:
+        """What is left to follow belongs to the uses that were made."""
+        give_up_at = time.monotonic() + _FOLLOWED_WITHIN_S
+        with psycopg.connect(self._owner, autocommit=True) as conn:
+            while _behind(conn) and time.monotonic() < give_up_at:
+                time.sleep(0.02)
+
     def _sample(self, ended: threading.Event) -> None:
         with psycopg.connect(self._owner, autocommit=True) as conn:
             while not ended.wait(_EVERY_S):
-                newest = _one(conn, _POSITIONS) - 1
-                through = [position for _, position in conn.execute(_LAG).fetchall()]
-                self._lags.append(max(0, newest - min(through, default=newest)))
+                self._lags.append(_behind(conn))
 
     def _batch_sizes(self, start: int) -> list[int]:
         with psycopg.connect(self._owner) as conn:
             rows = conn.execute(_SIZES_OF_BATCHES, (start,)).fetchall()
         return [int(size) for (size,) in rows if size is not None]
+
+
+def _behind(conn: psycopg.Connection[tuple[object, ...]]) -> int:
+    """How many events the slowest projection has not applied yet."""
+    newest = _one(conn, _POSITIONS) - 1
+    through = [int(str(position)) for _, position in conn.execute(_LAG).fetchall()]
+    return max(0, newest - min(through, default=newest))
 
 
 def head(owner: str) -> int:

@@ -42,8 +42,10 @@ def _ticks(folder: Path, parent: int) -> int:
 
 def resident_mib(process_id: int) -> float:
     """Memory that a process has now, or that of its children which has most."""
-    children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
-    return max(_resident_mib(one) for one in [process_id, *map(int, children)])
+    # Each thread has children of its own: the followers' process is not the first one's.
+    listed = Path(f"/proc/{process_id}/task").glob("*/children")
+    children = [int(child) for one in listed for child in one.read_text().split()]
+    return max(_resident_mib(one) for one in [process_id, *children])
 
 
 def _resident_mib(process_id: int) -> float:

@@ -182,6 +182,7 @@ class Stage:
         self.cold_ratios: list[float] = []
         self.alone: serving.Served
         """By one worker, as the HTTP floor."""
+        self._ours: list[serving.Served] = []
         self._served: serving.Served | None = None
         self.replay: database_floor.Replay | None = None
 
@@ -193,7 +194,7 @@ class Stage:
 
     def come_up(self, alone: serving.Served, together: serving.Served) -> None:
         """The ledger is served by one worker, and by several."""
-        self.alone = alone
+        self.alone, self._ours = alone, [alone, together]
         seconds = self.plan.best_of_seconds
         for one in (alone, together):
             self.run(SPREAD, one.url, seconds=seconds)  # what is asked about often is known
@@ -217,7 +218,8 @@ class Stage:
             )
             peers = self._peers(stack, round(statistics.median(size)))
             name, peer = self._best(peers)
-            watched = probe.Watch(self.made.ledger, self.served, self.database)
+            beside = [one for one in self._ours if one is not self.served]
+            watched = probe.Watch(self.made.ledger, self.served, self.database, beside=beside)
             for number in range(self.plan.rounds):
                 result.step(f"round {number + 1} of {self.plan.rounds}")
                 self._round(peer, floor, watched, rounds_left=self.plan.rounds - number)
