@@ -14,7 +14,8 @@ from ledger import errors, recorder
 from projections import db
 from projections.projection import Projection
 
-POLL_S = 0.01
+POLL_MIN_S, POLL_MAX_S = 0.002, 0.01
+"""Who waits looks again so soon, then after twice as long each time."""
 Wake = Callable[[str], None]
 """Has followers look for new facts now, and for the projection of this name first; never waits."""
 
@@ -76,7 +77,7 @@ class Positions:
         For an index that no fact has yet nobody waits: a thread that waits is one that other reads need.
         """
         give_up_at = time.monotonic() + timeout_s
-        is_asked = False
+        is_asked, poll_s = False, POLL_MIN_S
         while (position := self.database.position(name)).through < index:
             if not is_asked:
                 if index > self.source.newest_index():
@@ -86,4 +87,5 @@ class Positions:
             left = give_up_at - time.monotonic()
             if position.halted_at is not None or left <= 0:
                 raise errors.BehindIndex(through=position.through)
-            time.sleep(min(POLL_S, left))
+            time.sleep(min(poll_s, left))
+            poll_s = min(2 * poll_s, POLL_MAX_S)
