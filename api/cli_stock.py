@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -307,10 +307,10 @@ def actor_of(
 @contextlib.contextmanager
 def _progress(begun: stock_results.State, size: int) -> Iterator[stock_run.Progress]:
     """Rows, rows a second and the time left, on standard error; a line now and then where no terminal is."""
-    started, rows_before, bytes_before = time.monotonic(), begun.rows, begun.offset
     if not cli_console.ERR.is_terminal:
-        yield _plainly(started, rows_before, bytes_before, size)
+        yield _plainly(begun, size)
         return
+    started, rows_before = time.monotonic(), begun.rows
     with rich.progress.Progress(
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
@@ -320,29 +320,40 @@ def _progress(begun: stock_results.State, size: int) -> Iterator[stock_run.Progr
         console=cli_console.ERR,
         transient=True,
     ) as bars:
-        task = bars.add_task("import", total=size or None, completed=bytes_before, rows=rows_before, rate=0)
+        task = bars.add_task("import", total=size or None, completed=begun.offset, rows=rows_before, rate=0)
 
         def tell(now: stock_results.State) -> None:
             rate = (now.rows - rows_before) / max(time.monotonic() - started, 0.001)
-            bars.update(task, completed=now.offset, rows=f"{now.rows:,}", rate=f"{rate:,.0f}")
+            done, whole = _done_of(now, size)
+            rows, total = f"{now.rows:,}", whole or None
+            bars.update(task, completed=done, total=total, rows=rows, rate=f"{rate:,.0f}")
 
         yield tell
 
 
-def _plainly(started: float, rows_before: int, bytes_before: int, size: int) -> stock_run.Progress:
-    told_at = started
+def _plainly(
+    begun: stock_results.State, size: int, *, clock: Callable[[], float] = time.monotonic
+) -> stock_run.Progress:
+    """A line now and then."""
+    rows_before, done_before = begun.rows, _done_of(begun, size)[0]
+    started = told_at = clock()
 
     def tell(now: stock_results.State) -> None:
         nonlocal told_at
-        moment = time.monotonic()
+        moment = clock()
         if moment < told_at + TOLD_EVERY_S:
             return
-        told_at, passed = moment, moment - started
-        left = ""
-        if size > bytes_before < now.offset:
-            seconds = passed * (size - now.offset) / (now.offset - bytes_before)
-            left = f", {int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02} left"
+        told_at, passed, left = moment, moment - started, ""
+        done, whole = _done_of(now, size)
+        if whole > done_before < done:
+            seconds = int(passed * (whole - done) / (done - done_before))
+            left = f", {seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02} left"
         rate = (now.rows - rows_before) / passed
         cli_console.ERR.print(f"{now.rows:,} rows, {rate:,.0f} rows/s, {now.rejected:,} rejected{left}")
 
     return tell
+
+
+def _done_of(now: stock_results.State, size: int) -> tuple[int, int]:
+    """How much of how much is done: rows where they were counted, as those of a batch are, else bytes."""
+    return (now.rows, now.counted) if now.counted else (now.offset, size)

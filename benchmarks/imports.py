@@ -235,6 +235,9 @@ def _uses(
         beside.append(_timed(world, arguments.callers, arguments.seconds))
         importer.is_stopping.set()
         thread.join()
+        # What it had handed in is recorded before anybody is alone again.
+        while world.appender.waiting:
+            time.sleep(0.05)
         imported += state[0].issued
     ratios = {
         f"{name}_ratio": result.spread(

@@ -70,7 +70,7 @@ class BatchRun(stock_run.Run):
             count = self._order.fill(self._found())
             said: dict[str, Any] = {"actor": self._actor, "batch": self._deliverer.batch, "rows": count}
             self._do(collection_commands.ReceiveBatch(digest=self._deliverer.kept(digest), **said))
-            state.is_done = False
+            state.is_done, state.counted = False, count
             self._again = self._results.waiting() if state.rows == count else set()
             done = super().run()
             self._do(

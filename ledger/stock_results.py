@@ -56,6 +56,8 @@ class State:
     """Rows that came behind a newer one of their license."""
     waiting: int = 0
     """Rows whose license has not come yet."""
+    counted: int = 0
+    """Rows of the file; 0: nobody counted them."""
     faults: dict[str, int] = field(default_factory=dict)
     """Rejected rows by what is wrong with them, `column: rule`; of at most so many kinds as `FAULTS_MAX`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from api import cli_stock
 from ledger import embedded, stock_results
 from tests import batch_world, console, stock_world, world
 from tests.stock_world import csv_text, ndjson_text, row
@@ -100,6 +102,20 @@ def test_the_faults_that_are_most_frequent_are_told_and_what_to_do(place: Place)
     assert "2 rows: holder_name: encoding" in told
     assert "--encoding gb18030" in told
     assert place.call(file, "--encoding", "gbk", "--results", place.folder / "gbk")["rejected"] == 0
+
+
+def test_progress_tells_rows_rate_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter((0.0, 1.0, 60.0, 90.0))
+    tell = cli_stock._plainly(stock_results.State(file="f"), 4_000, clock=lambda: next(clock))
+    done = stock_results.State(file="f", issued=60, rejected=60, offset=1_000)
+    tell(done)
+    tell(done)
+    # Rows of a batch stand in no order: how far it is, is known by their number.
+    tell(dataclasses.replace(done, offset=4_000, counted=160))
+    assert capsys.readouterr().err.splitlines() == [
+        "120 rows, 2 rows/s, 60 rejected, 0:03:00 left",
+        "120 rows, 1 rows/s, 60 rejected, 0:00:30 left",
+    ]
 
 
 def test_standard_input_is_imported(place: Place) -> None:
