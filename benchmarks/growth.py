@@ -2,9 +2,10 @@
 
 Two ledgers, a small and a large one, each on a server of its own, take turns, so that what else the
 machine does meets both alike. Then a long snapshot is held open on the large one, as a report or a
-backup holds it, and it is measured again while it is open. The bytes that one use adds are those of all
-tables and indexes, decision state and projections among them; nothing is vacuumed by hand, so that what
-updates leave behind counts. Through the appender, without HTTP.
+backup holds it, and it is measured again while it is open. Beside rates the processor time of a use is told,
+whose ratios (of the small to the large) say the same on a machine that others use too. The bytes that one
+use adds are those of all tables and indexes, decision state and projections among them; nothing is vacuumed
+by hand, so that what updates leave behind counts. Through the appender, without HTTP.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ import asyncio
 import contextlib
 import dataclasses
 import itertools
+import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
-from benchmarks import result
+from benchmarks import processor, result
 from ledger import config, opening, use_commands
 from ledger.appender import Appender, spare_collector
 from ledger.command import Repeat
@@ -83,6 +86,15 @@ class Filled:
     by_table: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
+class Round(NamedTuple):
+    """What some seconds of uses told."""
+
+    rate: float
+    """Uses a second."""
+    cpu_us: float
+    """Processor time of a use, of our process and of its database server."""
+
+
 @contextlib.contextmanager
 def _filled(arguments: argparse.Namespace, events: int) -> Iterator[Filled]:
     with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="ledger-bench-") as folder:
@@ -126,36 +138,47 @@ def _fill(made: Filled, events: int, arguments: argparse.Namespace) -> None:
 
 
 def _measure(small: Filled, large: Filled, arguments: argparse.Namespace) -> result.Figures:
-    rates: dict[str, list[float]] = {"small": [], "large": [], "large_with_snapshot": []}
+    seen: dict[str, list[Round]] = {"small": [], "large": [], "large_with_snapshot": []}
+    memory = processor.resident_mib(os.getpid())
     for _ in range(arguments.rounds):
-        rates["small"].append(_rate(small, arguments))
-        rates["large"].append(_rate(large, arguments))
+        seen["small"].append(_round(small, arguments))
+        seen["large"].append(_round(large, arguments))
     with _snapshot(str(large.ledger.ways.owner)):
         ready_at = time.monotonic() + arguments.snapshot_seconds
         while time.monotonic() < ready_at:
-            _rate(large, arguments)
+            _round(large, arguments)
         for _ in range(arguments.rounds):
-            rates["large_with_snapshot"].append(_rate(large, arguments))
-            rates["small"].append(_rate(small, arguments))
-    first, last = rates["small"][: arguments.rounds], rates["small"][arguments.rounds :]
-    ratios = {
-        "large_to_small": [one / two for one, two in zip(rates["large"], first, strict=True)],
-        "snapshot_to_small": [one / two for one, two in zip(rates["large_with_snapshot"], last, strict=True)],
+            seen["large_with_snapshot"].append(_round(large, arguments))
+            seen["small"].append(_round(small, arguments))
+    pairs = {
+        "large_to_small": list(zip(seen["large"], seen["small"], strict=False)),
+        "snapshot_to_small": list(
+            zip(seen["large_with_snapshot"], seen["small"][arguments.rounds :], strict=True)
+        ),
     }
+    ratios = {name: [one.rate / two.rate for one, two in found] for name, found in pairs.items()}
+    by_processor = {name: [two.cpu_us / one.cpu_us for one, two in found] for name, found in pairs.items()}
     return {
         "ratio_large_to_small": result.spread(ratios["large_to_small"])["median"],
         "ratio_with_snapshot_to_small": result.spread(ratios["snapshot_to_small"])["median"],
         "bytes_per_use": large.bytes_per_use,
         "small_events": arguments.small,
         "large_events": arguments.large,
+        "memory_mib": {"before": memory, "after": processor.resident_mib(os.getpid())},
         "ratios": {name: result.spread(values) for name, values in ratios.items()},
-        "rates": {name: result.spread(values) for name, values in rates.items()},
+        "ratios_by_processor": {name: result.spread(values) for name, values in by_processor.items()},
+        "rates": {name: result.spread([one.rate for one in found]) for name, found in seen.items()},
+        "cpu_us_per_use": {
+            name: result.spread([one.cpu_us for one in found]) for name, found in seen.items()
+        },
         "bytes_by_table": large.by_table,
     }
 
 
-def _rate(made: Filled, arguments: argparse.Namespace) -> float:
-    """Uses a second, for some seconds."""
+def _round(made: Filled, arguments: argparse.Namespace) -> Round:
+    """Uses for some seconds."""
+    database, spent = processor.Server(str(made.ledger.ways.owner)), time.process_time()
+    spent += database.seconds()
     begun, head = time.perf_counter(), made.ledger.recorder.newest_index()
     asyncio.run(
         use(
@@ -167,8 +190,9 @@ def _rate(made: Filled, arguments: argparse.Namespace) -> float:
             until=begun + arguments.seconds,
         )
     )
-    seconds = time.perf_counter() - begun
-    return (made.ledger.recorder.newest_index() - head) / seconds
+    seconds, uses = time.perf_counter() - begun, made.ledger.recorder.newest_index() - head
+    spent = time.process_time() + database.seconds() - spent
+    return Round(rate=uses / seconds, cpu_us=spent / uses * 1e6)
 
 
 @contextlib.contextmanager
