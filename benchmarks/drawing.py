@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 _WIDTH = 720
-_LABEL = 250
+_BARS = 390
+"""Of the longest bar."""
+_CHARACTER = 7.6
+"""The widest that system fonts have on average at this size: no label is cut."""
 _ROW = 34
 _INK, _BAR, _BELOW, _MARK = "#57606a", "#2f6f9f", "#b0603a", "#1a7f37"
 _FONT = 'font-family="system-ui, sans-serif" font-size="13"'
@@ -32,25 +35,25 @@ class Bar:
 def bars(title: str, rows: Sequence[Bar], *, digits: int = 3) -> str:
     """Horizontal bars from zero, each with a line from its least to its greatest round."""
     most = max([*(row.greatest for row in rows), *(row.wanted or 0 for row in rows)])
-    scale = (_WIDTH - _LABEL - 80) / (most or 1)
-    height = 40 + _ROW * len(rows)
+    scale, height = _BARS / (most or 1), 40 + _ROW * len(rows)
+    label = math.ceil(max((len(row.label) for row in rows), default=0) * _CHARACTER) + 16
     parts = [_text(8, 22, title, weight="600")]
     for number, row in enumerate(rows):
         y = 40 + _ROW * number
         color = _BELOW if row.wanted is not None and row.value < row.wanted else _BAR
-        end, low, high = (_LABEL + scale * value for value in (row.value, row.least, row.greatest))
+        end, low, high = (label + scale * value for value in (row.value, row.least, row.greatest))
         parts += [
-            _text(_LABEL - 8, y + 16, row.label, anchor="end"),
-            f'<rect x="{_LABEL}" y="{y + 3}" width="{_n(end - _LABEL)}" height="18" fill="{color}"/>',
+            _text(label - 8, y + 16, row.label, anchor="end"),
+            f'<rect x="{label}" y="{y + 3}" width="{_n(end - label)}" height="18" fill="{color}"/>',
             _line(low, y + 12, high, y + 12, _INK),
             _line(low, y + 8, low, y + 16, _INK),
             _line(high, y + 8, high, y + 16, _INK),
-            _text(max(end, high) + 6, y + 16, f"{row.value:.{digits}g}"),
         ]
+        at = end if row.wanted is None else label + scale * row.wanted
         if row.wanted is not None:
-            at = _LABEL + scale * row.wanted
             parts.append(_line(at, y, at, y + 24, _MARK, width=2))
-    return _svg(height, title, parts)
+        parts.append(_text(max(end, high, at) + 6, y + 16, f"{row.value:.{digits}g}"))
+    return _svg(height, title, parts, width=label + _BARS + 80)
 
 
 def columns(title: str, values: Sequence[tuple[str, float]]) -> str:
@@ -69,9 +72,9 @@ def columns(title: str, values: Sequence[tuple[str, float]]) -> str:
     return _svg(230, title, parts)
 
 
-def _svg(height: int, title: str, parts: Sequence[str]) -> str:
+def _svg(height: int, title: str, parts: Sequence[str], *, width: int = _WIDTH) -> str:
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}"'
         f' height="{height}" role="img" aria-label="{escape(title, {chr(34): "&quot;"})}">'
     )
     return "\n".join([head, *parts, "</svg>", ""])

@@ -102,6 +102,31 @@ def test_what_uses_notice_of_an_import_is_told(folder: Path) -> None:
     assert "| 99th percentile | 2 | **2.4** (not met) |" in text
 
 
+def test_overload_and_growth_are_told(folder: Path) -> None:
+    crowd = {"accepted_p99_ms": 240.0, "with_waiting_p99_ms": 1500.0, "undecided": 0, "after_to_peak": 1.0}
+    kept = raw(
+        "overload", {"ratios": {"accepted_to_peak": spread(0.9)}, "share_refused": spread(0.5), **crowd}
+    )
+    (folder / "overload.json").write_text(json.dumps(kept), encoding="utf-8")
+    ratios = {"large_to_small": spread(0.9), "snapshot_to_small": spread(0.8)}
+    memory = {"before": 190.0, "after": 191.0}
+    sizes = {"large_events": 1_000_000, "small_events": 10_000, "bytes_per_use": 1200, "memory_mib": memory}
+    grown = raw("growth", {"ratios": ratios, "ratios_by_processor": ratios, **sizes})
+    (folder / "growth.json").write_text(json.dumps(grown), encoding="utf-8")
+    text = report.files(report.read(folder))[report.REPORT]
+    assert "| 50% | 240 ms | 1500 ms | 0 | 1 of before |" in text
+    assert "1,000,000 events against 10,000" in text
+    assert "| with a long snapshot open | 0.8 | **0.8** | 0.72 to 0.88 |" in text
+    assert "190 MiB before these rounds, 191 MiB after" in text
+
+
+def test_no_label_of_a_bar_is_cut() -> None:
+    row = drawing.Bar(label="w" * 60, value=1.0, least=1.0, greatest=1.0)
+    place = re.search(r'<text x="([0-9.]+)"[^>]*text-anchor="end"', drawing.bars("title", [row]))
+    assert place is not None
+    assert float(place[1]) >= 60 * 7.5
+
+
 def test_what_was_not_measured_is_left_out(folder: Path) -> None:
     (folder / "sharing.json").unlink()
     made = report.files(report.read(folder))
