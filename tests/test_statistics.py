@@ -200,7 +200,7 @@ OTHERS = ("ledger.draft", "ledger.collection", "ledger.reconciliation")
 
 
 def test_every_fact_that_changes_a_license_is_counted_as_a_change() -> None:
-    """What an issuer records about one license is an issue or a change; drafts, batches and agreements are neither."""
+    """What an issuer records about one license is an issue or a change; what concerns several is neither."""
     for topic, cls in fact.topics().items():
         if cls.scope == "license:issue" and topic != "LicenseIssued" and cls.__module__ not in OTHERS:
             assert "license_ref" in cls.__dataclass_fields__, topic  # type: ignore[attr-defined]
