@@ -274,7 +274,8 @@ def test_memory_does_not_grow_with_the_file(place: Place) -> None:
 
 def _peak_kib(place: Place, count: int) -> int:
     """The largest resident size of a process that imports a file of so many rows, new ones each time."""
-    file, names = place.folder / "flat.csv", secrets.token_hex(4)
+    names = secrets.token_hex(4)
+    file = place.folder / f"flat-{names}.csv"
     with file.open("w", encoding="utf-8") as out:
         out.write(csv_text([row(0)]).splitlines()[0] + "\n")
         for number in range(count):
