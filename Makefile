@@ -57,7 +57,7 @@ demo: $(ENV)
 
 test: $(ENV)
 	@echo 'tests, seed $(SEED); again with: make test SEED=$(SEED)'
-	$(SEEDED) -n $(WORKERS) --dist loadfile -m 'not faults' $(PYTEST_ARGS)
+	$(SEEDED) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not faults' $(PYTEST_ARGS)
 
 faults: $(ENV)
 	@echo 'fault campaigns, seed $(SEED); again with: make faults SEED=$(SEED)'

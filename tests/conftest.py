@@ -68,10 +68,13 @@ def _database_of(configured: config.Config) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A campaign has the time that a busy machine needs: it ends by what it did, or hangs."""
+    """In which order tests run, and how long a campaign may take: it ends by what it did, or hangs."""
     for item in items:
         if item.get_closest_marker("faults") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(CAMPAIGN_S))
+    # Long files begin first: one that is left for the end is run by one worker while the other is idle.
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

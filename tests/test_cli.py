@@ -16,6 +16,8 @@ from api import cli
 from ledger import embedded
 from tests import console, world
 
+pytestmark = pytest.mark.slow("starts the program for each of its tests")
+
 ORIGIN = "demo.license-ledger.example/cli"
 CODES = {
     "91350100MA0000007A": "ok",

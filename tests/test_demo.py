@@ -23,7 +23,8 @@ from ledger import config, identifiers, use
 from signing import note, receipt, trust
 from tests import api_world, console, documents, judges, test_qr, world
 
-pytestmark = pytest.mark.timeout(480)
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(480)]
+"""A campaign: the whole demonstration is played, with all its people, as `make demo` does it."""
 
 
 @dataclass(frozen=True, kw_only=True)

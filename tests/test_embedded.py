@@ -33,6 +33,8 @@ server.stop()
 print("stopped", flush=True)
 """
 
+pytestmark = pytest.mark.slow("starts a server for each of its tests")
+
 
 class OtherProcess:
     """Another process that uses the server of a data folder until told to stop, or killed."""

@@ -19,6 +19,8 @@ from tests.conftest import Cluster
 from tests.tampering import Case, Stored, tell, with_fact
 from tests.world import World
 
+pytestmark = pytest.mark.slow("checks a whole ledger after each change")
+
 
 @pytest.fixture(scope="module")
 def story(cluster: Cluster) -> Iterator[Case]:
