@@ -222,6 +222,7 @@ def test_a_server_answers_logs_nothing_about_anyone_and_ends_when_told(
     assert not [text for text in secrets if text in logged]
 
 
+@pytest.mark.faults
 def test_two_servers_of_one_ledger_are_one_ledger(registered: tuple[config.Config, list[Caller]]) -> None:
     configured, callers = registered
     with serving(configured) as one, serving(configured) as other:

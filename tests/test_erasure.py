@@ -54,6 +54,7 @@ def erase(world: World, number: int) -> None:
     keeping.erase_holder(world.ledger, world.appender, citizen(number), world.ledger.console)
 
 
+@pytest.mark.faults
 @pytest.mark.slow("issues two thousand licenses of two people each")
 def test_a_party_of_more_licenses_than_one_event_names_is_erased(world: World) -> None:
     refs = issue_many(world, MANY, citizen(1), citizen(2))

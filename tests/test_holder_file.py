@@ -178,6 +178,7 @@ def test_reading_a_file_changes_nothing_in_it(here: Projected) -> None:
     assert here.tables(holder.Holder()) == before
 
 
+@pytest.mark.faults
 @pytest.mark.slow("300,000 licenses are forged")
 def test_a_page_of_a_long_file_costs_no_more_than_one_of_an_ordinary_file(here: Projected) -> None:
     """Blocks of a page of 100: of a holder with 300,000 licenses, against one with 150, in one ledger."""

@@ -96,6 +96,7 @@ def assert_nothing_leaked(run: Run, markers: leaks.Markers) -> None:
     assert search.find((run.folder / "answers").read_bytes()) <= {"member"}
 
 
+@pytest.mark.faults
 @pytest.mark.slow("runs a service and reads every file of its database")
 def test_no_value_of_a_person_leaves_the_sealed_parts(run: Run) -> None:
     assert_nothing_leaked(run, live(run, people=1, seed=1))

@@ -318,6 +318,7 @@ DEEPER, DEEPER_EACH = 8, 100
 look-up, and before PostgreSQL 17, which looks up many keys in one go, once for each of its hundred events."""
 
 
+@pytest.mark.faults
 @pytest.mark.slow("a million events are forged, and taken away again")
 def test_a_page_costs_no_more_when_the_trail_is_long(here: Projected) -> None:
     """Blocks of pages of 100 over a million events, against those over ten thousand."""
