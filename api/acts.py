@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import Header
 from starlette.requests import Request
 
-from api import access, edge, models, models_license, service
+from api import access, edge, models, models_license, routes, service
 from ledger import (
     account,
     authorization,
@@ -23,10 +23,12 @@ from ledger import (
     coverage,
     days,
     errors,
+    fact,
     identifiers,
     license,
     license_commands,
     license_id,
+    registry_commands,
 )
 from signing import cbor, ids, receipt, spelling
 
@@ -306,6 +308,20 @@ async def repeat(
     `operation` is the route with its references: the same key on another license is another request.
     """
     return repeat_of(service.of(request), asking, operation=operation, key=key, body=await request.json())
+
+
+async def in_registry(
+    request: Request, body: models.Act, key: str | None, made: fact.Fact, *, operation: str
+) -> service.Recorded:
+    """The fact `made`, recorded in the registry's stream as who asks says it."""
+    served, asking = service.of(request), routes.asking(request)
+    asked = registry_commands.RecordInRegistry(
+        actor=actor(asking, body),
+        repeat=await repeat(request, asking, operation=operation, key=key),
+        facts=(made,),
+    )
+    (item,) = await served.record(asked)
+    return item
 
 
 def repeat_of(

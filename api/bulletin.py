@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples_bulletin, models_bulletin, routes, service
-from ledger import bulletin, days, errors, fact, registry_commands
+from ledger import bulletin, days, errors, fact
 from projections import bulletin as bulletins
 from projections import statistics
 
@@ -194,11 +194,5 @@ async def _record(
     *,
     operation: str,
 ) -> Response:
-    served, asking = service.of(request), routes.asking(request)
-    asked = registry_commands.RecordInRegistry(
-        actor=acts.actor(asking, body),
-        repeat=await acts.repeat(request, asking, operation=operation, key=key),
-        facts=(made,),
-    )
-    (item,) = await served.record(asked)
+    item = await acts.in_registry(request, body, key, made, operation=operation)
     return routes.answer({**answers.proven(item), "month": bulletin.text(item.event.fact["month"])})

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, examples, examples_catalog, models, models_catalog, routes, service
-from ledger import catalog, catalog_names, days, errors, fact, registry_commands
+from ledger import catalog, catalog_names, days, errors, fact
 from projections import catalog as views
 
 router = routes.router()
@@ -151,13 +151,7 @@ async def map_license_type(
 async def _record(
     request: Request, body: models.Act, key: str | None, made: fact.Fact, *, operation: str
 ) -> Response:
-    served, asking = service.of(request), routes.asking(request)
-    asked = registry_commands.RecordInRegistry(
-        actor=acts.actor(asking, body),
-        repeat=await acts.repeat(request, asking, operation=operation, key=key),
-        facts=(made,),
-    )
-    (item,) = await served.record(asked)
+    item = await acts.in_registry(request, body, key, made, operation=operation)
     return routes.answer({**answers.proven(item), "type_code": item.event.fact["type_code"]})
 
 

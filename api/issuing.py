@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import acts, answers, catalog, examples_issuing, models_issuing, routes, service
-from ledger import days, errors, fact, issuing, registry_commands
+from ledger import days, errors, fact, issuing
 from projections import catalog as projected
 from signing import ids
 
@@ -129,13 +129,7 @@ async def _record(
     *,
     operation: str,
 ) -> Response:
-    served, asking = service.of(request), routes.asking(request)
-    asked = registry_commands.RecordInRegistry(
-        actor=acts.actor(asking, body),
-        repeat=await acts.repeat(request, asking, operation=operation, key=key),
-        facts=(made,),
-    )
-    (item,) = await served.record(asked)
+    item = await acts.in_registry(request, body, key, made, operation=operation)
     said = item.event.fact
     return routes.answer(
         {

@@ -86,6 +86,8 @@ class DirectRead(routes.SecuredRoute):
         return handle
 
 
+Found = tuple[DirectRoute | DirectRead, Handler]
+"""A route, and its endpoint."""
 _MISSING = {"type": "missing", "loc": ("body",), "msg": "Field required"}
 """As the framework says it of a body that is not there."""
 
@@ -98,14 +100,14 @@ class Lane:
     ) -> None:
         self._secured, self._log = secured, log
         self._overload = overload.Overload()
-        self._direct: dict[tuple[str, str], tuple[DirectRoute, Handler]] = {
+        self._direct: dict[tuple[str, str], Found] = {
             (method, route.path): (route, route.get_route_handler())
             for router in routers
             for route in router.routes
             if isinstance(route, DirectRoute)
             for method in route.methods or ()
         }
-        self._reads: dict[tuple[str, str], tuple[DirectRead, Handler]] = {
+        self._reads: dict[tuple[str, str], Found] = {
             (method, route.path.rpartition("/")[0]): (route, route.direct())
             for router in routers
             for route in router.routes
@@ -113,24 +115,24 @@ class Lane:
             for method in route.methods or ()
         }
 
-    def serves(self, scope: Scope) -> bool:
-        """Whether a request goes the short way."""
-        return scope["type"] == "http" and self._found(scope) is not None
+    def found(self, scope: Scope) -> Found | None:
+        """The route by which a request goes the short way, if it does.
 
-    def _found(self, scope: Scope) -> tuple[DirectRoute | DirectRead, Handler] | None:
-        """The route of a request; what a query or an odd reference asks for, the framework says."""
+        What a query or an odd reference asks for, the framework says.
+        """
+        if scope["type"] != "http":
+            return None
         method, path = scope["method"], scope["path"]
-        if (method, path) in self._direct:
-            return self._direct[method, path]
+        direct = self._direct.get((method, path))
+        if direct is not None:
+            return direct
         start, _, ref = path.rpartition("/")
         is_plain = len(ref) == ids.TEXT_LENGTH and not scope["query_string"]
         return self._reads.get((method, start)) if is_plain else None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Runs the endpoint; its answer is whole before a byte of it is sent."""
+    async def serve(self, found: Found, scope: Scope, receive: Receive, send: Send) -> None:
+        """Runs the endpoint of a route; its answer is whole before a byte of it is sent."""
         begun, status, is_turned_away = self._log.begin(), None, False
-        found = self._found(scope)
-        assert found is not None, "it was asked whether it serves this"
         scope["route"], handle = found
         try:
             try:
@@ -162,8 +164,9 @@ class Application(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Runs the endpoint of a direct route, or the framework."""
-        if self._lane is not None and self._lane.serves(scope):
-            scope["app"] = self
-            await self._lane(scope, receive, send)
-        else:
+        found = None if self._lane is None else self._lane.found(scope)
+        if self._lane is None or found is None:
             await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self._lane.serve(found, scope, receive, send)

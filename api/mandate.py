@@ -66,16 +66,8 @@ async def end_guardianship(
     key: acts.IdempotencyKey = None,
 ) -> Response:
     """What the guardian consented to is over with it."""
-    served, asking = service.of(request), routes.asking(request)
-    asked = mandate_commands.EndGuardianship(
-        actor=acts.actor(asking, body),
-        repeat=await acts.repeat(request, asking, operation=f"end guardianship {mandate_ref}", key=key),
-        mandate_ref=acts.ref(mandate_ref, absent=errors.NotFound),
-        evidence=body.evidence,
-        effective_at=acts.instant(body.effective_at),
-    )
-    (item,) = await served.record(asked)
-    return routes.answer(_ended(item))
+    kind = mandate_commands.EndGuardianship
+    return await _end(request, mandate_ref, body, key, kind, operation="end guardianship")
 
 
 @router.post(
@@ -125,16 +117,8 @@ async def dismiss_agent(
     key: acts.IdempotencyKey = None,
 ) -> Response:
     """What the agent consented to is over with it."""
-    served, asking = service.of(request), routes.asking(request)
-    asked = mandate_commands.DismissAgent(
-        actor=acts.actor(asking, body),
-        repeat=await acts.repeat(request, asking, operation=f"dismiss agent {mandate_ref}", key=key),
-        mandate_ref=acts.ref(mandate_ref, absent=errors.NotFound),
-        evidence=body.evidence,
-        effective_at=acts.instant(body.effective_at),
-    )
-    (item,) = await served.record(asked)
-    return routes.answer(_ended(item))
+    kind = mandate_commands.DismissAgent
+    return await _end(request, mandate_ref, body, key, kind, operation="dismiss agent")
 
 
 @router.post(
@@ -195,7 +179,25 @@ def _recorded(item: service.Recorded, mandate_ref: bytes) -> answers.Json:
     return {**answers.proven(item), "mandate_ref": ids.text(mandate_ref)}
 
 
-def _ended(item: service.Recorded) -> answers.Json:
+async def _end(
+    request: Request,
+    mandate_ref: str,
+    body: models_mandate.EndMandate,
+    key: str | None,
+    kind: type[mandate_commands.EndGuardianship | mandate_commands.DismissAgent],
+    *,
+    operation: str,
+) -> Response:
+    """The end of a mandate, recorded."""
+    served, asking = service.of(request), routes.asking(request)
+    asked = kind(
+        actor=acts.actor(asking, body),
+        repeat=await acts.repeat(request, asking, operation=f"{operation} {mandate_ref}", key=key),
+        mandate_ref=acts.ref(mandate_ref, absent=errors.NotFound),
+        evidence=body.evidence,
+        effective_at=acts.instant(body.effective_at),
+    )
+    (item,) = await served.record(asked)
     made = item.fact
     assert isinstance(made, mandate.GuardianshipEnded | mandate.AgentDismissed), "an end"
-    return {**_recorded(item, made.mandate_ref), "ended_authorizations": len(made.ended)}
+    return routes.answer({**_recorded(item, made.mandate_ref), "ended_authorizations": len(made.ended)})

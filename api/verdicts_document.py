@@ -156,34 +156,37 @@ def _covers(one: trust.Succession, issued: bundle.Issued, signed_at: datetime) -
 
 def _of_another(held: trust.IssuerCertificate, shown: _Shown) -> Verdict:
     """The verdict on a genuine license in a document of somebody who need not answer for it."""
-    lines = (
+    return _not_its_signer(
+        ANOTHER,
+        held,
+        shown,
         f"signed by {held.issuer}; the license was issued by {shown.issued.issuer}",
         "who took over since the trust file was made may sign for it: ask the ledger",
-        f"license {ids.text(shown.license_ref)}, version {shown.version}",
     )
-    details = {
-        "signer": held.issuer,
-        "issuer": shown.issued.issuer,
-        "license_ref": ids.text(shown.license_ref),
-        "version": shown.version,
-    }
-    return Verdict(is_good=False, word=ANOTHER, lines=lines, details=details)
 
 
 def _of_former(held: trust.IssuerCertificate, shown: _Shown) -> Verdict:
     """The verdict on a genuine license in a document that its issuer made when it was no more its issuer."""
-    lines = (
+    return _not_its_signer(
+        HANDED_ON,
+        held,
+        shown,
         f"signed by {held.issuer}, from which another organization had taken the license over by then",
         "ask who answers for it now for a document",
-        f"license {ids.text(shown.license_ref)}, version {shown.version}",
     )
+
+
+def _not_its_signer(word: str, held: trust.IssuerCertificate, shown: _Shown, *told: str) -> Verdict:
+    """The license is genuine, and the document is not of who signs for it."""
+    ref = ids.text(shown.license_ref)
     details = {
         "signer": held.issuer,
         "issuer": shown.issued.issuer,
-        "license_ref": ids.text(shown.license_ref),
+        "license_ref": ref,
         "version": shown.version,
     }
-    return Verdict(is_good=False, word=HANDED_ON, lines=lines, details=details)
+    lines = (*told, f"license {ref}, version {shown.version}")
+    return Verdict(is_good=False, word=word, lines=lines, details=details)
 
 
 def _shown(found: document_judge.Verdict, file: trust.TrustFile) -> _Shown:
