@@ -5,6 +5,9 @@
 .NOTPARALLEL:
 .PHONY: help env lock demo test faults lint format types house check bench clean
 
+# Where nothing is kept of what was compiled, each of the many processes of the tests compiles all of it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 ENV := $(VENV)/.installed
