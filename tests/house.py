@@ -45,6 +45,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "asn1crypto": ("signing/document*.py", "signing/timestamp.py"),
     "rfc3161_client": ("signing/timestamp.py",),
     "cbor2": ("signing/cbor.py",),
+    "chinese_calendar": ("ledger/workdays.py",),
     "msgspec": ("api/routes.py",),
     "prometheus_client": ("api/metrics.py",),
     "qrcode": ("signing/qr.py",),
