@@ -9,6 +9,7 @@ the file's size.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -34,8 +35,11 @@ _OF_SIGNER = (
     "signature",
     "unsigned_attrs",
 )
-_EMBEDDED = re.compile(rb"/EmbeddedFile\b[^\x00-\x08]{0,512}?stream\r?\n")
+_EMBEDDED = b"/EmbeddedFile"
+_STREAM = re.compile(rb"[^\x00-\x08]{0,512}?stream\r?\n")
 _EMBEDDED_MAX = 64
+_NAMED_MAX = 4_096
+"""Places that name an attachment, of which so many are looked behind."""
 _INFLATED_BYTES_MAX = 8 << 20
 _DECLARED = re.compile(rb"\.(?:json|txt)=sha256:([0-9a-f]{64})")
 
@@ -236,14 +240,26 @@ def has_foreign_attachment(pdf: bytes) -> bool:
 def _embedded(pdf: bytes) -> Iterator[bytes]:
     """Digests of what look like attachments, inflated where they can be."""
     left = _INFLATED_BYTES_MAX
-    for count, found in enumerate(_EMBEDDED.finditer(pdf)):
-        if count == _EMBEDDED_MAX or left <= 0:
+    for start in itertools.islice(_streams(pdf), _EMBEDDED_MAX):
+        if left <= 0:
             return
-        stop = pdf.find(b"endstream", found.end())
-        raw = pdf[found.end() : stop if stop >= 0 else len(pdf)]
-        data = _inflated(raw, left)
+        stop = pdf.find(b"endstream", start)
+        data = _inflated(pdf[start : stop if stop >= 0 else len(pdf)], left)
         left -= len(data)
         yield hashlib.sha256(data).digest()
+
+
+def _streams(pdf: bytes) -> Iterator[int]:
+    """Where the bytes of what look like attachments begin."""
+    at = 0
+    for _ in range(_NAMED_MAX):
+        named = pdf.find(_EMBEDDED, at)
+        if named < 0:
+            return
+        at = named + len(_EMBEDDED)
+        found = _STREAM.match(pdf, at)
+        if found is not None and not pdf[at : at + 1].isalnum():
+            yield (at := found.end())
 
 
 def _inflated(raw: bytes, size_max: int) -> bytes:

@@ -131,14 +131,53 @@ def _of_lists(own: x509.Certificate, issuer: x509.Certificate, lists: Iterable[b
     for data in lists:
         try:
             listed = x509.load_der_x509_crl(data)
-            is_genuine = listed.issuer == own.issuer and listed.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+            if listed.issuer != own.issuer or not listed.is_signature_valid(issuer.public_key()):  # type: ignore[arg-type]
+                continue
             entry = listed.get_revoked_certificate_by_serial_number(own.serial_number)
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
-            continue  # not a list: it says nothing
-        if is_genuine:
+            is_told = _is_whole(listed, own) or (entry is not None and _adds(listed, entry))
             revoked = None if entry is None else entry.revocation_date_utc
             is_harmless = entry is not None and _reason(entry) in _HARMLESS
+        except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
+            continue  # not a list: it says nothing
+        if is_told:
             yield Known(through=listed.last_update_utc, revoked_at=revoked, is_harmless=is_harmless)
+
+
+def _is_whole(listed: x509.CertificateRevocationList, own: x509.Certificate) -> bool:
+    """Whether every revocation of the certificate would stand in it (RFC 5280 §5.2.4, §5.2.5).
+
+    A list of changes, or of some certificates, is marked by an extension that is critical.
+    """
+    marks = [found.value for found in listed.extensions if found.critical]
+    return all(isinstance(mark, x509.IssuingDistributionPoint) and _covers(mark, own) for mark in marks)
+
+
+def _covers(point: x509.IssuingDistributionPoint, own: x509.Certificate) -> bool:
+    """Whether a list of some certificates is of this one, for every reason (RFC 5280 §6.3.3 (b))."""
+    try:
+        is_authority = own.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        is_authority = False
+    if point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
+        return False
+    if point.only_contains_user_certs if is_authority else point.only_contains_ca_certs:
+        return False
+    if point.full_name is None and point.relative_name is None:
+        return True
+    try:
+        places = own.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return False
+    return any(name in (point.full_name or ()) for place in places for name in place.full_name or ())
+
+
+def _adds(listed: x509.CertificateRevocationList, entry: x509.RevokedCertificate) -> bool:
+    """Whether what stands in a list that is not whole is a revocation by its issuer."""
+    known = (x509.DeltaCRLIndicator, x509.IssuingDistributionPoint)
+    marks = [found.value for found in listed.extensions if found.critical]
+    is_indirect = any(isinstance(mark, x509.IssuingDistributionPoint) and mark.indirect_crl for mark in marks)
+    is_understood = all(isinstance(mark, known) for mark in marks)
+    return is_understood and not is_indirect and _reason(entry) != x509.ReasonFlags.remove_from_crl
 
 
 def _reason(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
@@ -181,13 +220,14 @@ def _is_about(answered: ocsp.OCSPResponse, own: x509.Certificate, issuer: x509.C
 
 def _is_signed(answered: ocsp.OCSPResponse, issuer: x509.Certificate) -> bool:
     """By the issuer, or by one whose certificate the issuer made for answering (RFC 6960 §4.2.2.2)."""
-    return any(
-        _verifies(key, answered)
-        for key in (issuer, *(link for link in answered.certificates if _is_responder(link, issuer)))
-    )
+    at = answered.produced_at_utc
+    appointed = (link for link in answered.certificates if _is_responder(link, issuer, at))
+    return any(_verifies(key, answered) for key in (issuer, *appointed))
 
 
-def _is_responder(link: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _is_responder(link: x509.Certificate, issuer: x509.Certificate, at: datetime) -> bool:
+    if not link.not_valid_before_utc <= at <= link.not_valid_after_utc:
+        return False
     try:
         link.verify_directly_issued_by(issuer)
         purposes = link.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

@@ -25,6 +25,8 @@ from signing.trust_parts import (
 
 _HISTORY = ("status", "last_size", "compromised_since")
 FRESH_S_MAX = 366 * 86_400
+YEAR_MAX = 9_997
+"""Of a file: until it is too old, years can be written."""
 _WITNESS_NAME = re.compile(r"[^\s+]{1,255}")
 _KEY_HASH = re.compile(r"[0-9a-f]{8}")
 
@@ -135,9 +137,12 @@ def file(content: dict[str, Any]) -> TrustFile:
     fresh_s = trust_json.number(content["fresh_s"], "fresh_s")
     if fresh_s > FRESH_S_MAX:
         raise TrustInvalid(f"fresh_s is at most {FRESH_S_MAX}")
+    made_at = trust_json.time(content["made_at"], "made_at")
+    if made_at.year > YEAR_MAX:
+        raise TrustInvalid(f"made_at is of the year {YEAR_MAX} at the latest")
     return TrustFile(
         ledgers=ledgers,
-        made_at=trust_json.time(content["made_at"], "made_at"),
+        made_at=made_at,
         fresh_s=fresh_s,
         signatures=tuple(_signature(item) for item in array(content["signatures"])),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import resource
@@ -91,6 +92,7 @@ def test_a_signature_has_one_encoding() -> None:
 # --- files made to do harm ---
 
 
+@functools.cache
 def bomb() -> bytes:
     """A PDF with a small stream that inflates a thousandfold, where a reader would look first."""
     packed = zlib.compress(bytes(256 << 20), 9)
@@ -102,14 +104,17 @@ NAMES_URLS = (
     b"%PDF-1.7\n1 0 obj\n<</Type/Catalog/OpenAction<</S/URI/URI(http://198.51.100.1/x)>>"
     b"/AF[<</FS/URL/F(http://198.51.100.1/y)>>]>>\nendobj\n"
 )
-CARRIERS = {
-    "object stream": bomb(),
-    "attachment": bomb().replace(b"/ObjStm/N 1/First 4", b"/EmbeddedFile"),
-    "image": bomb().replace(b"/ObjStm/N 1/First 4", b"/XObject/Subtype/Image/Width 60000/Height 60000"),
-    "URLs": NAMES_URLS,
-    "nothing but arrays": b"%PDF-1.7\n" + b"/ByteRange [0 1 2 3]" * 50_000,
-    "brackets": b"%PDF-1.7\n" + b"[" * 1_000_000,
-    "deep CMS": b"%PDF-1.7\n<" + b"30" * 4_000 + b">/ByteRange [0 9 8011 20]%%EOF" + bytes(40),
+CARRIERS: dict[str, Callable[[], bytes]] = {
+    "object stream": bomb,
+    "attachment": lambda: bomb().replace(b"/ObjStm/N 1/First 4", b"/EmbeddedFile"),
+    "image": lambda: bomb().replace(
+        b"/ObjStm/N 1/First 4", b"/XObject/Subtype/Image/Width 60000/Height 60000"
+    ),
+    "URLs": lambda: NAMES_URLS,
+    "nothing but arrays": lambda: b"%PDF-1.7\n" + b"/ByteRange [0 1 2 3]" * 50_000,
+    "nothing but names of attachments": lambda: b"%PDF-1.7\n" + b"/EmbeddedFile" * 100_000,
+    "brackets": lambda: b"%PDF-1.7\n" + b"[" * 1_000_000,
+    "deep CMS": lambda: b"%PDF-1.7\n<" + b"30" * 4_000 + b">/ByteRange [0 9 8011 20]%%EOF" + bytes(40),
 }
 
 
@@ -120,16 +125,24 @@ CARRIERS = {
 def test_files_made_to_do_harm_are_refused_in_bounded_time_and_memory(carrier: str, tail: bytes) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.process_time()
-    verdict = judge(CARRIERS[carrier] + tail)
+    verdict = judge(CARRIERS[carrier]() + tail)
     assert not verdict.holds
     assert time.process_time() - begun < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 << 10
 
 
+def test_an_attachment_is_found_among_thousands_of_names_of_which_the_first_are_looked_behind() -> None:
+    declared = b"sha256 of x.json=sha256:" + b"0" * 64
+    attached = b"/EmbeddedFile>>stream\nnobody's\nendstream\n"
+    for names, is_found in ((0, True), (4_095, True), (4_096, False)):
+        spoiled = declared + b"/EmbeddedFile;" * names + bytes(1) + attached
+        assert document_parts.has_foreign_attachment(spoiled) is is_found
+
+
 def test_an_appended_bomb_is_not_opened() -> None:
     """The file begins as a license of one who is trusted; what follows is still nobody's."""
     for carrier in CARRIERS.values():
-        verdict = judge(signed() + carrier.removeprefix(b"%PDF-1.7\n") + b"startxref\n0\n%%EOF\n")
+        verdict = judge(signed() + carrier().removeprefix(b"%PDF-1.7\n") + b"startxref\n0\n%%EOF\n")
         assert Reason.APPENDED in verdict.reasons or Reason.ALTERED in verdict.reasons
 
 

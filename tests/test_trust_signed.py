@@ -14,7 +14,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signing import cosignature, keys, merkle, note, receipt, spelling, status_list, suites, trust
+from signing import (
+    cosignature,
+    keys,
+    merkle,
+    note,
+    receipt,
+    spelling,
+    status_list,
+    suites,
+    trust,
+    trust_members,
+)
 from tests import test_trust
 from tests.test_trust import BASE, COMPROMISED, RETIRED, origin, token_key
 
@@ -222,6 +233,16 @@ def test_a_file_of_a_stranger_an_older_one_and_one_of_a_thief_are_not() -> None:
 
 
 # --- what is refused ---
+
+
+def test_a_file_of_a_time_without_end_is_refused() -> None:
+    last = datetime(trust_members.YEAR_MAX, 12, 31, 23, 59, 59, tzinfo=UTC)
+    until = signed(replace(FILE, made_at=last, fresh_s=trust_members.FRESH_S_MAX)).fresh_until
+    assert until is not None
+    assert until > last
+    with pytest.raises(trust.TrustInvalid, match="made_at"):
+        signed(replace(FILE, made_at=last + timedelta(seconds=1)))
+
 
 Change = Callable[[dict[str, Any]], object]
 
