@@ -26,6 +26,7 @@ SIZE_TYPE = "text/x.tlog.size"
 REASON_HEADER = "Witness-Refusal"
 CONNECTIONS_MAX = 128
 _log = logging.getLogger(__name__)
+NOTED_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ def application(
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
     """The routes of a witness that this process has."""
+    notes = _Notes(clock)
 
     async def add_checkpoint(request: Request) -> Response:
         log = ""
@@ -57,10 +59,10 @@ def application(
         except _TooLarge:
             return _refused(413, "too-large")
         except witnessing.Moved as moved:
-            _note(moved, log)
+            notes.take(moved, log)
             return _refused(moved.status, moved.reason, f"{moved.size}\n", SIZE_TYPE)
         except witnessing.Refusal as refusal:
-            _note(refusal, log)
+            notes.take(refusal, log)
             return _refused(refusal.status, refusal.reason, f"{refusal}\n")
         except witness.WitnessError as error:
             _log.error("the witness cannot work", extra={"error_type": str(error)})
@@ -123,13 +125,26 @@ async def _body(request: Request) -> bytes:
     return data
 
 
-def _note(refusal: witnessing.Refusal, log: str) -> None:
-    """A log that shows another history than before is told of; what strangers send is not.
+class _Notes:
+    """Tells of logs that show another history than before; each of each reason once in a while.
 
-    The log signed what is told of here, so that its name is one that the witness's operator added.
+    The log signed what is told of here, so that its name is one that the witness's operator added. But that
+    it was the log who sent it is sure of `forked` alone: an old checkpoint, or a new one with a proof that is
+    none, can be anybody's, who could fill the program's log with them.
     """
-    if isinstance(refusal, witnessing.RolledBack | witnessing.Inconsistent):
-        _log.warning("a checkpoint was refused", extra={"reason": refusal.reason, "log": log})
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._told: dict[tuple[str, str], float] = {}
+
+    def take(self, refusal: witnessing.Refusal, log: str) -> None:
+        """Tell of a refusal, if that is due."""
+        if not isinstance(refusal, witnessing.RolledBack | witnessing.Inconsistent):
+            return
+        now, which = self._clock(), (log, refusal.reason)
+        if abs(now - self._told.get(which, -NOTED_EVERY_S)) >= NOTED_EVERY_S:
+            self._told[which] = now
+            _log.warning("a checkpoint was refused", extra={"reason": refusal.reason, "log": log})
 
 
 def _refused(

@@ -142,6 +142,22 @@ def test_lines_that_strangers_add_are_not_kept_and_do_not_stop_a_log(
     accepted(post(http, LOG.body(9, 12)), held, LOG, 12)
 
 
+def test_what_anybody_can_send_again_is_told_once_a_minute(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [float(NOW_S)]
+    with witness.opened(folder) as one:
+        http = TestClient(witness_server.application(one, clock=lambda: now[0]))
+        post(http, LOG.body(0, 9))
+        for passed in (0, 30, 30):
+            now[0] += passed
+            assert post(http, LOG.body(0, 4)).status_code == 409
+            assert post(http, FORK.body(9, 12)).status_code == 422
+            assert post(http, LOG.body(4, 9)).status_code == 409  # only late
+    told = [one.__dict__["reason"] for one in caplog.records if one.name == witness_server.__name__]
+    assert told == ["rolled-back", "proof-refused"] * 2
+
+
 def test_a_checkpoint_that_leaves_no_room_for_a_cosignature_is_refused(held: witness.Witness) -> None:
     text = LOG.checkpoint(9).partition("\n\n")[0] + "\n" + f"{'x' * 100}\n" * 645
     long = note.sign(text, name=LOG.origin, key=LOG.key)
