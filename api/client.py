@@ -1,7 +1,8 @@
 """The token endpoint: client credentials by private_key_jwt (RFC 6749 §4.4, RFC 7521 §4.2, RFC 7523 §2.2).
 
 An assertion is verified against the registration in decision state and spent once, for all processes.
-Every refusal of a client looks alike, whether it is unknown, suspended or wrong.
+A client that is unknown or suspended is refused as one whose key is not registered. The reasons are for
+whoever integrates a client: ids are random, so that strangers cannot go through them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import auth, edge, examples, models_answers, routes, service
+from api import auth, edge, examples, limits, models_answers, routes, service
 from ledger import errors, sql, state
 from signing import cbor, ids
 
@@ -36,7 +37,7 @@ _REFUSALS = (errors.Malformed, errors.ClientAssertionInvalid, errors.TooManyRequ
 async def token(request: Request) -> Response:
     """A short-lived access token for a registered client that signs for itself."""
     served = service.of(request)
-    address = request.client.host if request.client is not None else ""
+    address = limits.remote(request)
     served.token_limits.before_reading(address, now_s=time.monotonic())
     form = _form(request, await edge.read_body(request, limit=_FORM_BYTES_MAX))
     content = await served.read(_token, served, form)
@@ -57,9 +58,10 @@ def _token(served: service.Service, form: Mapping[str, str]) -> dict[str, Any]:
     audience = f"{served.ledger.config.public_url}/oauth/token"
     now = served.now_s()
     jti = auth.verify_assertion(assertion, client=_registered(row), audience=audience, now=now)
-    served.token_limits.once_verified(client_id, now_s=time.monotonic())
     scopes, organization = _scopes(form, row), _organization(form, row)
     auth.spend(Spent(served, now), client_id=client_id, jti=jti, now=now)
+    # Asked of what was not used before: else whoever caught an assertion could use up its client's tokens.
+    served.token_limits.once_spent(client_id, now_s=time.monotonic())
     served.renew_ring()  # no token under a key that another process has retired
     tokens = served.tokens
     text = tokens.issue(

@@ -13,6 +13,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from starlette.requests import Request
+
 from ledger import errors
 
 IPV6_PREFIX = 64
@@ -68,7 +70,8 @@ class TokenLimits:
     """The two limits of the token endpoint.
 
     The address is asked before an assertion is read, since verifying costs; the client only after its
-    assertion was verified, or else anyone could use up another client's tokens by naming it.
+    assertion was verified and spent, or else anyone could use up another client's tokens by naming it, or by
+    sending again what it caught.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class TokenLimits:
         """Nothing while the remote address may ask; raises errors.TooManyRequests."""
         self._addresses.take(address_key(address), now_s=now_s)
 
-    def once_verified(self, client_id: str, *, now_s: float) -> None:
+    def once_spent(self, client_id: str, *, now_s: float) -> None:
         """Nothing while the client may have another token; raises errors.TooManyRequests."""
         self._clients.take(client_id, now_s=now_s)
 
@@ -126,6 +129,11 @@ class LookLimits:
         except errors.TooManyRequests:
             return False
         return True
+
+
+def remote(request: Request) -> str:
+    """The address that a request came from; empty where nobody says it."""
+    return request.client.host if request.client is not None else ""
 
 
 def address_key(address: str) -> str:

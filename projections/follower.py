@@ -109,12 +109,6 @@ class Follower:
             total += applied
         return total
 
-    def resume(self) -> None:
-        """A halted projection tries again."""
-        with self._database.transaction() as work:
-            work.halt(self.slot, None)
-        self._known, self._failures = None, 0
-
     def _follows(self, position: db.Position) -> bool:
         return position.halted_at is None and position.version == self.projection.version
 

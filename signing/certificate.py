@@ -228,11 +228,6 @@ def describe(certificate: bytes) -> Described:
     )
 
 
-def to_pem(*certificates: bytes) -> bytes:
-    """Certificates as PEM, one after the other."""
-    return b"".join(_parsed(data).public_bytes(serialization.Encoding.PEM) for data in certificates)
-
-
 def from_pem(text: bytes) -> tuple[bytes, ...]:
     """The certificates of a PEM file, or the one of a DER file; raises SealInvalid."""
     if text[:1] == b"\x30":

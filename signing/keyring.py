@@ -85,17 +85,6 @@ class KeyRing:
         """The ids, in hexadecimal, of the keys that were in other hands."""
         return frozenset(held.key_id.hex() for held in self.signing if held.compromised_since is not None)
 
-    def introduce(self, purpose: str) -> KeyRing:
-        """The ring with a new active key of `purpose`."""
-        return replace(self, version=self.version + 1, signing=(*self.signing, new_key(self.suite, purpose)))
-
-    def retire(self, key_id: bytes) -> KeyRing:
-        """The ring in which the key called `key_id` signs no more."""
-        kept = tuple(
-            replace(held, is_retired=held.is_retired or held.key_id == key_id) for held in self.signing
-        )
-        return replace(self, version=self.version + 1, signing=kept)
-
     def add_pepper(self) -> KeyRing:
         """The ring with a new active pepper beside the old ones."""
         number = self.peppers[-1][0] + 1

@@ -186,6 +186,10 @@ def der(found: x509.Certificate) -> bytes:
     return found.public_bytes(serialization.Encoding.DER)
 
 
+def pem(data: bytes) -> bytes:
+    return x509.load_der_x509_certificate(data).public_bytes(serialization.Encoding.PEM)
+
+
 def private(own: Key) -> bytes:
     return own.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

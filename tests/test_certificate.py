@@ -120,8 +120,8 @@ def test_openssl_makes_a_file_that_is_read(tmp_path: Path) -> None:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
-    (tmp_path / "leaf.pem").write_bytes(certificate.to_pem(documents.der(leaf())))
-    (tmp_path / "root.pem").write_bytes(certificate.to_pem(documents.der(root())))
+    (tmp_path / "leaf.pem").write_bytes(documents.pem(documents.der(leaf())))
+    (tmp_path / "root.pem").write_bytes(documents.pem(documents.der(root())))
     documents.asked(
         "openssl", "pkcs12", "-export", "-inkey", tmp_path / "own.pem", "-in", tmp_path / "leaf.pem",
         "-certfile", tmp_path / "root.pem", "-passout", "pass:passphrase", "-out", tmp_path / "seal.p12",
@@ -175,8 +175,8 @@ def test_the_demonstration_authority_says_loudly_what_it_is(tmp_path: Path) -> N
     for text in (said.subject, said.issuer):
         assert "演示" in text
         assert "DEMONSTRATION" in text.upper()
-    (tmp_path / "root.pem").write_bytes(certificate.to_pem(authority.certificate))
-    (tmp_path / "own.pem").write_bytes(certificate.to_pem(seal.certificate))
+    (tmp_path / "root.pem").write_bytes(documents.pem(authority.certificate))
+    (tmp_path / "own.pem").write_bytes(documents.pem(seal.certificate))
     documents.asked(
         "openssl",
         "verify",
@@ -215,8 +215,8 @@ def test_openssl_finds_a_revoked_certificate_on_the_list(tmp_path: Path) -> None
     listed = authority.revocation_list({serial: AT}, at=AT)
     parsed = x509.load_der_x509_crl(listed)
     (tmp_path / "list.pem").write_bytes(parsed.public_bytes(serialization.Encoding.PEM))
-    (tmp_path / "root.pem").write_bytes(certificate.to_pem(authority.certificate))
-    (tmp_path / "own.pem").write_bytes(certificate.to_pem(seal.certificate))
+    (tmp_path / "root.pem").write_bytes(documents.pem(authority.certificate))
+    (tmp_path / "own.pem").write_bytes(documents.pem(seal.certificate))
     told = documents.asked(
         "openssl", "verify", "-crl_check", "-CAfile", tmp_path / "root.pem",
         "-CRLfile", tmp_path / "list.pem", "-attime", str(int(AT.timestamp()) + 60), tmp_path / "own.pem",
@@ -230,6 +230,6 @@ def test_what_is_no_certificate_is_refused(data: bytes) -> None:
     with pytest.raises(certificate.SealInvalid) as caught:
         certificate.from_pem(data)
     assert caught.value.reason == Fault.UNREADABLE
-    assert certificate.from_pem(certificate.to_pem(documents.seal().certificate)) == (
+    assert certificate.from_pem(documents.pem(documents.seal().certificate)) == (
         documents.seal().certificate,
     )

@@ -79,7 +79,7 @@ def test_poppler_openssl_qpdf_and_pyhanko_find_the_signature_sound(
     data, content = parts(pdf)
     (tmp_path / "signed.bin").write_bytes(data)
     (tmp_path / "signature.der").write_bytes(cms.ContentInfo.load(content).dump())
-    (tmp_path / "root.pem").write_bytes(certificate.to_pem(seal.chain[-1]))
+    (tmp_path / "root.pem").write_bytes(documents.pem(seal.chain[-1]))
     asked(
         "openssl", "cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", tmp_path / "signature.der",
         "-content", tmp_path / "signed.bin", "-CAfile", tmp_path / "root.pem", "-purpose", "any",
@@ -167,7 +167,7 @@ def test_the_commands_of_its_document_find_a_license_sound(tmp_path: Path) -> No
     text = (Path(__file__).parent.parent / "docs/formats/document.md").read_text(encoding="utf-8")
     (commands,) = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     (tmp_path / "license.pdf").write_bytes(signed())
-    (tmp_path / "root.pem").write_bytes(certificate.to_pem(documents.authority().certificate))
+    (tmp_path / "root.pem").write_bytes(documents.pem(documents.authority().certificate))
     run = ["bash", "-euo", "pipefail", "-c", commands]
     done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -34,7 +34,7 @@ from ledger import (
 from ledger.holder import HolderErased
 from ledger.state import KeyRow
 from signing import keyring, seal, trust
-from tests import campaign
+from tests import campaign, rings
 from tests.world import CITIZEN_CARD, World, citizen
 
 MADE_AT = datetime(2026, 1, 31, 8, 0, 0, tzinfo=UTC)
@@ -351,7 +351,7 @@ def test_what_a_key_signed_that_a_crash_left_unintroduced_verifies_with_the_trus
     ledger = world.ledger
     world.issue()
     world.grant()
-    ledger.vault.save_ring(ledger.vault.ring.introduce("log"))
+    ledger.vault.save_ring(rings.introduced(ledger.vault.ring, "log"))
     require_valid(ledger, world.use())
 
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from signing import cbor, keyring, keys, seal, suites
+from tests import rings
 
 SECRET = bytes(range(32))
 RING = keyring.create(
@@ -33,7 +34,7 @@ def mode(path: Path) -> int:
 
 
 def test_a_ring_is_read_back(path: Path) -> None:
-    ring = RING.introduce("token").retire(RING.active("token").key_id)
+    ring = rings.retired(rings.introduced(RING, "token"), RING.active("token").key_id)
     keyring.save_ring(ring, path, secret=SECRET)
     assert keyring.load_ring(path, secret=SECRET) == ring
 
@@ -169,14 +170,14 @@ def test_two_files_of_one_ring_share_no_ciphertext(path: Path) -> None:
 
 def test_each_purpose_has_one_active_key() -> None:
     old = RING.active("log")
-    ring = RING.introduce("log")
+    ring = rings.introduced(RING, "log")
     assert ring.version == RING.version + 1
     assert ring.active("log") != old
-    back = ring.retire(ring.active("log").key_id)
+    back = rings.retired(ring, ring.active("log").key_id)
     assert back.active("log") == old
     assert back.signing_key("log").public == keys.SigningKey(old.seed).public
     with pytest.raises(keyring.KeyRingError):
-        back.retire(old.key_id).active("log")
+        rings.retired(back, old.key_id).active("log")
     with pytest.raises(keyring.KeyRingError):
         RING.active("document")
 
@@ -244,7 +245,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
 ) -> None:
     """What is replaced is overwritten: whoever has it open sees nothing of it."""
     keyring.save_ring(RING, path, secret=SECRET)
-    newer = [RING.introduce("log"), RING.introduce("log")]
+    newer = [rings.introduced(RING, "log"), rings.introduced(RING, "log")]
     newest, real = newer[0], stat.S_ISREG
 
     def meanwhile(found: int) -> bool:

@@ -89,9 +89,9 @@ def test_the_token_endpoint_limits_addresses_and_verified_clients_apart() -> Non
     token_limits.before_reading("192.0.2.1", now_s=0)
     with pytest.raises(errors.TooManyRequests):
         token_limits.before_reading("192.0.2.1", now_s=0)
-    token_limits.once_verified("client", now_s=0)
+    token_limits.once_spent("client", now_s=0)
     with pytest.raises(errors.TooManyRequests):
-        token_limits.once_verified("client", now_s=0)
+        token_limits.once_spent("client", now_s=0)
     token_limits.before_reading("192.0.2.2", now_s=0)
 
 
