@@ -85,6 +85,18 @@ Evidence = Annotated[
 ]
 Channel = Literal["window", "web", "app", "kiosk", "agent", "batch", "inspection"]
 Mode = Literal["holder", "statutory", "entrusted", "unconditional"]
+Role = Literal[
+    "holder",
+    "co-owner",
+    "obligor",
+    "spouse",
+    "parent",
+    "child",
+    "guardian",
+    "legal-representative",
+    "specialist",
+]
+"""Of a party."""
 Cursor = Annotated[str, Field(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
 
 TrailCursor = Annotated[
@@ -140,17 +152,7 @@ Counterparts = Annotated[
 class Party(NamedHolder):
     """A further party 当事人 of a license; its fields are sealed under its own key."""
 
-    role: Literal[
-        "holder",
-        "co-owner",
-        "obligor",
-        "spouse",
-        "parent",
-        "child",
-        "guardian",
-        "legal-representative",
-        "specialist",
-    ]
+    role: Role
     fields: dict[str, edge.FieldValue] = Field(
         default_factory=dict, description="Those of the license's fields that are about this party"
     )

@@ -70,17 +70,7 @@ class TypeField(models.Strict):
 class PartyRule(models.Strict):
     """What a role on licenses of the type means."""
 
-    role: Literal[
-        "holder",
-        "co-owner",
-        "obligor",
-        "spouse",
-        "parent",
-        "child",
-        "guardian",
-        "legal-representative",
-        "specialist",
-    ]
+    role: models.Role
     file: Literal["in-file", "not-in-file"] = Field(description="Whether the license stands in their file")
     key: Literal["own", "first"] = Field(description="Whose key seals their fields")
     consent: Literal["any", "all", "none"] = Field(description="How many in this role consent to a use")

@@ -327,7 +327,7 @@ class Lists:
         Without a last day: as long after the first as the type of each says, or else 90 days.
         """
         key = "expires_key" if kind == "expiry" else "endorse_key"
-        listed = listing.listing("tasks", "reminders", LicenseRow, index=key, key=key)
+        listed = _listed("reminders", LicenseRow, index=key, key=key)
         begins, ends = max(0, first), max(0, self.last_reminded(kind, first) if last is None else last)
         span = {"by_window": last is None and kind == "expiry", "first": first, "ahead": reminder.AHEAD_DAYS}
         return listing.page(
@@ -352,7 +352,7 @@ class Lists:
         cursor: str | None = None,
     ) -> paging.Page[FindingRow]:
         """What is doubtful still about licenses of an issuer, of one kind or of all, as it was raised."""
-        listed = listing.listing("tasks", "findings", FindingRow, index="raised_index")
+        listed = _listed("findings", FindingRow, index="raised_index")
         return listing.page(
             self._database,
             self._cursors,
@@ -373,10 +373,15 @@ class Lists:
     def _page(
         self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None
     ) -> paging.Page[LicenseRow]:
-        marked = _MARKED[name]
-        listed = listing.listing("tasks", "remaining", LicenseRow, index="issued_index", marked=marked)
+        listed = _listed("remaining", LicenseRow, index="issued_index", marked=_MARKED[name])
         asked, of = _answered_for(issuer, reach), ["tasks", name, issuer]
         return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
+
+
+def _listed(name: str, row: type[state.R], *, index: str, **words: str) -> listing.Listing[state.R]:
+    """A list of what is to do about licenses that an organization answers for."""
+    answered = sql.load("tasks")["answered"]
+    return listing.listing("tasks", name, row, index=index, answered=answered, **words)
 
 
 def _answered_for(issuer: str, reach: power.Reach) -> dict[str, list[str]]:

@@ -74,6 +74,17 @@ UPDATE task_licenses SET stale_index = %b::bigint WHERE partition = %b::integer 
 UPDATE task_licenses SET represented_index = %b::bigint
 WHERE partition = %b::integer AND stream_id = %b::bytea AND license_ref <> %b::bytea AND prints_representative
 
+-- answered --
+-- Whether an organization answers for a license: it is its own or taken over, and was not handed over.
+(issuer = ANY(%(issuer)b::text[]) OR EXISTS (
+    SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
+        AS taken (organization, type_code, area)
+    WHERE taken.organization = task_licenses.issuer
+      AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
+AND NOT EXISTS (
+    SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
+    WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area))
+
 -- remaining --
 -- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended and bear a mark, in the order of their issue.
 SELECT one.* FROM unnest(%(issuers)b::text[]) AS named (organization)
@@ -82,14 +93,7 @@ CROSS JOIN LATERAL (
     WHERE partition = %(partition)b AND issuer = named.organization
       AND {marked} AND NOT is_over
       AND issued_index BETWEEN %(since)b AND least(%(until)b, p.through)
-      AND (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
-          SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
-              AS taken (organization, type_code, area)
-          WHERE taken.organization = task_licenses.issuer
-            AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
-      AND NOT EXISTS (
-          SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
-          WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area))
+      AND {answered}
     ORDER BY issued_index LIMIT %(limit)b
 ) AS one
 ORDER BY one.issued_index LIMIT %(limit)b
@@ -104,14 +108,7 @@ CROSS JOIN LATERAL (
       AND (NOT %(by_window)b::boolean OR {key} >> 40 <= %(first)b::bigint + coalesce(
           (SELECT w.window_days FROM task_types w
            WHERE w.partition = %(partition)b AND w.type_code = task_licenses.type_code), %(ahead)b::bigint))
-      AND (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
-          SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
-              AS taken (organization, type_code, area)
-          WHERE taken.organization = task_licenses.issuer
-            AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
-      AND NOT EXISTS (
-          SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
-          WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area))
+      AND {answered}
     ORDER BY {key} LIMIT %(limit)b
 ) AS one
 ORDER BY one.{key} LIMIT %(limit)b
@@ -141,14 +138,7 @@ CROSS JOIN LATERAL (
       AND EXISTS (
           SELECT FROM task_licenses
           WHERE partition = %(partition)b AND license_ref = f.license_ref AND NOT is_over
-          AND (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
-              SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
-                  AS taken (organization, type_code, area)
-              WHERE taken.organization = task_licenses.issuer
-                AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
-          AND NOT EXISTS (
-              SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
-              WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area)))
+          AND {answered})
     ORDER BY f.raised_index LIMIT %(limit)b
 ) AS one
 ORDER BY one.raised_index LIMIT %(limit)b
