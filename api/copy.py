@@ -186,7 +186,7 @@ async def _downloaded(served: service.Service, link: str) -> Response:
 
 def _limit(served: service.Service, request: Request) -> None:
     """Nothing while the address may look; raises TooManyRequests."""
-    address = request.client.host if request.client is not None else ""
+    address = limits.remote(request)
     served.copy_limits.take(limits.address_key(address), now_s=time.monotonic())
 
 

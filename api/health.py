@@ -21,11 +21,17 @@ async def alive() -> Response:
     return routes.answer({"status": "ok"})
 
 
-@router.get("/readyz", summary="Whether it can work", **routes.public(model=models_answers.Ready))
+@router.get(
+    "/readyz",
+    summary="Whether it can work",
+    **routes.public(model=models_answers.Ready, refusals=(errors.TooManyRequests,)),
+)
 async def ready(request: Request) -> Response:
     """503 when facts cannot be appended or a projection has stopped; lag alone is no reason, nor is a
     witness that is silent or a trust file that cannot be made, which are told."""
-    content = await (served := service.of(request)).read(_ready, served)
+    served = service.of(request)
+    served.within_rate(request)
+    content = await served.read(_ready, served)
     return routes.answer(content, status=200 if content["status"] == "ready" else 503)
 
 

@@ -22,22 +22,24 @@ _FRESH_S = 60
 @router.get(
     "/v1/keys",
     summary="The history of the ledger's keys 密钥沿革",
-    **routes.public(model=models_keys.Keys, refusals=(errors.Unavailable,)),
+    **routes.public(model=models_keys.Keys, refusals=(errors.TooManyRequests, errors.Unavailable)),
 )
 async def list_keys(request: Request) -> Response:
     """Every key that signs or signed for the ledger: since when, up to which size, and whether believed."""
     served = service.of(request)
+    served.within_rate(request)
     return routes.answer({"keys": await served.read(_records, served)})
 
 
 @router.get(
     "/oauth/jwks",
     summary="The keys of access tokens",
-    **routes.public(model=models_keys.JwkSet, refusals=(errors.Unavailable,)),
+    **routes.public(model=models_keys.JwkSet, refusals=(errors.TooManyRequests, errors.Unavailable)),
 )
 async def jwks(request: Request) -> Response:
     """Keys under which access tokens are good now or will be soon, as a JWK set (RFC 7517)."""
     served = service.of(request)
+    served.within_rate(request)
     await served.read(served.moment)
     published = served.tokens.publics(now=served.now_s())
     content = {"keys": [_jwk(key_id, public) for key_id, public in published.items()]}

@@ -7,13 +7,12 @@ auditors. A program without code for tiles asks for a proof.
 from __future__ import annotations
 
 import gzip
-import time
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import examples, limits, models_log, routes, service
+from api import examples, models_log, routes, service
 from ledger import errors
 from signing import spelling, tiles, timestamp
 
@@ -46,12 +45,13 @@ async def receipt(request: Request, partition: str, index: str) -> Response:
 @router.get(
     "/log/{partition}/checkpoint",
     summary="The newest checkpoint 检查点",
-    **routes.public(model=None, refusals=(errors.NotFound, errors.Unavailable), **examples.LOG_PARAMETERS),
+    **routes.public(model=None, refusals=_REFUSALS, **examples.LOG_PARAMETERS),
 )
 async def checkpoint(request: Request, partition: str) -> Response:
     """A tree head of this ledger as a C2SP signed note: the newest that enough witnesses cosigned, with
     their lines; the newest of all where there is none."""
     served = service.of(request)
+    served.within_rate(request)
     if partition != str(_PARTITION):
         await served.read(served.mirroring.require_log, partition)
     return _text(await served.read(lambda: served.reader.cosigned() or served.reader.checkpoint()))
@@ -79,7 +79,7 @@ async def time_stamp(request: Request, partition: str, index: str) -> Response:
 
 async def _stamped(request: Request, partition: str, index: int | None) -> Response:
     served = service.of(request)
-    _within_rate(request, served)
+    served.within_rate(request)
     generation = (await served.read(served.mirroring.require_log, partition)).generation
     if index is None:
         found = await served.read(served.attestations.newest_stamp, generation)
@@ -107,7 +107,7 @@ async def bundle(request: Request, partition: str, path: str) -> Response:
     Compressed by gzip for whoever takes that.
     """
     served, asking = service.of(request), routes.asking(request)
-    _within_rate(request, served)
+    served.within_rate(request)
     await served.read(served.require_current, asking)
     tile, data = await served.read(served.mirroring.bundle, partition, path)
     sent = {"Vary": "Accept-Encoding"}
@@ -124,7 +124,7 @@ async def bundle(request: Request, partition: str, path: str) -> Response:
 async def tile(request: Request, partition: str, path: str) -> Response:
     """Up to 256 hashes of one row of the tree, at `<L>/<N>[.p/<W>]` as C2SP tlog-tiles names them."""
     served = service.of(request)
-    _within_rate(request, served)
+    served.within_rate(request)
     found, data = await served.read(served.mirroring.tile, partition, path)
     return _tile(found, data, whose="public")
 
@@ -137,7 +137,7 @@ async def tile(request: Request, partition: str, path: str) -> Response:
 async def consistency(request: Request, partition: str, old: str, new: str) -> Response:
     """That the tree of `old` events is a prefix of the one of `new` events (RFC 6962 §2.1.2)."""
     served = service.of(request)
-    _within_rate(request, served)
+    served.within_rate(request)
     sizes = _number(old, errors.NotFound), _number(new, errors.NotFound)
     proof = await served.read(served.mirroring.consistency, partition, *sizes)
     return _proof({"old": sizes[0], "new": sizes[1], "proof": [spelling.to_base64(one) for one in proof]})
@@ -151,7 +151,7 @@ async def consistency(request: Request, partition: str, old: str, new: str) -> R
 async def inclusion(request: Request, partition: str, index: str, size: str) -> Response:
     """That a leaf is in the tree of `size` events at `index` (RFC 6962 §2.1.1); the event is not told."""
     served = service.of(request)
-    _within_rate(request, served)
+    served.within_rate(request)
     where = _number(index, errors.NotFound), _number(size, errors.NotFound)
     leaf, proof = await served.read(served.mirroring.inclusion, partition, *where)
     return _proof(
@@ -162,12 +162,6 @@ async def inclusion(request: Request, partition: str, index: str, size: str) -> 
             "proof": [spelling.to_base64(one) for one in proof],
         }
     )
-
-
-def _within_rate(request: Request, served: service.Service) -> None:
-    """Nothing while the address may ask; raises TooManyRequests."""
-    address = request.client.host if request.client is not None else ""
-    served.log_limits.take(limits.address_key(address), now_s=time.monotonic())
 
 
 def _number(text: str, absent: type[errors.NotFound] = errors.EventNotFound) -> int:

@@ -11,7 +11,7 @@ import time
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import examples_look, look_page, look_request, look_state, models_answers, routes, service
+from api import examples_look, limits, look_page, look_request, look_state, models_answers, routes, service
 from ledger import errors, paper
 from signing import token as tokens
 
@@ -84,7 +84,7 @@ async def _admitted(
     request: Request, served: service.Service, *, with_paper: bool, is_page: bool
 ) -> look_request.Typed | None:
     """What was typed, once the limits let a look in; a page shows the form again where it is unfit."""
-    address = request.client.host if request.client is not None else ""
+    address = limits.remote(request)
     served.look_limits.before_looking(address, now_s=time.monotonic(), with_paper=with_paper)
     if not with_paper:
         return None

@@ -96,8 +96,7 @@ def seen(served: service.Service, said: token.Token, *, key_id: bytes) -> Seen:
     # A database that was restored or rolled back has an old truth: nothing is said from it.
     served.reader.checkpoint()
     with served.reader.at_once() as then:
-        if then.ring_version is not None:
-            served.ledger.vault.require_version(then.ring_version)
+        served.ledger.vault.require_version(then.ring_version)
         at = _moment(then.at, head=then.head_at(), own=served.clock())
         row = then.row(states.LicenseRow, said.license_ref)
         piece = then.row(states.PieceRow, piece_of(said).key)

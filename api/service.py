@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from ledger import (
     attestations,
     attesting,
     audit_commands,
+    clock,
     command,
     days,
     disclosure,
@@ -46,6 +48,7 @@ T = TypeVar("T")
 Versions = together.Together[int, disclosure.Version | None]
 Presents = together.Together[present.Asked, present.Present]
 RING_LOOKS_EVERY_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,7 @@ class Settings:
     """Looks at links of copies, of one address."""
     client_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=20, per_s=1.0))
     log_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=300, per_s=50.0))
-    """Tiles and proofs an address."""
+    """Tiles, proofs, checkpoints, keys and readiness an address."""
     look_rates: limits.LookRates = field(default_factory=limits.LookRates)
     trust_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=120, per_s=2.0))
     """Trust files and status lists of one address; all counters of an office may share one."""
@@ -200,6 +203,11 @@ class Service:
         """This machine's clock in seconds since 1970."""
         return self.clock() // 1_000_000
 
+    def within_rate(self, request: Request) -> None:
+        """Nothing while an address may ask what is open to everybody; raises TooManyRequests."""
+        key = limits.address_key(limits.remote(request))
+        self.log_limits.take(key, now_s=time.monotonic())
+
     # --- commands ---
 
     async def do(self, asked: command.Command) -> pen.Result:
@@ -237,7 +245,7 @@ class Service:
     def was_answered(self, repeat: command.Repeat) -> bool:
         """Whether a request came before under this key, and was not refused."""
         today = days.of_instant(self.moment())
-        asked = (0, today - store.IDEMPOTENCY_DAYS, today + 1, [repeat.key])
+        asked = (self.reader.partition, today - store.IDEMPOTENCY_DAYS, today + 1, [repeat.key])
         return bool(self.reader.run(sql.load("append")["idempotency"], asked))
 
     # --- reads ---
@@ -248,10 +256,7 @@ class Service:
 
     def moment(self) -> int:
         """The database's clock; on the way the key ring becomes as new as the ledger's."""
-        ((at, ring_version),) = self.reader.run(sql.load("append")["clock"], (0,))
-        if ring_version is not None:
-            self.ledger.vault.require_version(ring_version)
-        return int(at)
+        return clock.now(self.reader.run, self.ledger.vault, partition=self.reader.partition)
 
     def _present(self, asked: Sequence[present.Asked]) -> dict[present.Asked, present.Present]:
         found = present.read(self.reader, asked)
@@ -281,19 +286,26 @@ class Service:
         """As `require_current`, by the client's row and with the key ring as it is here."""
         if not self.tokens.accepts(asking.key_id):
             raise access.refusal("unknown-key")
-        if row is None or row.is_suspended or row.generation != asking.generation:
-            raise errors.ClientSuspended
-        if asking.organization not in (row.organization, *row.acts_for):
-            raise errors.Forbidden("the client acts for another organization")
+        command.require_registered(row, generation=asking.generation, organization=asking.organization)
 
     # --- what a minute left behind ---
 
     async def keep_counting(self, *, every_s: float = 5.0) -> None:
-        """Append the counts of minutes that are over, until cancelled; a turn that fails is no end."""
+        """Append the counts of minutes that are over, until cancelled; a turn that fails is no end.
+
+        It is told of once, until one succeeds again.
+        """
+        failed = ""
         while True:
             await asyncio.sleep(every_s)
-            with contextlib.suppress(errors.LedgerError):
+            try:
                 await self.append_counts()
+            except errors.LedgerError as error:
+                if error.type != failed:
+                    _log.error("counts are not appended", extra={"error_type": error.type})
+                failed = error.type
+            else:
+                failed = ""
 
     async def append_counts(self, *, all_: bool = False) -> None:
         """One event for each client that was turned away in a minute that is over (`all_`: or not).

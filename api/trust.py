@@ -74,7 +74,7 @@ async def status_list(request: Request, number: str) -> Response:
 
 async def _published(request: Request) -> trust_shared.Published:
     served = service.of(request)
-    address = request.client.host if request.client is not None else ""
+    address = limits.remote(request)
     served.trust_limits.take(limits.address_key(address), now_s=time.monotonic())
     return await served.publisher.current(wait_s=_WAIT_S)
 

@@ -389,7 +389,12 @@ def require_standing(actor: Actor, row: ClientRow | None, *, compromised: frozen
     """The same of a client's row and the ids of keys that were in other hands."""
     if actor.access_key is not None and actor.access_key in compromised:
         raise errors.Unauthenticated(reason="unknown-key")
-    if row is None or row.is_suspended or row.generation != actor.generation:
+    require_registered(row, generation=actor.generation, organization=actor.organization)
+
+
+def require_registered(row: ClientRow | None, *, generation: int | None, organization: str) -> None:
+    """Nothing when a client may call, by a token of this generation, for this organization."""
+    if row is None or row.is_suspended or row.generation != generation:
         raise errors.ClientSuspended
-    if row.organization != actor.organization and actor.organization not in row.acts_for:
+    if organization not in (row.organization, *row.acts_for):
         raise errors.Forbidden("the client acts for another organization")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ledger import reading, sql
+from ledger import clock, reading
 from ledger.state import ClientRow, LicenseRow, StreamRow
 
 Asked = tuple[bytes, bytes]
@@ -29,15 +29,15 @@ class Present(NamedTuple):
 
 def read(reader: reading.Reader, asked: Sequence[Asked]) -> dict[Asked, Present]:
     """What is true now for each; four statements, however many they are. Raises Unavailable."""
-    ((at, ring_version),) = reader.run(sql.load("append")["clock"], (reader.partition,))
+    at, ring_version = clock.read(reader.run, partition=reader.partition)
     clients = reader.rows(ClientRow, {client_id for client_id, _ in asked})
     licenses = reader.rows(LicenseRow, {ref for _, ref in asked})
     homes = reader.rows(StreamRow, {row.stream_id for row in licenses.values()})
     living = {home.stream_id for home in homes.values() if not home.is_erased}
     return {
         (client_id, ref): Present(
-            at=int(at),
-            ring_version=ring_version or 0,
+            at=at,
+            ring_version=ring_version,
             client=clients.get(client_id),
             license=row if (row := licenses.get(ref)) is not None and row.stream_id in living else None,
         )

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 import psycopg_pool
 
-from ledger import comparison, days, errors, log, number, place, pooling, sql, tables, tiling
+from ledger import clock, comparison, days, errors, log, number, place, pooling, sql, tables, tiling
 from ledger.batch import Entry
 from ledger.state import AuthorizationRow, Key, OrganizationRow, R, Row
 from ledger.state_document import SealRow
@@ -40,11 +40,7 @@ class Snapshot:
     def __init__(self, conn: psycopg.Connection[Any], partition: int) -> None:
         self._conn = conn
         self._partition = partition
-        statement = sql.load("append")["clock"]
-        self.at: int
-        self.ring_version: int | None
-        """The database's clock in microseconds UTC, and the key ring version that readers must have."""
-        self.at, self.ring_version = self._run(statement, (partition,))[0]
+        self.at, self.ring_version = clock.read(self._run, partition=partition)
 
     def row(self, cls: type[R], key: Key) -> R | None:
         """One row as it stood."""

@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ledger import (
+    clock,
     collection,
     collection_agreeing,
     collection_run,
     collection_sheet,
     command,
     errors,
-    sql,
     stock_file,
     stock_results,
     stock_row,
@@ -361,8 +361,7 @@ class Jobs:
 
         Of a sheet, which records nothing: what records is refused row by row, under the lock.
         """
-        ((_, ring_version),) = self._reader.run(sql.load("append")["clock"], (0,))
-        self._ledger.vault.require_version(ring_version or 0)
+        clock.now(self._reader.run, self._ledger.vault)
         actor, compromised = job.actor, self._ledger.vault.compromised
         row = self._reader.row(ClientRow, ids.parse(job.client_id))
         command.require_standing(actor, row, compromised=compromised)

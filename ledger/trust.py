@@ -19,13 +19,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from ledger import (
+    clock,
     days,
     errors,
     issuer_seal_register,
     keeping,
     log,
     power,
-    sql,
     status_list,
     store,
     trust_shared,
@@ -72,9 +72,7 @@ def made(
     ledger: Ledger, reader: Reader, *, fresh_s: int = FRESH_S, before: Published | None = None
 ) -> Published:
     """Trust file and lists as decision state is now; statuses of `before` serve while nothing has changed."""
-    ((at, ring_version),) = reader.run(sql.load("append")["clock"], (0,))
-    if ring_version is not None:
-        ledger.vault.require_version(ring_version)
+    at = clock.now(reader.run, ledger.vault)
     checkpoint = reader.checkpoint()
     # Read before the statuses: what is recorded meanwhile is seen now, and looked for again next time.
     head = ledger.vault.suite.digest(note.taken_apart(checkpoint)[0].encode())

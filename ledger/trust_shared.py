@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hmac
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Shared:
             return None
         size = len(self._mac(b""))
         mac, content = data[:size], data[size:]
-        if mac != self._mac(content):
+        if not hmac.compare_digest(mac, self._mac(content)):
             return None
         at, took_ms, state, trust, lists = cbor.decode(content)  # ours, in this form: the MAC says so
         return Published(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api import service
 from ledger import bundle, client, errors, identifiers, registry_commands
 from signing import event, spelling
 from tests import api_world, world
@@ -200,16 +201,23 @@ def test_beyond_the_refusal_quota_nothing_is_decided_and_one_event_says_how_many
         assert user.post("/v1/uses", use_body(1)).status_code == 200
 
 
-def test_counting_goes_on_after_a_turn_that_failed(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
-    turns = iter([errors.HistoryBroken("a row does not fit"), asyncio.CancelledError()])
+def test_counting_goes_on_after_a_turn_that_failed_of_which_the_log_says_once(
+    face: Face, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = errors.HistoryBroken("a row does not fit")
+    turns = iter([broken, broken, None, broken, asyncio.CancelledError()])
 
-    async def fail() -> None:
-        raise next(turns)
+    async def turn() -> None:
+        if (fails_with := next(turns)) is not None:
+            raise fails_with
 
-    monkeypatch.setattr(face.served, "append_counts", fail)
+    monkeypatch.setattr(face.served, "append_counts", turn)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(face.served.keep_counting(every_s=0.0))
     assert next(turns, None) is None
+    told = [one for one in caplog.records if one.name == service.__name__]
+    assert [one.__dict__["error_type"] for one in told] == [broken.type] * 2
+    assert [one.getMessage() for one in told] == ["counts are not appended"] * 2
 
 
 def test_the_refusal_quota_holds_for_what_is_in_flight_together(cluster: Cluster) -> None:

@@ -228,6 +228,8 @@ def test_an_address_that_asks_too_often_waits(cluster: Cluster) -> None:
             answers = [slow.http.get("/log/0/tile/0/000.p/1") for _ in range(3)]
             assert [answer.status_code for answer in answers] == [200, 200, 429]
             assert int(answers[2].headers["retry-after"]) >= 1
-            assert slow.http.get("/log/0/checkpoint").status_code == 200
+            for path in ("/log/0/checkpoint", "/v1/keys", "/oauth/jwks", "/readyz"):
+                assert slow.http.get(path).status_code == 429
+            assert slow.http.get("/healthz").status_code == 200
     finally:
         cluster.drop(configured)
