@@ -86,16 +86,9 @@ Evidence = Annotated[
 Channel = Literal["window", "web", "app", "kiosk", "agent", "batch", "inspection"]
 Mode = Literal["holder", "statutory", "entrusted", "unconditional"]
 Role = Literal[
-    "holder",
-    "co-owner",
-    "obligor",
-    "spouse",
-    "parent",
-    "child",
-    "guardian",
-    "legal-representative",
-    "specialist",
-]
+    "holder", "co-owner", "obligor", "spouse", "parent", "child", "guardian",
+    "legal-representative", "specialist",
+]  # fmt: skip
 """Of a party."""
 Cursor = Annotated[str, Field(pattern=r"^[a-z2-7]{1,400}$", description="As the page before gave it")]
 
