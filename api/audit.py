@@ -87,7 +87,7 @@ async def _read(
     asked = audit_commands.ReadTrail(
         actor=actor,
         repeat=repeat,
-        subject=_subject(_query(served, body.filter, found)),
+        subject=subject(query(served, body.filter, found)),
         about=json.dumps(about, ensure_ascii=False),
         events=len(page.rows),
         through=until,
@@ -116,14 +116,21 @@ def _page(
         until = served.views.through("trail")
         if body.filter.until_index is not None:
             until = min(until, body.filter.until_index)
-        if isinstance(body, models.ReadFindings) and found in _GRACED and body.grace_days:
-            since = served.moment() - body.grace_days * days.DAY_US
-            until = max(0, min(until, served.views.trail.first_recorded_from(since) - 1))
-    query = _query(served, body.filter, found, until=until)
-    return until, served.views.trail.page(query, limit=body.limit, cursor=inner)
+        if isinstance(body, models.ReadFindings):
+            until = graced(served, found, until, grace_days=body.grace_days)
+    asked = query(served, body.filter, found, until=until)
+    return until, served.views.trail.page(asked, limit=body.limit, cursor=inner)
 
 
-def _query(
+def graced(served: service.Service, found: str | None, until: int, *, grace_days: int) -> int:
+    """Where a listing ends that leaves out what may be explained yet."""
+    if found not in _GRACED or not grace_days:
+        return until
+    since = served.moment() - grace_days * days.DAY_US
+    return max(0, min(until, served.views.trail.first_recorded_from(since) - 1))
+
+
+def query(
     served: service.Service,
     said: models.TrailFilter,
     found: str | None,
@@ -158,7 +165,7 @@ def _query(
     )
 
 
-def _subject(asked: trail_pages.Query) -> str:
+def subject(asked: trail_pages.Query) -> str:
     """What a page is about, as its event says it: the subjects in alphabetical order, or `all`."""
     return "+".join(sorted(asked.subjects)) or "all"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger import errors
 
@@ -13,11 +15,23 @@ BYTES_MAX = 20 * 1024 * 1024
 
 def read(file: Path, *, bytes_max: int = BYTES_MAX) -> bytes:
     """The content of a file, of standard input where it is `-`; raises Invalid."""
+    with opened(file) as stream:
+        return rest_of(stream, file, bytes_max=bytes_max)
+
+
+@contextlib.contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """A file, or standard input where it is `-`, for the block; raises Invalid when it cannot be read."""
     try:
-        with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as opened:
-            data = opened.read(bytes_max + 1)
+        with contextlib.nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb") as stream:
+            yield stream
     except OSError as error:
         raise errors.Invalid(f"cannot be read: {error.strerror}", field=file.name) from error
+
+
+def rest_of(stream: BinaryIO, file: Path, *, first: bytes = b"", bytes_max: int = BYTES_MAX) -> bytes:
+    """A file of which `first` was read, in one piece; raises Invalid when it is too large."""
+    data = first + stream.read(bytes_max + 1 - len(first))
     if len(data) > bytes_max:
         raise errors.Invalid(f"larger than {bytes_max} bytes", field=file.name)
     return data

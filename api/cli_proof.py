@@ -13,11 +13,12 @@ import rich.markup
 import typer
 
 from api import cli_console, cli_files, cli_verdicts
+from ledger import audit_export, errors, offline
 from ledger import check as checking
-from ledger import errors, offline
 from signing import trust as trusts
 
 _PAPER_BYTES_MAX = 4_096
+_AGAINST_BYTES_MAX = 256 * 1024 * 1024
 
 
 def add_to(app: typer.Typer) -> None:
@@ -76,33 +77,55 @@ def verify(
     ] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask for the number and name that are printed.")] = False,
     witnessed: Annotated[
-        bool, typer.Option("--witnessed", help="Of a receipt, ask for the trust file's witnesses too.")
+        bool,
+        typer.Option("--witnessed", help="Of a receipt or export, ask for the trust file's witnesses too."),
     ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of an export: another export or a bundle; does it show what this one keeps back?",
+        ),
+    ] = None,
     as_json: cli_console.Json = False,
 ) -> None:
     """Verify a file offline: no database, no network. Exit 1 if it does not hold, 2 if it cannot be judged.
 
     Example: license-ledger verify license.pdf --trust trust.json
     """
-    now = datetime.now(UTC)
-    verdict = cli_verdicts.judge(
-        cli_files.read(file),
-        trusted=cli_files.read(trust, bytes_max=trusts.SIGNED_BYTES_MAX),
-        event=None if event is None else cli_files.read(event),
-        at=at,
-        now=now,
-        paper=_paper(paper, ask=ask),
-        is_witnessed=witnessed,
-    )
+    now, known = datetime.now(UTC), cli_files.read(trust, bytes_max=trusts.SIGNED_BYTES_MAX)
+    other = None if against is None else cli_files.read(against, bytes_max=_AGAINST_BYTES_MAX)
+    with cli_files.opened(file) as stream:
+        first = stream.readline(audit_export.LINE_BYTES_MAX + 1)
+        if first.startswith(audit_export.BEGINNING):
+            verdict = cli_verdicts.judge_export(
+                stream, first=first, trusted=known, now=now, is_witnessed=witnessed, against=other
+            )
+        elif other is not None:
+            raise errors.Invalid("only an export is held against another file", field="--against")
+        else:
+            verdict = cli_verdicts.judge(
+                cli_files.rest_of(stream, file, first=first),
+                trusted=known,
+                event=None if event is None else cli_files.read(event),
+                at=at,
+                now=now,
+                paper=_paper(paper, ask=ask),
+                is_witnessed=witnessed,
+            )
     if as_json:
         cli_console.print_json(verdict.as_dict())
     else:
-        color = "green" if verdict.is_good else "red"
-        cli_console.OUT.print(f"[{color} bold]{verdict.word}[/] {rich.markup.escape(file.name)}")
-        for line in verdict.lines:
-            cli_console.OUT.print(f"  {rich.markup.escape(line)}")
+        _print_verdict(verdict, file.name)
     if not verdict.is_good:
         raise typer.Exit(1)
+
+
+def _print_verdict(verdict: cli_verdicts.Verdict, name: str) -> None:
+    color = "green" if verdict.is_good else "red"
+    cli_console.OUT.print(f"[{color} bold]{verdict.word}[/] {rich.markup.escape(name)}")
+    for line in verdict.lines:
+        cli_console.OUT.print(f"  {rich.markup.escape(line)}")
 
 
 def _paper(file: Path | None, *, ask: bool) -> offline.Paper | None:

@@ -1,22 +1,24 @@
 """Judging files offline: what kind a file is, and proof bundles and receipts.
 
 Which kind a file is follows from its first bytes; codes, pictures, lists and trust files are judged in
-`verdicts_offline`, documents in `verdicts_document`. Nothing is believed but what the keys in the trust file
-signed.
+`verdicts_offline`, documents in `verdicts_document`, exports of the trail in `verdicts_export`. Nothing is
+believed but what the keys in the trust file signed.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from datetime import UTC, datetime, timedelta
+from typing import BinaryIO
 
-from api import verdicts_document, verdicts_log, verdicts_offline
+from api import verdicts_document, verdicts_export, verdicts_log, verdicts_offline
 from api.verdicts import DEMONSTRATION, Verdict, refused
-from ledger import bundle, days, errors, offline
+from ledger import audit_export, bundle, days, errors, offline
 from signing import event as events
 from signing import picture, receipt, trust
 
-__all__ = ["FILE_BYTES_MAX", "Verdict", "judge", "time_asked"]
+__all__ = ["FILE_BYTES_MAX", "Verdict", "judge", "judge_export", "time_asked"]
 
 FILE_BYTES_MAX = 20 * 1024 * 1024
 _TRUST_FILE = re.compile(rb'\s*\{\s*"(?:format|ledgers)"')
@@ -36,13 +38,11 @@ def judge(
 ) -> Verdict:
     """The verdict on a file; raises Invalid when the trust file itself cannot be used.
 
-    `is_witnessed`: a receipt too needs the trust file's witnesses.
+    `is_witnessed`: a receipt or an export too needs the trust file's witnesses.
     """
-    try:
-        file = trust.parse(trusted)
-        verifier = offline.Verifier(file, now=now)
-    except (trust.TrustInvalid, offline.TrustUnfit) as error:
-        raise errors.Invalid(f"the trust file: {error}", field="trust") from error
+    if data.startswith(audit_export.BEGINNING):
+        return judge_export(io.BytesIO(data), trusted=trusted, now=now, is_witnessed=is_witnessed)
+    file, verifier = _trusting(trusted, now=now)
     asked = time_asked(at, now=now)
     if data.startswith(_PDF):
         return verdicts_document.of_pdf(data, file, verifier, at=asked)
@@ -63,6 +63,30 @@ def judge(
     if verdicts_log.is_checkpoint(data):
         return verdicts_log.of_checkpoint(data, file)
     return verdicts_offline.of_text(data, verifier, at=asked, paper=paper)
+
+
+def judge_export(
+    stream: BinaryIO,
+    *,
+    first: bytes = b"",
+    trusted: bytes,
+    now: datetime,
+    is_witnessed: bool = False,
+    against: bytes | None = None,
+) -> Verdict:
+    """The verdict on an export, read line by line; `first` was read already. Raises Invalid as `judge`, and
+    when `against`, another file that the export is held against, does not hold itself."""
+    file, _ = _trusting(trusted, now=now)
+    lines = verdicts_export.lines_of(stream, first=first or stream.readline(audit_export.LINE_BYTES_MAX + 1))
+    return verdicts_export.of_export(lines, file, is_witnessed=is_witnessed, against=against)
+
+
+def _trusting(trusted: bytes, *, now: datetime) -> tuple[trust.TrustFile, offline.Verifier]:
+    try:
+        file = trust.parse(trusted)
+        return file, offline.Verifier(file, now=now)
+    except (trust.TrustInvalid, offline.TrustUnfit) as error:
+        raise errors.Invalid(f"the trust file: {error}", field="trust") from error
 
 
 def time_asked(text: str | None, *, now: datetime) -> datetime:

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from api import (
     attachment,
     audit,
+    audit_export,
     authorization,
     bulletin,
     case,
@@ -105,6 +106,7 @@ _ROUTERS = (
     case.router,
     case.batch_router,
     audit.router,
+    audit_export.router,
     catalog.router,
     issuing.router,
     statistics.router,

@@ -48,6 +48,8 @@ T = TypeVar("T")
 Versions = together.Together[int, disclosure.Version | None]
 Presents = together.Together[present.Asked, present.Present]
 RING_LOOKS_EVERY_S = 1.0
+EXPORTS_AT_ONCE = 2
+"""Exports of the trail that one process lists at a time: each is as much work as a hundred pages."""
 _log = logging.getLogger(__name__)
 
 
@@ -119,6 +121,8 @@ class Service:
     looks: look_counts.Counts = field(init=False)
     trust_limits: limits.Buckets = field(init=False)
     publisher: trust.Publisher = field(init=False)
+    exports: asyncio.Semaphore = field(init=False, default_factory=lambda: asyncio.Semaphore(EXPORTS_AT_ONCE))
+    """Turns of those who have an export of the trail made."""
     _tokens: tuple[object, access.AccessTokens] | None = field(init=False, default=None)
     _ring_looked_at: float = field(init=False, default=-1.0)
     _looking: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)

@@ -10,7 +10,7 @@ from ledger.fact import Fact
 
 @dataclass(frozen=True, kw_only=True)
 class TrailRead(Fact):
-    """One page of a trail was shown to an auditor; whom it was about is sealed with the request."""
+    """One page of a trail, or an export, was shown to an auditor; whom it was about is sealed."""
 
     scope: ClassVar[str | None] = "audit:read"
     stream_kind: ClassVar[str] = "organization"
@@ -18,9 +18,11 @@ class TrailRead(Fact):
     """`license`, `holder`, `requester`, `case`, `operator`, `issuer`, `item`, `channel` or `finding`, several
     joined by `+` in alphabetical order, or `all`."""
     events: int
-    """Events on the page."""
+    """Events on the page, or in the export."""
     through: int
     """The index that the trail had come to."""
+    manifest_digest: bytes | None = None
+    """Of an export: digest(salt ‖ manifest), both sealed. The event's receipt is the manifest's signature."""
 
 
 @dataclass(frozen=True, kw_only=True)

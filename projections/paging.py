@@ -29,6 +29,8 @@ class Page(Generic[R]):
     """The index that the projection had come to."""
     cursor: str | None
     """Asks for the next page; None: this is the last one."""
+    rest: Bounds | None = None
+    """Where the next page begins, for who goes on without a cursor; None: there is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,4 +125,4 @@ def page(
     if rest is not None:
         following = cursors.write(replace(rest, until=min(rest.until, found.through)), of=of, first=first)
     rows = tuple(row for _, row in found.rows[:limit])
-    return Page(rows=rows, through=found.through, cursor=following)
+    return Page(rows=rows, through=found.through, cursor=following, rest=rest)

@@ -71,7 +71,7 @@ def seal(
     """
     assert len(nonce) == suite.nonce_bytes, "a nonce has the suite's length"
     plaintext = cbor.encode_ordered(content) if is_ordered else cbor.encode(content)
-    ciphertext = keys.seal(_part_key(key, place), nonce=nonce, plaintext=plaintext, context=place.context())
+    ciphertext = keys.seal(part_key(key, place), nonce=nonce, plaintext=plaintext, context=place.context())
     return [suite.name, key.owner, key.number, nonce, ciphertext]
 
 
@@ -88,12 +88,16 @@ def unseal(part: Any, *, key: DataKey, place: Place) -> Any:
     """The content of a sealed part; raises PartInvalid."""
     if owner(part) != (key.owner, key.number):
         raise PartInvalid("sealed under another key")
+    return unseal_alone(part, part_key=part_key(key, place), place=place)
+
+
+def unseal_alone(part: Any, *, part_key: bytes, place: Place) -> Any:
+    """As `unseal`, by the key of this one part; raises PartInvalid."""
+    owner(part)
     suite_name, _, _, nonce, ciphertext = part
     try:
         suites.suite(suite_name)
-        plaintext = keys.unseal(
-            _part_key(key, place), nonce=nonce, ciphertext=ciphertext, context=place.context()
-        )
+        plaintext = keys.unseal(part_key, nonce=nonce, ciphertext=ciphertext, context=place.context())
         return cbor.decode_strictly(plaintext)
     except ValueError as error:
         raise PartInvalid("the part does not open here") from error
@@ -106,6 +110,7 @@ def owner(part: Any) -> tuple[bytes, int]:
     return part[1], part[2]
 
 
-def _part_key(key: DataKey, place: Place) -> bytes:
+def part_key(key: DataKey, place: Place) -> bytes:
+    """The key of one part of one event: whoever has it opens that part, and learns no other key."""
     info = _ARRAY_OF_3 + cbor.name("part") + _ID + place.event_id + cbor.name(place.part)
     return key.expander.expand(info)

@@ -30,7 +30,7 @@ from signing import (
     token,
     trust,
 )
-from tests import format_examples_document, format_examples_log, format_examples_trust
+from tests import format_examples_document, format_examples_export, format_examples_log, format_examples_trust
 
 FORMATS = Path(__file__).parent.parent / "docs" / "formats"
 _BLOCK = re.compile(r"^```(?:json|text) ([a-z-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -224,6 +224,9 @@ TRUST = trust.TrustFile(
     made_at=datetime(2026, 2, 1, tzinfo=UTC),
 )
 """Of format 1."""
+EXPORT = format_examples_export.Example(
+    events=EVENTS, origin=ORIGIN, log_key=LOG_KEY, request_key=REQUESTER_KEY
+)
 
 
 def compact(content: Any) -> str:
@@ -295,6 +298,7 @@ def examples() -> dict[str, dict[str, str]]:
         "receipt.md": {"receipt": RECEIPTS[1].rstrip("\n"), "steps": pretty(_receipt_steps())},
         "qr-token.md": _token_example(),
         "proof-bundle.md": {"bundle": compact(bundle())},
+        "trail-export.md": format_examples_export.blocks(EXPORT),
         "status-list.md": {"status-list": pretty(format_examples_trust.status_list_steps(TOKEN_KEY))},
         "trust-file.md": {
             "trust-file": format_examples_trust.signed(TRUST, CHECKPOINT, log_key=LOG_KEY, key=TOKEN_KEY),

@@ -208,6 +208,27 @@ def test_a_stranger_verifies_the_token() -> None:
     assert sha256(cbor([items[-1], said["number"], said["names"]]))[:12] == items[-2]
 
 
+def test_a_stranger_verifies_the_trail_export() -> None:
+    first, *lines = [json.loads(line) for line in block("trail-export.md", "trail-export").splitlines()]
+    steps, manifest = told("trail-export.md", "steps"), first["manifest"]
+    text = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
+    recorded = cbor2.loads(base64.b64decode(first["event"]))
+    assert sha256(cbor([base64.b64decode(first["salt"]), text])) == recorded[16]["manifest_digest"]
+    assert recorded[16]["manifest_digest"].hex() == steps["manifest_digest"]
+    listed, keys = (sha256(cbor(["trail-export", 1, name])) for name in ("list", "keys"))
+    for one in lines:
+        data, part_key = base64.b64decode(one["event"]), base64.b64decode(one["request_key"])
+        listed = sha256(cbor([listed, one["index"], sha256(b"\x00" + data)]))
+        keys = sha256(cbor([keys, one["index"], part_key]))
+        said = cbor2.loads(data)
+        place = cbor([1, said[3], said[6], said[4], said[5], "request"])
+        _, _, _, nonce, ciphertext = said[17]["request"]
+        assert cbor2.loads(AESGCM(part_key).decrypt(nonce, ciphertext, place)) == one["request"]
+    assert (listed.hex(), keys.hex()) == (steps["list"][-1], steps["keys"][-1])
+    assert base64.b64encode(listed).decode() == manifest["list_digest"]
+    assert base64.b64encode(keys).decode() == manifest["keys_digest"]
+
+
 def test_a_stranger_reads_the_status_list() -> None:
     said = told("status-list.md", "status-list")
     data = bytes.fromhex(said["cose_sign1_tagged"])

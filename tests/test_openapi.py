@@ -23,6 +23,7 @@ ORDER = (
         "verify",
         "search",
         "read_trail",
+        "export_trail",
         "read_statistics",
         "search_licenses",
     ),
