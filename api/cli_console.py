@@ -1,7 +1,7 @@
 """What all commands of the command line share: options, output, progress, complaints.
 
 Figures and tables go to standard output, everything else to standard error, so that `--json` prints one
-object and nothing more.
+object and nothing more. Opens no ledger, and imports nothing of one: that is `cli_opened`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +18,7 @@ import rich.progress
 import rich.table
 import typer
 
-from ledger import account, command, config, embedded, errors, opening
+from ledger import errors
 
 OUT = rich.console.Console(highlight=False)
 ERR = rich.console.Console(stderr=True, highlight=False)
@@ -29,25 +28,6 @@ Data = Annotated[
     typer.Option("--data", metavar="DIR", help="Data folder; default LEDGER_DATA or ./license-ledger-data."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-@contextlib.contextmanager
-def opened(data: Path | None) -> Iterator[opening.Ledger]:
-    """The ledger in a data folder; raises LedgerError."""
-    try:
-        with opening.opened(config.load(data=data)) as ledger:
-            yield ledger
-    except embedded.EmbeddedError as error:
-        raise errors.Unavailable(str(error)) from error
-
-
-def actor(ledger: opening.Ledger, *, operator: str, operator_name: str, reason: str) -> command.Actor:
-    """A person at the ledger's console, who says why; raises Invalid for an account that nobody can read."""
-    account.refuse_unfit(operator, field="operator")
-    if not operator_name.strip() or not reason.strip():
-        raise errors.Invalid("say it", field="reason" if operator_name.strip() else "operator-name")
-    who = command.Operator(account=operator, name=operator_name)
-    return replace(ledger.console, operator=who, reason=reason)
 
 
 def complain(error: errors.LedgerError) -> None:

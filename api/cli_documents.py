@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console, cli_files
+from api import cli_console, cli_files, cli_opened
 from ledger import config, errors, issuer_seal_register, opening, revocation_asking, store
 from signing import document, document_judge
 
@@ -95,5 +95,5 @@ def _trust(configured: config.Config) -> issuer_seal_register.DocumentTrust:
     """What the document is judged by: with the demonstration authority where the ledger is here."""
     if not opening.is_ledger(configured):
         return issuer_seal_register.configured_trust(configured)
-    with cli_console.opened(configured.data) as ledger:
+    with cli_opened.ledger(configured.data) as ledger:
         return issuer_seal_register.document_trust(ledger, at=store.wall_clock())

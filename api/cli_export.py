@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console, cli_files
+from api import cli_console, cli_files, cli_opened
 from ledger import opening, reading, trust, trust_shared
 
 
@@ -31,7 +31,7 @@ def trust_file(
 
     Example: license-ledger export trust trust.json
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         made = published(ledger)
     cli_files.write(made.trust, out)
     cli_console.done(f"Trust file in {out}: {len(made.trust):,} bytes, {len(made.lists):,} status lists")

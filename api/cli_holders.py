@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console
+from api import cli_console, cli_opened
 from ledger import days, ending_commands, errors, identifiers, linking_commands, naming_commands
 
 NAME_LENGTH_MAX = 200
@@ -188,8 +188,8 @@ def _record(
     if len(evidence) != 64 or not all(digit in "0123456789abcdef" for digit in evidence):
         raise errors.Invalid("64 hexadecimal digits", field="evidence")
     account, name, reason = who
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        actor = cli_console.actor(ledger, operator=account, operator_name=name, reason=reason)
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
+        actor = cli_opened.actor(ledger, operator=account, operator_name=name, reason=reason)
         asked = cls(actor=actor, holder=_holder(*code, field="code"), evidence=evidence, **members)  # type: ignore[arg-type]
         result = appender.submit(asked).result()
     cli_console.done(f"Recorded at index {result.indexes[0]}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console, cli_holders
+from api import cli_console, cli_holders, cli_opened
 from ledger import backup as backups
 from ledger import config, errors, identifiers, keeping, rebuilding, recovery
 from projections import db, registry
@@ -37,7 +37,7 @@ def rebuild(data: cli_console.Data = None) -> None:
 
     Example: license-ledger rebuild
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         with cli_console.progress("events replayed") as tell:
             rebuilt = rebuilding.rebuild(ledger, progress=lambda events: tell(events, 0))
         cli_console.done(f"Decision state from {rebuilt.events:,} events")
@@ -73,7 +73,7 @@ def recover(
     Example: license-ledger recover --seen newest.checkpoint
     """
     kept = None if seen is None else _read(seen)
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         if kept is not None:
             recovery.see(ledger, kept)
         report = recovery.recover(ledger, declare_loss=declare_loss)
@@ -119,7 +119,7 @@ def backup(
 
     Example: license-ledger backup /backup/2026-11-22
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         manifest = backups.backup(ledger, folder, made_at=datetime.now(UTC))
     cli_console.done(f"Backup of {manifest.origin}, {manifest.size:,} events, in {folder}")
 
@@ -159,7 +159,7 @@ def erase(
         holder = identifiers.holder_code(code_type, code)
     except identifiers.IdentifierError as error:
         raise errors.InvalidHolderCode(str(error), field="code") from error
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        actor = cli_console.actor(ledger, operator=operator, operator_name=operator_name, reason=reason)
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
+        actor = cli_opened.actor(ledger, operator=operator, operator_name=operator_name, reason=reason)
         result = keeping.erase_holder(ledger, appender, holder, actor)
     cli_console.done(f"Erased; recorded at index {result.indexes[0]}")

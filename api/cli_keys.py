@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api import cli_console, cli_files
+from api import cli_console, cli_files, cli_opened
 from ledger import bundle, days, errors, keeping, key_history, opening, reading
 from signing import keyring, receipt
 
@@ -48,7 +48,7 @@ def list_keys(as_json: cli_console.Json = False, data: cli_console.Data = None) 
 
     Example: license-ledger keys list
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         known = _records(ledger)
     shown = [_shown(one) for one in known]
     if as_json:
@@ -64,7 +64,7 @@ def prepare(purpose: Purpose, as_json: cli_console.Json = False, data: cli_conso
 
     Example: license-ledger keys prepare token
     """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         key_id = keeping.prepare_signing_key(ledger, appender, purpose)
     if as_json:
         cli_console.print_json({"purpose": purpose, "key_id": key_id.hex(), "status": "prepared"})
@@ -85,7 +85,7 @@ def rotate(purpose: Purpose, as_json: cli_console.Json = False, data: cli_consol
 
     Example: license-ledger keys rotate log
     """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         key_id = keeping.rotate_signing_key(ledger, appender, purpose)
     if as_json:
         cli_console.print_json({"purpose": purpose, "key_id": key_id.hex(), "status": "active"})
@@ -118,8 +118,8 @@ def compromise(
     Example: license-ledger keys compromise 66846015 --since 2026-01-31T08:00:00+08:00 --operator dba1
     --operator-name 管理员 --reason …
     """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
-        actor = cli_console.actor(ledger, operator=operator, operator_name=operator_name, reason=reason)
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
+        actor = cli_opened.actor(ledger, operator=operator, operator_name=operator_name, reason=reason)
         named = _key_id(key_id)
         result = keeping.compromise_signing_key(
             ledger, appender, named, since=_size(ledger, since), actor=actor
@@ -150,7 +150,7 @@ def refresh(
     """
     kept, own = cli_files.read(file), None if event is None else cli_files.read(event)
     with (
-        cli_console.opened(data) as ledger,
+        cli_opened.ledger(data) as ledger,
         contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
     ):
         made = refreshed(kept, own, reader)
@@ -183,7 +183,7 @@ def rotate_pepper(data: cli_console.Data = None) -> None:
 
     Example: license-ledger keys rotate-pepper
     """
-    with cli_console.opened(data) as ledger, cli_console.progress("lookups") as tell:
+    with cli_opened.ledger(data) as ledger, cli_console.progress("lookups") as tell:
         moved = keeping.rotate_pepper(ledger, progress=lambda done: tell(done, 0))
     cli_console.done(f"{moved:,} lookups are under the new pepper; the old one is destroyed")
 
@@ -195,7 +195,7 @@ def renew_bucket(
 
     Example: license-ledger keys renew-bucket 17
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         moved = keeping.renew_bucket(ledger, bucket)
     cli_console.done(f"{moved:,} data keys of bucket {bucket} are under its new key")
 
@@ -205,7 +205,7 @@ def finish_erasures(data: cli_console.Data = None) -> None:
 
     Example: license-ledger keys finish-erasures
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         buckets = keeping.finish_erasures(ledger)
     cli_console.done(f"Renewed buckets: {', '.join(map(str, buckets)) or 'none was left'}")
 

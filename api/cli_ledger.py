@@ -1,22 +1,20 @@
-"""Commands that make, migrate and serve a ledger, and open its database in a shell."""
+"""Commands that make and migrate a ledger, and open its database in a shell."""
 
 from __future__ import annotations
 
 import subprocess
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import uvicorn
 
-from api import cli_console, logs, main, views, workers
-from ledger import appender, config, errors, filing, opening
+from api import cli_console, cli_opened
+from ledger import config, errors, filing, opening
 from projections import db
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(init)
-    app.command()(serve)
     app.command()(migrate)
     app.command()(psql)
 
@@ -34,43 +32,11 @@ def init(
     """
     configured = config.load(data=data)
     opening.init(configured, origin=origin, operator=operator, suite_name=suite, with_catalog=catalog)
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         if ledger.ways.owner is not None:
             db.migrate(ledger.ways.owner)
         cli_console.done(f"Ledger {ledger.vault.ring.origin} is open in {configured.data}")
         cli_console.done("Keep keys/, secrets/ and anchor/ safe, and apart from backups of the database.")
-
-
-def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8440,
-    proxy: Annotated[
-        str | None, typer.Option(help="Address of the TLS proxy whose X-Forwarded-For is believed.")
-    ] = None,
-    processes: Annotated[
-        int, typer.Option("--workers", min=1, max=workers.WORKERS_MAX, help="Processes that serve.")
-    ] = 1,
-    data: cli_console.Data = None,
-) -> None:
-    """Serve the ledger over HTTP: in one process, or in several at one address.
-
-    Example: license-ledger serve --port 8440 --workers 4
-    """
-    logs.configure()
-    configured = config.load(data=data)
-    options: dict[str, Any] = {
-        "log_config": None,
-        "server_header": False,
-        "proxy_headers": proxy is not None,
-        "forwarded_allow_ips": proxy,
-        "timeout_keep_alive": 75,
-    }
-    if processes > 1:
-        workers.serve(configured, workers=processes, host=host, port=port, **options)
-        return
-    application = main.create_app(configured, followed=views.beside)
-    appender.spare_collector()
-    uvicorn.run(application, host=host, port=port, **options)
 
 
 def migrate(data: cli_console.Data = None) -> None:
@@ -107,7 +73,7 @@ def psql(
 
     Example: license-ledger psql -- -c 'SELECT count(*) FROM events'
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         way = ledger.ways.owner if owner else ledger.ways.reader
         if way is None:
             name = "LEDGER_OWNER_DATABASE_URL" if owner else "LEDGER_READER_DATABASE_URL"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api import cli_console
+from api import cli_console, cli_opened
 from ledger import days, errors, organization, organization_commands, power, reading, state, store
 
 Code = Annotated[str, typer.Argument(metavar="CODE", help="Credit code.")]
@@ -45,7 +45,7 @@ def succeed(
     Example: license-ledger organizations succeed 11350000000000019H 12350100000000027E
     --authorizations pass
     """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         actor = replace(ledger.console, case_number=case_number, legal_basis=legal_basis)
         asked = organization_commands.SucceedOrganization(
             actor=actor,
@@ -74,7 +74,7 @@ def show(code: Code, as_json: cli_console.Json = False, data: cli_console.Data =
     Example: license-ledger organizations show 11350000000000019H
     """
     with (
-        cli_console.opened(data) as ledger,
+        cli_opened.ledger(data) as ledger,
         contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
     ):
         row = reader.row(state.OrganizationRow, code)

@@ -1,20 +1,19 @@
-"""Commands that prove: `check` a ledger against itself, `verify` a file against a trust file.
+"""The command that proves: `verify` a file against a trust file.
 
-`verify` opens no database, no network and no home folder; its keys come from the trust file alone.
+It opens no database, no network and no home folder; its keys come from the trust file alone.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import rich.markup
 import typer
 
 from api import cli_console, cli_files, cli_verdicts
 from ledger import audit_export, errors, offline
-from ledger import check as checking
 from signing import trust as trusts
 
 _PAPER_BYTES_MAX = 4_096
@@ -22,43 +21,8 @@ _AGAINST_BYTES_MAX = 256 * 1024 * 1024
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands of this module."""
-    app.command()(check)
+    """Add the command of this module."""
     app.command()(verify)
-
-
-def check(
-    facts: Annotated[
-        bool, typer.Option("--facts", help="Bytes, columns, tree, checkpoints; no rules.")
-    ] = False,
-    since: Annotated[
-        Path | None,
-        typer.Option(help="A signed checkpoint, receipt or backup manifest that the history must contain."),
-    ] = None,
-    as_json: cli_console.Json = False,
-    data: cli_console.Data = None,
-) -> None:
-    """Re-derive everything from the events; name the first that does not fit. Exit 1 if any does not.
-
-    Example: license-ledger check --since yesterday.checkpoint
-    """
-    kept = since.read_text(encoding="utf-8") if since is not None else None
-    with cli_console.opened(data) as ledger, cli_console.progress("events") as tell:
-        report = checking.check(
-            ledger.ways.owner or ledger.ways.service,
-            identity=checking.identity_of(ledger.vault.ring),
-            anchor=ledger.vault.anchor,
-            vault=ledger.vault,
-            since=kept,
-            facts_only=facts,
-            progress=tell,
-        )
-    if as_json:
-        cli_console.print_json(_as_dict(report))
-    else:
-        _print(report, facts=facts)
-    if not report.is_sound:
-        raise typer.Exit(1)
 
 
 def verify(
@@ -141,33 +105,3 @@ def _paper(file: Path | None, *, ask: bool) -> offline.Paper | None:
     return offline.Paper(
         number=typer.prompt("Number 证照编号", err=True), name=typer.prompt("Name 姓名/名称", err=True)
     )
-
-
-def _as_dict(report: checking.Report) -> dict[str, Any]:
-    return {
-        "sound": report.is_sound,
-        "complete": report.is_complete,
-        "events": report.events,
-        "checkpoints": report.checkpoints,
-        "seconds": round(report.seconds, 3),
-        "events_per_second": round(report.rate),
-        "unread": list(report.unread),
-        "findings": [
-            {"kind": found.kind, "index": found.index, "text": found.text} for found in report.findings
-        ],
-    }
-
-
-def _print(report: checking.Report, *, facts: bool) -> None:
-    scope = "facts" if facts else "facts, rules and state"
-    word = "[green bold]sound[/]" if report.is_sound else "[red bold]NOT SOUND[/]"
-    cli_console.OUT.print(
-        f"{word} {report.events:,} events, {report.checkpoints:,} checkpoints: {scope}; "
-        f"{report.seconds:.1f} s, {report.rate:,.0f} events/s"
-    )
-    for found in report.findings:
-        cli_console.OUT.print(f"  {found.kind}: {rich.markup.escape(found.text)}")
-    for name in report.unread:
-        cli_console.OUT.print(f"  [yellow]not checked, the login may not read it:[/] {name}")
-    if not report.is_complete:
-        cli_console.OUT.print("  (ended early: more may not fit)")

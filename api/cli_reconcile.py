@@ -14,7 +14,7 @@ from typing import Annotated, Any, BinaryIO
 
 import typer
 
-from api import cli_console, cli_stock
+from api import cli_console, cli_opened, cli_stock
 from ledger import (
     collection,
     collection_agreeing,
@@ -75,7 +75,7 @@ def reconcile(
     told_in = output or Path(f"{file}.differences.csv")
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(cli_stock.opened(str(file)))
-        ledger = stack.enter_context(cli_console.opened(data))
+        ledger = stack.enter_context(cli_opened.ledger(data))
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
         actor = cli_stock.actor_of(ledger, reader, client, organization)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api import auth, cli_console, cli_files
+from api import auth, cli_console, cli_files, cli_opened
 from ledger import client, errors, reading, registry_commands, state
 from signing import ids, keyring
 
@@ -74,7 +74,7 @@ def register(
     Example: license-ledger clients register --name hall --organization 12350100000000027E
     --scope license:use --key hall.jwk.pub
     """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         asked = registry_commands.RegisterClient(
             actor=ledger.console,
             name=name,
@@ -118,7 +118,7 @@ def organizations(
 
     Example: license-ledger clients organizations CLIENT_ID --also 12350100000000027E
     """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         asked = registry_commands.ChangeOrganizations(
             actor=ledger.console, client_id=_id(client_id), further=tuple(also or ())
         )
@@ -141,7 +141,7 @@ def show(client_id: ClientId, as_json: cli_console.Json = False, data: cli_conso
     Example: license-ledger clients show CLIENT_ID
     """
     with (
-        cli_console.opened(data) as ledger,
+        cli_opened.ledger(data) as ledger,
         contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
     ):
         row = reader.row(state.ClientRow, _id(client_id))
@@ -166,7 +166,7 @@ def show(client_id: ClientId, as_json: cli_console.Json = False, data: cli_conso
 
 
 def _record(fact: client.ClientKeyChanged | client.ClientSuspended, data: Path | None) -> None:
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         asked = registry_commands.RecordInRegistry(actor=ledger.console, facts=(fact,))
         appender.submit(asked).result()
 

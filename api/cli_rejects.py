@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console, rejects
+from api import cli_console, cli_opened, rejects
 from ledger import collection, collection_rejects, days, errors, reading, store
 
 
@@ -37,7 +37,7 @@ def rejected(
     if dismiss is not None and source is None:
         raise errors.Invalid("name the source that numbered the batch", field="--source")
     with contextlib.ExitStack() as stack:
-        ledger = stack.enter_context(cli_console.opened(data))
+        ledger = stack.enter_context(cli_opened.ledger(data))
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
         at, gone = store.wall_clock(), 0

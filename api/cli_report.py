@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from api import bulletin as shown_bulletin
-from api import cli_console
+from api import cli_console, cli_opened
 from ledger import bulletin, errors, fact, opening, registry_commands
 from projections import bulletin as bulletins
 from projections import db, follower, registry
@@ -38,7 +38,7 @@ def month(
     Example: license-ledger report month 2026-10 --by department
     """
     asked, groups = bulletin.parse(which), shown_bulletin.groups_of(by)
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         found = _read(ledger, bulletins.Query(month=asked, edition=edition, groups=groups))
     said = shown_bulletin.shown(asked, found, masks=False)
     if as_json:
@@ -85,7 +85,7 @@ def _read(ledger: opening.Ledger, query: bulletins.Query) -> bulletins.Bulletin:
 def _record(made: fact.Fact, reason: str | None, *, as_json: bool, data: Any) -> None:
     if reason is not None and not reason.strip():
         raise errors.Invalid("say why", field="--reason")
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         asked = registry_commands.RecordInRegistry(
             actor=replace(ledger.console, reason=reason), facts=(made,)
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api import cli_console, cli_files
+from api import cli_console, cli_files, cli_opened
 from ledger import days, errors, issuer_seal, issuer_seal_register, opening, state_document, store
 from signing import certificate, keyring
 
@@ -50,7 +50,7 @@ def import_(
     Example: license-ledger seals import 11350000000000019H seal.p12 --passphrase-file seal.pass
     """
     content, passphrase = cli_files.read(file), _passphrase(passphrase_file)
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         row = _import(ledger, content, organization=organization, passphrase=passphrase)
     _tell(row, as_json=as_json)
 
@@ -65,7 +65,7 @@ def demonstration(
 
     Example: license-ledger seals demonstration 11350000000000019H --name 示例市市场监督管理局
     """
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         row = issuer_seal_register.demonstrate(
             ledger, appender, organization=organization, name=name, at=store.wall_clock()
         )
@@ -77,7 +77,7 @@ def list_(as_json: cli_console.Json = False, data: cli_console.Data = None) -> N
 
     Example: license-ledger seals list
     """
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         known = issuer_seal_register.known(ledger)
         keyless = {row.fingerprint for row in known if ledger.vault.seal_key(row.fingerprint) is None}
     now = store.wall_clock()
@@ -109,7 +109,7 @@ def renew(
     """
     content = None if file is None else cli_files.read(file)
     passphrase = None if file is None else _passphrase(passphrase_file)
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         before = issuer_seal_register.newest(ledger, organization)
         if content is not None:
             row = _import(ledger, content, organization=organization, passphrase=passphrase)
@@ -143,7 +143,7 @@ def revoke(
         moment = None if since is None else days.parse_instant(since)
     except ValueError as error:
         raise errors.Invalid(str(error), field="--since") from error
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         row = issuer_seal_register.revoke(
             ledger, appender, _named(ledger, fingerprint), reason=reason, since=moment
         )

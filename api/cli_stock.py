@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 import rich.progress
 import typer
 
-from api import cli_console
+from api import cli_console, cli_opened
 from ledger import (
     appender,
     collection,
@@ -98,7 +98,7 @@ def import_(
     folder = _results(file, results)
     with contextlib.ExitStack() as stack:
         bytes_ = stack.enter_context(opened(file))
-        ledger = stack.enter_context(cli_console.opened(data))
+        ledger = stack.enter_context(cli_opened.ledger(data))
         reader = reading.Reader(ledger.ways.service, ledger.vault)
         stack.callback(reader.close)
         actor = replace(actor_of(ledger, reader, client, organization), case_number=case_number)

@@ -11,7 +11,7 @@ import pydantic
 import typer
 
 from api import catalog as catalogs
-from api import cli_console, edge, models_catalog, problems, views
+from api import cli_console, cli_opened, edge, models_catalog, problems, views
 from ledger import catalog, days, errors, fact, opening, registry_commands, store
 from projections import catalog as projected
 from projections import db, follower
@@ -92,7 +92,7 @@ def retire(
 
 
 def _record(made: fact.Fact, data: Path | None) -> None:
-    with cli_console.opened(data) as ledger, ledger.appending() as appender:
+    with cli_opened.ledger(data) as ledger, ledger.appending() as appender:
         asked = registry_commands.RecordInRegistry(actor=ledger.console, facts=(made,))
         appender.submit(asked).result()
 
@@ -100,7 +100,7 @@ def _record(made: fact.Fact, data: Path | None) -> None:
 @contextlib.contextmanager
 def _read(data: Path | None) -> Iterator[projected.Types]:
     """The catalog as the events have it now, whether or not a service is running."""
-    with cli_console.opened(data) as ledger:
+    with cli_opened.ledger(data) as ledger:
         if ledger.ways.owner is not None:
             views.migrate(ledger.ways.owner)
         with db.Database(ledger.ways.service, pool_max=2) as database:

@@ -7,12 +7,13 @@ believed but what the keys in the trust file signed.
 
 from __future__ import annotations
 
+import importlib
 import io
 import re
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
-from api import verdicts_document, verdicts_export, verdicts_log, verdicts_offline
+from api import verdicts_export, verdicts_log, verdicts_offline
 from api.verdicts import DEMONSTRATION, Verdict, refused
 from ledger import audit_export, bundle, days, errors, offline
 from signing import event as events
@@ -45,7 +46,11 @@ def judge(
     file, verifier = _trusting(trusted, now=now)
     asked = time_asked(at, now=now)
     if data.startswith(_PDF):
-        return verdicts_document.of_pdf(data, file, verifier, at=asked)
+        # Documents bring libraries for which nothing else waits.
+        said: Verdict = importlib.import_module("api.verdicts_document").of_pdf(
+            data, file, verifier, at=asked
+        )
+        return said
     if _TRUST_FILE.match(data):
         return verdicts_offline.of_trust_file(data, file, now=now)
     if data.lstrip()[:1] == b"{":

@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo as conninfos
 
-from api import cli_ledger
+from api import cli_serve
 from ledger import store_pipeline
 
 COPY = "ledger_copy"
@@ -37,7 +37,7 @@ def main() -> None:
     write_down(steps)
     # The server ends in order on this signal, and then raises it again for whoever was there before it.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    cli_ledger.serve(port=arguments.port, data=arguments.data)
+    cli_serve.serve(port=arguments.port, data=arguments.data)
     arguments.record.touch(mode=0o600)
     arguments.record.write_bytes(pickle.dumps(steps))
 

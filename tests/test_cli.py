@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from api import cli
 from ledger import embedded
 from tests import console, world
 
@@ -73,47 +71,6 @@ def holder(kept: Kept) -> str:
         known.issue(world.citizen(1), type_code=world.CITIZEN_CARD)
         known.issue(world.citizen(2), type_code=world.CITIZEN_CARD)
     return world.citizen(1).code
-
-
-def commands() -> dict[str, Any]:
-    """Every command by the words that call it."""
-
-    def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
-        for name, inner in getattr(command, "commands", {}).items():
-            yield from walk(inner, (*words, name))
-        if not hasattr(command, "commands"):
-            yield " ".join(words), command
-
-    return dict(walk(typer.main.get_command(cli.application()), ()))
-
-
-def test_every_command_says_what_it_does_and_shows_an_example() -> None:
-    known = commands()
-    wanted = {
-        "init",
-        "demo",
-        "serve",
-        "migrate",
-        "check",
-        "verify",
-        "rebuild",
-        "recover",
-        "backup",
-        "restore",
-    }
-    assert wanted | {"holders erase", "id check", "psql", "keys rotate", "clients register"} <= set(known)
-    for words, command in known.items():
-        text = command.help or ""
-        assert "Example: " in text, words
-        assert f"license-ledger {words}" in " ".join(text.split()), words
-        assert text.splitlines()[0].endswith("."), words
-
-
-def test_a_module_is_imported_for_its_commands_and_has_no_others() -> None:
-    for module, commands in cli.MODULES.items():
-        for asked in commands:
-            made: Any = typer.main.get_command(cli.application(asked))
-            assert tuple(made.commands) == commands, module
 
 
 def test_help_is_printed_and_a_wrong_option_is_wrong_usage() -> None:
