@@ -182,6 +182,7 @@ def definition(said: models_catalog.Definition, *, type_code: str) -> dict[str, 
         "parties": tuple((rule.role, rule.file, rule.key, rule.consent) for rule in said.parties),
         "holder_end": said.holder_end,
         "renewal_window_days": said.renewal_window_days,
+        "is_household_page": said.is_household_page,
     } | (
         {}
         if endorsement is None
@@ -270,6 +271,7 @@ def told(made: catalog.LicenseTypeRegistered) -> answers.Json:
         },
         "holder_end": made.holder_end,
         "renewal_window_days": made.renewal_window_days,
+        "is_household_page": made.is_household_page,
     }
 
 

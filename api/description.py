@@ -44,6 +44,7 @@ _PATTERNS = {
     "license_ref": _REF,
     "authorization_ref": _REF,
     "entrustment_ref": _REF,
+    "household_ref": _REF,
     "import_ref": _REF,
     "coverage_ref": _REF,
     "type_code": _TYPE,

@@ -49,6 +49,7 @@ _DEFINITION: dict[str, Any] = {
     "endorsement": {"cycle": "P1Y", "grace": "P30D", "past_due": "overdue"},
     "holder_end": "cancel",
     "renewal_window_days": 90,
+    "is_household_page": False,
 }
 
 

@@ -110,6 +110,7 @@ class Definition(models.Strict):
         le=catalog_rules.WINDOW_DAYS_MAX,
         description="So many days before its last valid day a license is renewed 延续; null: at any time",
     )
+    is_household_page: bool = Field(False, description="Its licenses are pages of households 户口簿")
 
 
 class NewType(models.Strict):

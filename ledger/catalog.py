@@ -62,6 +62,8 @@ class _Definition(Fact, is_topic=False):
     """(field, GB/T 36903 short name without the prefix KZ_)."""
     renewal_window_days: int | None = None
     """So many days before its last valid day a license may be renewed; null: at any time."""
+    is_household_page: bool = False
+    """Whether its licenses may be pages of a household booklet 户口簿 (`household.py`)."""
 
     def touches(self, about: event.Event) -> Touched:
         return ((TypeRow, self.type_code), (TypeRulesRow, self.type_code))
@@ -105,6 +107,7 @@ class _Definition(Fact, is_topic=False):
             holder_end=self.holder_end,
             field_schema=self.field_schema,
             renewal_window_days=self.renewal_window_days,
+            is_household_page=self.is_household_page,
         )
 
 
@@ -116,6 +119,7 @@ _ASKS_NOTHING: dict[str, Any] = {
     "holder_end": "cancel",
     "field_schema": None,
     "renewal_window_days": None,
+    "is_household_page": False,
 }
 """Members of a definition that asks nothing of its licenses."""
 
@@ -290,11 +294,14 @@ def national_catalog(operator: str) -> Iterator[LicenseTypeRegistered]:
                 endorsement_cycle=validity.cycle(row["validity_rule"]),
                 holder_end="keep" if row["name_zh"] in _KEPT else "cancel",
                 parties=_PARTIES.get(row["name_zh"], ()),
+                is_household_page=row["name_zh"] == _HOUSEHOLD,
             )
 
 
 _KEPT = ("不动产权证书", "不动产登记证明", "居民户口簿", "结婚证", "离婚证", "出生医学证明")
 """Types whose licenses stand when a holder dies: heirs, spouses and children prove with them."""
+_HOUSEHOLD = "居民户口簿"
+"""The type whose licenses are the pages of households."""
 _PARTIES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "结婚证": (("spouse", "in-file", "own", "all"),),
     "不动产权证书": (("co-owner", "in-file", "own", "all"),),

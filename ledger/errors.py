@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ledger.errors_household import HouseholdConflict, PageTaken
 from ledger.errors_tree import (
     Conflict,
     Fault,
@@ -32,11 +33,13 @@ __all__ = [
     "Fault",
     "Forbidden",
     "Gone",
+    "HouseholdConflict",
     "Invalid",
     "LedgerError",
     "Malformed",
     "MethodNotAllowed",
     "NotFound",
+    "PageTaken",
     "RangeUnfit",
     "TooLarge",
     "TooManyRequests",

@@ -43,6 +43,7 @@ VERSIONS = (
     "migration_030",
     "migration_031",
     "migration_032",
+    "migration_033",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

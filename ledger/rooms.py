@@ -23,6 +23,8 @@ from ledger import (
     endorsement,
     fact,
     holder,
+    household,
+    household_move,
     issuer_seal,
     issuing,
     joining,
@@ -45,7 +47,7 @@ ROOMS = (
     *(audit, authorization, case, catalog, client, collection, comparison, consent, correction, draft),
     *(bulletin, ending, endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, representation, use, verification),
-    *(quality, copy, document, issuer_seal, reconciliation),
+    *(quality, copy, document, issuer_seal, reconciliation, household, household_move),
 )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ledger import row as rows
-from ledger import state_bulletin, state_collection, state_document, state_mandate
+from ledger import state_bulletin, state_collection, state_document, state_household, state_mandate
 from ledger.scope import OfAuthorization, Scoped
 
 Key = rows.Key
@@ -108,6 +108,8 @@ class TypeRulesRow(Row):
     field_schema: str | None
     renewal_window_days: int | None = None
     """So many days before its last valid day a license is renewed, and reminded of; None: at any time."""
+    is_household_page: bool = False
+    """Whether its licenses may be pages of a household booklet 户口簿."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,6 +373,8 @@ ROWS: tuple[type[Row], ...] = (
     state_collection.CollectedRow,
     state_collection.AppliedRow,
     state_collection.DayRow,
+    state_household.HouseholdRow,
+    state_household.HouseholdPlaceRow,
 )
 STATUS_LIST_SIZE = 1 << 20
 

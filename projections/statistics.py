@@ -21,6 +21,7 @@ from ledger import (
     days,
     document,
     errors,
+    household,
     license,
     quality,
     refusal,
@@ -131,6 +132,7 @@ def _count(
 _BESIDE = (
     collection.LicenseCollected
     | document.DocumentGiven
+    | household.HouseholdFact
     | quality.QualityFindingRaised
     | representation.RepresentationChanged
 )

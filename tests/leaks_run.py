@@ -24,7 +24,7 @@ import httpx
 
 from api import auth, client
 from ledger import catalog
-from tests import console, leaks_documents, leaks_stock, world
+from tests import console, leaks_documents, leaks_household, leaks_stock, world
 from tests.leaks import Markers
 
 ITEM = "350100-QY-001"
@@ -92,7 +92,7 @@ class Caller:
         asked = ["--name", key.stem, "--organization", organization, "--key", f"{key}.pub"]
         asked += ["--data", str(data)]
         asked += [word for scope in scopes for word in ("--scope", scope)]
-        types = (world.CITIZEN_CARD, DRIVING, DISABILITY) if "license:issue" in scopes else ()
+        types = (world.CITIZEN_CARD, DRIVING, DISABILITY, world.BOOKLET) if "license:issue" in scopes else ()
         asked += [word for code in types for word in ("--license-type", code)]
         self.client_id = console.call_json("clients", "register", *asked)["client_id"]
         self._private = json.loads(key.read_text())
@@ -339,6 +339,7 @@ class Day:
         agent = {**self.act(), "agent": {"code_type": "111", "code": fresh.code()}, "holder": owner}
         agent |= {"evidence": fresh.evidence(), "valid_until": "2099-01-01T00:00:00Z"}
         self.issuer.done("/v1/entrustments", agent)
+        leaks_household.house(self, holder)
         origin = {"license_id": f"1.2.156.3005.2.{_ELSEWHERE}", "number": fresh.text("origin's number")}
         moved = self.version(holder, DRIVING, fresh.text("printed number"), f"C{next(KEYS)}")
         self.issuer.done("/v1/licenses/transfer-in", {"license_type": DRIVING, **moved, "origin": origin})

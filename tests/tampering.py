@@ -92,7 +92,8 @@ def tell(world: World) -> None:
 
 
 def _say(world: World) -> None:
-    """An agent is appointed, issuing entrusted, a month closed."""
+    """An agent is appointed, a household registered, issuing entrusted, a month closed."""
+    world.house(citizen(3))
     world.do(
         mandate_commands.AppointAgent(
             actor=world.issuer,

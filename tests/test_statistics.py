@@ -196,7 +196,10 @@ def test_more_figures_than_one_answer_has_are_refused(
         here.statistics.lines(statistics.Query(first=last, last=last, groups=("type",)))
 
 
-OTHERS = ("ledger.draft", "ledger.collection", "ledger.reconciliation")
+OTHERS = (
+    *("ledger.draft", "ledger.collection", "ledger.reconciliation"),
+    *("ledger.household", "ledger.household_move"),
+)
 
 
 def test_every_fact_that_changes_a_license_is_counted_as_a_change() -> None:

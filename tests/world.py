@@ -23,6 +23,7 @@ from ledger import (
     coverage_commands,
     days,
     errors,
+    household_commands,
     identifiers,
     license_commands,
     opening,
@@ -41,6 +42,8 @@ HALL = "12350100000000027E"
 AUDITOR = "513500000000000353"
 BUSINESS_LICENSE = "11100000MB0143028R001"
 CITIZEN_CARD = "11100000000013127D001"
+BOOKLET = f"{OPERATOR}900"
+"""居民户口簿, which has no national code."""
 ENTERPRISE = identifiers.holder_code("001", "91350100MA0000007A")
 COUNTER = itertools.count(1)
 
@@ -124,6 +127,15 @@ class World:
         )
         self.do(asked)
         return asked.license_ref
+
+    def house(self, head: identifiers.HolderCode, *others: identifiers.HolderCode) -> bytes:
+        """A household with a first page of the head and everybody's page; returns its household_ref."""
+        first, own, *pages = (self.issue(one, type_code=BOOKLET) for one in (head, head, *others))
+        asked = household_commands.RegisterHousehold(
+            actor=self.issuer, head=own, first_page=first, pages=tuple(pages)
+        )
+        self.do(asked)
+        return asked.household_ref
 
     def attach(self, name: str = "photo") -> attachment.Attached:
         """A picture, sealed and stored, for a license to be issued with."""

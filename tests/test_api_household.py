@@ -1,0 +1,212 @@
+"""Households over HTTP: registered, changed and asked for again at every moment; to who keeps them alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api import examples_household
+from ledger import keeping
+from signing import ids
+from tests import api_world, world
+from tests.api_world import Caller, Face, person, problem
+from tests.conftest import Cluster
+
+HOUSEHOLDS = "/v1/households"
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    with api_world.fresh(cluster) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def issuer(face: Face) -> Caller:
+    return face.register(world.ISSUER, "license:issue", "consent:attest")
+
+
+@pytest.fixture(scope="module")
+def other(face: Face) -> Caller:
+    """The station of another district."""
+    return face.register(world.HALL, "license:issue")
+
+
+def page(caller: Caller, number: int, printed: str | None = None) -> str:
+    """A page of synthetic citizen `number`."""
+    said = api_world.issue_body(number, license_type=world.BOOKLET) | {"number": printed or f"H-{number}"}
+    made: str = caller.done("/v1/licenses", {**said, "fields": {"name": f"合成居民{number}"}})["license_ref"]
+    return made
+
+
+def act(**members: Any) -> dict[str, Any]:
+    said = api_world.example_of(examples_household.AddPageBody)
+    return {**{name: value for name, value in said.items() if name != "page"}, **members}
+
+
+def registered(caller: Caller, head: int, *others: int, printed: str | None = None) -> dict[str, Any]:
+    """A household with its pages by the numbers of the people, and under `ref` its reference."""
+    pages = {number: page(caller, number) for number in (head, *others)}
+    first = page(caller, head, printed)
+    said = act(head=pages[head], first_page=first, pages=[pages[number] for number in others])
+    return {"ref": caller.done(HOUSEHOLDS, said)["household_ref"], "first": first, **pages}  # type: ignore[dict-item]
+
+
+def shown(caller: Caller, ref: str, **asked: str) -> dict[str, Any]:
+    answer = caller.get(f"{HOUSEHOLDS}/{ref}", params=asked)
+    assert answer.status_code == 200, answer.text
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def people(household: dict[str, Any]) -> list[str]:
+    return [one["license_ref"] for one in household["pages"]]
+
+
+def test_a_household_lives_and_is_told_of_any_moment(face: Face, issuer: Caller) -> None:
+    made = registered(issuer, 1, 2, printed="户-0001")
+    ref, born = made["ref"], page(issuer, 3)
+    path = f"{HOUSEHOLDS}/{ref}"
+    added = issuer.done(f"{path}/add-page", act(page=born))
+    assert set(people(shown(issuer, ref))) == {made[1], made[2], born}
+    before = added["recorded_at"]
+    alone = issuer.post(f"{path}/remove-page", act(page=made[1], cause="death"))
+    assert problem(alone) == (409, "household-conflict", "page")
+    new = {"head": made[2], "first_page": page(issuer, 2, "户-0002")}
+    issuer.done(f"{path}/remove-page", act(page=made[1], cause="death", new_head=new))
+    now = shown(issuer, ref)
+    assert (now["head"], now["first_page"], set(people(now))) == (made[2], new["first_page"], {made[2], born})
+    assert [one["license_ref"] for one in now["former_pages"]] == [made[1]]
+    then = shown(issuer, ref, as_of=before)
+    assert (then["head"], set(people(then)), then["former_pages"]) == (made[1], {made[1], made[2], born}, [])
+    today = shown(issuer, ref, on=now["at"][:10])
+    assert len(today["heads"]) == 2
+    assert problem(issuer.get(path, params={"on": "1999-12-31"}))[:2] == (404, "not-found")
+    assert problem(issuer.get(path, params={"as_of": "2100-01-01T00:00:00Z"}))[2] == "query.as_of"
+
+
+def test_a_household_is_found_by_its_number_and_by_who_is_or_was_in_it(
+    face: Face, issuer: Caller, other: Caller
+) -> None:
+    made = registered(issuer, 11, 12, printed="户-0011")
+    by_number = {"license_type": world.BOOKLET, "number": "户-0011"}
+    for asked in (by_number, {"holder": person(11)}, {"holder": person(12)}):
+        (found,) = issuer.done(f"{HOUSEHOLDS}/search", asked)["households"]
+        assert found["household_ref"] == made["ref"]
+        assert other.done(f"{HOUSEHOLDS}/search", asked)["households"] == []
+    split = act(head=made[12], first_page=page(issuer, 12, "户-0012"))
+    new = issuer.done(f"{HOUSEHOLDS}/{made['ref']}/split", split)["new_household_ref"]
+    households = issuer.done(f"{HOUSEHOLDS}/search", {"holder": person(12)})["households"]
+    assert [one["household_ref"] for one in households] == [new, made["ref"]]
+    assert issuer.done(f"{HOUSEHOLDS}/search", {"holder": person(99)})["households"] == []
+    for wrong in ({}, {"number": "户-0011"}, {**by_number, "holder": person(11)}):
+        assert problem(issuer.post(f"{HOUSEHOLDS}/search", wrong)) == (422, "invalid-value", "number")
+
+
+def test_nobody_else_sees_or_changes_a_household_and_an_auditor_sees_all(
+    face: Face, issuer: Caller, other: Caller
+) -> None:
+    made = registered(issuer, 21)
+    path, before = f"{HOUSEHOLDS}/{made['ref']}", face.events()
+    auditor = face.register(world.AUDITOR, "audit:read")
+    hall = face.register(world.HALL, "license:use")
+    before = face.events()
+    assert shown(auditor, made["ref"])["issuer"] == world.ISSUER
+    assert problem(other.get(path))[:2] == (404, "not-found")
+    assert problem(hall.get(path))[:2] == (403, "scope-missing")
+    assert problem(auditor.post(f"{path}/add-page", act(page=made["first"])))[:2] == (403, "scope-missing")
+    assert problem(other.post(f"{path}/remove-page", act(page=made[21], cause="death")))[:2] == (
+        403,
+        "not-the-issuer",
+    )
+    assert problem(issuer.get(f"{HOUSEHOLDS}/{'a' * 26}"))[:2] == (404, "not-found")
+    assert face.events() == before
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"head": "a" * 26}, (404, "license-not-found", "head")),
+        ({"first_page": "card"}, (422, "invalid-value", "first_page")),
+        ({"first_page": "own"}, (422, "invalid-value", "first_page")),
+        ({"pages": ["first"]}, (409, "page-taken", "pages")),
+        (
+            {"area_code": "350199", "effective_at": "2100-01-01T00:00:00Z"},
+            (422, "invalid-value", "effective_at"),
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_household_is_named_and_nothing_is_stored(
+    face: Face, issuer: Caller, wrong_pages: dict[str, str], members: dict[str, Any], expected: Any
+) -> None:
+    said = act(head=wrong_pages["own"], first_page=wrong_pages["first"], pages=[])
+    for name, value in members.items():
+        filled = [wrong_pages[one] for one in value] if isinstance(value, list) else value
+        said[name] = wrong_pages.get(filled, filled) if isinstance(filled, str) else filled
+    before = face.events()
+    assert problem(issuer.post(HOUSEHOLDS, said)) == expected
+    assert face.events() == before
+
+
+@pytest.fixture(scope="module")
+def wrong_pages(issuer: Caller) -> dict[str, str]:
+    card = issuer.done("/v1/licenses", api_world.issue_body(31))["license_ref"]
+    return {"own": page(issuer, 31), "first": page(issuer, 31), "card": card}
+
+
+def test_of_two_splits_at_once_one_is_recorded(face: Face, issuer: Caller) -> None:
+    made = registered(issuer, 41, 42)
+    said = act(head=made[42], first_page=page(issuer, 42))
+    pending = [
+        api_world.in_background(lambda: issuer.post(f"{HOUSEHOLDS}/{made['ref']}/split", said)) for _ in "12"
+    ]
+    answers = [one.result(timeout=60) for one in pending]
+    assert sorted(one.status_code for one in answers) == [200, 409]
+    (refused,) = [one for one in answers if one.status_code == 409]
+    assert problem(refused) == (409, "household-conflict", "pages")
+
+
+def test_another_station_takes_a_household_over(issuer: Caller, other: Caller) -> None:
+    made = registered(issuer, 51, 52)
+    path = f"{HOUSEHOLDS}/{made['ref']}/move"
+    anew = {number: page(other, number) for number in (51, 52)}
+    taken = [{"former": made[number], "page": anew[number]} for number in (51, 52)]
+    said = act(first_page=page(other, 51), area_code="350104", pages=taken)
+    assert problem(other.post(path, said)) == (409, "household-conflict", "pages")
+    out = {**api_world.example("TransferOutBody"), "area_code": "350104"}
+    for ref in (made[51], made[52], made["first"]):
+        issuer.done(f"/v1/licenses/{ref}/transfer-out", out)
+    assert problem(other.post(path, {**said, "pages": taken[:1] * 2})) == (422, "invalid-value", "pages")
+    other.done(path, said)
+    now = shown(other, made["ref"])
+    assert (now["issuer"], now["area_code"], now["head"]) == (world.HALL, "350104", anew[51])
+    assert [one["issuer"] for one in now["seats"]] == [world.ISSUER, world.HALL]
+    assert problem(issuer.get(f"{HOUSEHOLDS}/{made['ref']}"))[:2] == (404, "not-found")
+
+
+def test_whoever_is_erased_leaves_the_others_pages_and_may_leave_the_household(
+    face: Face, issuer: Caller
+) -> None:
+    made = registered(issuer, 61, 62)
+    served = face.served
+    keeping.erase_holder(served.ledger, served.appender, world.citizen(61), served.ledger.console)
+    now = shown(issuer, made["ref"])
+    assert [one["status"] for one in now["pages"] if one["license_ref"] == made[61]] == [None]
+    assert [one["status"] for one in now["pages"] if one["license_ref"] == made[62]] == ["effective"]
+    assert issuer.done(f"{HOUSEHOLDS}/search", {"holder": person(61)})["households"] == []
+    new = {"head": made[62], "first_page": page(issuer, 62)}
+    issuer.done(f"{HOUSEHOLDS}/{made['ref']}/remove-page", act(page=made[61], cause="death", new_head=new))
+    assert people(shown(issuer, made["ref"])) == [made[62]]
+
+
+def test_the_trail_of_a_page_has_what_became_of_it(face: Face, issuer: Caller) -> None:
+    made = registered(issuer, 71, 72)
+    auditor = face.register(world.AUDITOR, "audit:read")
+    issuer.done(f"{HOUSEHOLDS}/{made['ref']}/remove-page", act(page=made[72], cause="moved-out"))
+    asked = {**api_world.example("TrailBody"), "filter": {"license_ref": made[72]}}
+    at_least = {"Ledger-At-Least": str(face.events() - 1)}
+    topics = [one["topic"] for one in auditor.done("/v1/audit/trail", asked, **at_least)["events"]]
+    assert {"LicenseIssued", "HouseholdRegistered", "PageRemoved"} <= set(topics)
+    assert ids.parse(made["ref"])
