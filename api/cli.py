@@ -42,7 +42,10 @@ COMMANDS = {
             "Exit 1 if it does not hold, 2 if it cannot be judged."
         ),
     ),
-    "export": ("cli_export", "Export: the trust file for verifiers who are offline."),
+    "export": (
+        "cli_export",
+        "Export: the trust file for verifiers who are offline, and the trail for auditors.",
+    ),
     "rebuild": (
         "cli_keeping",
         "Derive decision state and projections from the events again; says what was different.",

@@ -7,20 +7,23 @@ from typing import Annotated
 
 import typer
 
-from api import cli_console, cli_files, cli_opened
+from api import cli_audit, cli_console, cli_files, cli_opened
 from ledger import opening, reading, trust, trust_shared
+
+_HELP = "Export: the trust file for verifiers who are offline, and the trail for auditors."
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the group of this module."""
-    group = typer.Typer(no_args_is_help=True, help="Export: the trust file for verifiers who are offline.")
+    group = typer.Typer(no_args_is_help=True, help=_HELP)
     group.callback()(_exports)
     group.command("trust")(trust_file)
+    group.command("trail")(cli_audit.export_trail)
     app.add_typer(group, name="export")
 
 
 def _exports() -> None:
-    """Export: the trust file for verifiers who are offline."""
+    """Export: the trust file for verifiers who are offline, and the trail for auditors."""
 
 
 def trust_file(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,5 +51,17 @@ def write(data: bytes, file: Path) -> None:
         fresh = target.with_name(f".{target.name}.new")
         fresh.write_bytes(data)
         fresh.replace(target)
+    except OSError as error:
+        raise errors.Invalid(f"cannot be written: {error.strerror}", field=file.name) from error
+
+
+def write_lines(chunks: Iterable[bytes], file: Path) -> None:
+    """Replace a file in one step by one that its owner alone reads; raises Invalid, and as `write` does."""
+    fresh = file.resolve().with_name(f".{file.resolve().name}.new")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.writelines(chunks)
+        fresh.replace(file.resolve())
     except OSError as error:
         raise errors.Invalid(f"cannot be written: {error.strerror}", field=file.name) from error

@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 
-from api import verdicts_export, verdicts_log, verdicts_offline
+from api import verdicts_log, verdicts_offline
 from api.verdicts import DEMONSTRATION, Verdict, refused
 from ledger import audit_export, bundle, days, errors, offline
 from signing import event as events
@@ -82,8 +82,11 @@ def judge_export(
     """The verdict on an export, read line by line; `first` was read already. Raises Invalid as `judge`, and
     when `against`, another file that the export is held against, does not hold itself."""
     file, _ = _trusting(trusted, now=now)
-    lines = verdicts_export.lines_of(stream, first=first or stream.readline(audit_export.LINE_BYTES_MAX + 1))
-    return verdicts_export.of_export(lines, file, is_witnessed=is_witnessed, against=against)
+    # What events say of a query is the projections' to know, for which nothing else waits.
+    judging = importlib.import_module("api.verdicts_export")
+    lines = judging.lines_of(stream, first=first or stream.readline(audit_export.LINE_BYTES_MAX + 1))
+    said: Verdict = judging.of_export(lines, file, is_witnessed=is_witnessed, against=against)
+    return said
 
 
 def _trusting(trusted: bytes, *, now: datetime) -> tuple[trust.TrustFile, offline.Verifier]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Iterator
@@ -251,6 +252,31 @@ def test_a_registering_organ_without_a_system_speaks_at_the_console(kept: Kept, 
     kept.call("holders", "end", "--kind", "sleep", *said, "--code", holder, status=2)
     kept.call("holders", "contest", *said[:2], "--evidence", "x", *who, "--code", holder, status=2)
     kept.call("check")
+
+
+def test_the_trail_is_exported_at_the_console_in_files_of_one_state(kept: Kept, holder: str) -> None:
+    who = ("--operator", "root", "--operator-name", "运维", "--reason", "核查")
+    query, out, trust = kept.folder / "query.json", kept.folder / "all.export", kept.folder / "all.trust"
+    query.write_text(json.dumps({"holder": {"code_type": "111", "code": holder}}), encoding="utf-8")
+    kept.call("export", "trust", trust)
+    (of_holder,) = kept.json("export", "trail", out, *who, "--query", query)["files"]
+    assert (of_holder["is_all"], of_holder["events"] > 0) == (True, True)
+    made = kept.json("export", "trail", out, *who, "--limit", "60")["files"]
+    assert [Path(one["file"]).name for one in made[:2]] == ["all.export", "all-2.export"]
+    assert [one["is_all"] for one in made] == [False] * (len(made) - 1) + [True]
+    assert {Path(one["file"]).stat().st_mode & 0o777 for one in made} == {0o600}
+    for before, after in itertools.pairwise(made):
+        assert after["since_index"] == before["until_index"] + 1
+    for one in (made[0], made[-1]):
+        told = console.call_json("verify", one["file"], "--trust", trust)
+        assert (told["verdict"], told["events"]) == ("proven", one["events"])
+        assert told["organization"] == world.OPERATOR
+    said = console.call("verify", made[0]["file"], "--trust", trust, "--against", made[0]["file"])
+    assert "none that is not here" in said
+    for wrong in ("[]", "{", '{"requester": 1}'):
+        query.write_text(wrong, encoding="utf-8")
+        kept.call("export", "trail", out, *who, "--query", query, status=2)
+    console.call("verify", trust, "--trust", trust, "--against", out, status=2)
 
 
 def test_a_backup_is_restored_beside_and_the_erased_stay_erased(kept: Kept, holder: str) -> None:

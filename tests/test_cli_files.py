@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from api import cli_console, cli_files
+from api import cli_audit, cli_files, cli_opened
 from ledger import errors
 from ledger.command import Actor
 from tests import console, world
@@ -70,9 +71,30 @@ def test_who_works_at_the_console_says_who_and_why(flaw: dict[str, str], field: 
         console=Actor(client_id=None, organization=world.OPERATOR, channel="console")
     )
     said = {"operator": "dba1", "operator_name": "合成管理员", "reason": "演练"}
-    made = cli_console.actor(ledger, **said)
+    made = cli_opened.actor(ledger, **said)
     assert made.operator is not None
     assert (made.operator.account, made.reason, made.channel) == ("dba1", "演练", "console")
     with pytest.raises(errors.Invalid) as refused:
-        cli_console.actor(ledger, **said | flaw)
+        cli_opened.actor(ledger, **said | flaw)
     assert refused.value.field == field
+
+
+def test_a_file_for_its_owner_alone_is_replaced_when_all_of_it_is_there(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+
+    def broken() -> Iterator[bytes]:
+        yield b"second"
+        raise errors.Unavailable
+
+    cli_files.write_lines([b"fir", b"st"], file)
+    with pytest.raises(errors.Unavailable):
+        cli_files.write_lines(broken(), file)
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"first", 0o600)
+    with pytest.raises(errors.Invalid, match="cannot be written"):
+        cli_files.write_lines([b""], tmp_path / "none" / "file")
+
+
+def test_the_code_of_a_holder_is_asked_for_and_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_audit.typer, "prompt", lambda text, **how: f"{text} {how['hide_input']}")
+    assert cli_audit._holder("111") == {"code_type": "111", "code": "Code True"}
+    assert cli_audit._holder(None) is None
