@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ledger import errors, fetching, outsiders, revocation_asking
+from ledger import errors, fetching, outsiders, revocation_asking, workdays
 from signing import token
 
 DEFAULT_DATA = Path("license-ledger-data")
@@ -39,6 +39,8 @@ class Config:
     """LEDGER_QR_HOST: host in QR codes; at most signing.token.HOST_LENGTH_MAX characters."""
     trust_fresh_s: int = 86_400
     """LEDGER_TRUST_FRESH_S: how long after it was made a trust file may be asked for a status."""
+    dispute_days: int = 10
+    """LEDGER_DISPUTE_DAYS: working days within which an issuer decides a dispute 异议, 1 to 60."""
     metrics_bind: tuple[str, int] | None = None
     """LEDGER_METRICS_BIND: HOST:PORT where the service gives its metrics; None: nowhere."""
     timestamp_url: str | None = None
@@ -94,6 +96,7 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         public_url=(environ.get("LEDGER_PUBLIC_URL") or Config.public_url).rstrip("/"),
         qr_host=qr_host,
         trust_fresh_s=_seconds(environ.get("LEDGER_TRUST_FRESH_S", "")),
+        dispute_days=_dispute_days(environ.get("LEDGER_DISPUTE_DAYS", "")),
         metrics_bind=_bind(environ.get("LEDGER_METRICS_BIND", "")),
         timestamp_url=_http(environ.get("LEDGER_TIMESTAMP_URL", "")),
         timestamp_roots=_path(environ.get("LEDGER_TIMESTAMP_ROOTS", "")),
@@ -113,6 +116,19 @@ def _seconds(text: str) -> int:
         return Config.trust_fresh_s
     if not (text.isascii() and text.isdigit() and len(text) <= 8 and 60 <= int(text) <= 366 * 86_400):
         raise errors.Invalid("LEDGER_TRUST_FRESH_S is 60 to 31622400", field="LEDGER_TRUST_FRESH_S")
+    return int(text)
+
+
+def _dispute_days(text: str) -> int:
+    """1 to 60 working days; 10 where nothing is said."""
+    if not text:
+        return Config.dispute_days
+    if not (
+        text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= workdays.TERM_DAYS_MAX
+    ):
+        raise errors.Invalid(
+            f"LEDGER_DISPUTE_DAYS is 1 to {workdays.TERM_DAYS_MAX}", field="LEDGER_DISPUTE_DAYS"
+        )
     return int(text)
 
 

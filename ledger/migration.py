@@ -44,6 +44,7 @@ VERSIONS = (
     "migration_031",
     "migration_032",
     "migration_033",
+    "migration_034",
 )
 SERVER_VERSION_MIN = 150000
 SERVICE_ROLE, READER_ROLE = "ledger_service", "ledger_reader"

@@ -17,6 +17,7 @@ from ledger import (
     consent,
     copy,
     correction,
+    dispute,
     document,
     draft,
     ending,
@@ -47,7 +48,7 @@ ROOMS = (
     *(audit, authorization, case, catalog, client, collection, comparison, consent, correction, draft),
     *(bulletin, ending, endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, representation, use, verification),
-    *(quality, copy, document, issuer_seal, reconciliation, household, household_move),
+    *(quality, copy, document, issuer_seal, reconciliation, household, household_move, dispute),
 )
 
 

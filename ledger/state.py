@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from ledger import row as rows
-from ledger import state_bulletin, state_collection, state_document, state_household, state_mandate
+from ledger import (
+    state_bulletin,
+    state_collection,
+    state_dispute,
+    state_document,
+    state_household,
+    state_mandate,
+)
 from ledger.scope import OfAuthorization, Scoped
 
 Key = rows.Key
@@ -225,6 +232,8 @@ class LicenseRow(Row):
     """Of a license with several parties, each as `ledger.party.Party.text`; none where it has one."""
     is_orphaned: bool = False
     """Whether its home was erased while other parties live: it is used no more."""
+    open_disputes: int = 0
+    """异议: how many are not settled; they hinder nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -365,6 +374,8 @@ ROWS: tuple[type[Row], ...] = (
     CaseRow,
     RepresentationRow,
     state_mandate.MandateRow,
+    state_dispute.DisputeRow,
+    state_dispute.ClaimRow,
     state_bulletin.MonthRow,
     BlobRow,
     state_document.SealRow,

@@ -17,6 +17,8 @@ import chinese_calendar
 
 from ledger import days
 
+TERM_DAYS_MAX = 60
+"""No term that is set here is longer."""
 _SATURDAY = 5
 _DECEMBER_KNOWN = "12-28"
 """Of the last year that is known. A notice may move days at the end of the year before: those for 2008 and

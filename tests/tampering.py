@@ -67,6 +67,7 @@ def tell(world: World) -> None:
     )
     world.issue(ENTERPRISE, parties=(person,))
     _say(world)
+    world.dispute(refs[0])
     hall = world.register(HALL, "case:upload")
     parties = (("applicant", citizen(1)), ("agent", citizen(500)))
     world.do(case_commands.OpenCase(actor=hall, at=0, parties=parties))

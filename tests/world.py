@@ -22,6 +22,7 @@ from ledger import (
     comparison_commands,
     coverage_commands,
     days,
+    dispute_commands,
     errors,
     household_commands,
     identifiers,
@@ -31,6 +32,7 @@ from ledger import (
     registry_commands,
     status_commands,
     use_commands,
+    workdays,
 )
 from ledger.appender import Appender
 from ledger.pen import Recorded, Result
@@ -155,6 +157,28 @@ class World:
             area_code="350200",
         )
         return self.do(asked)
+
+    def dispute(self, license_ref: bytes | None, **changes: Any) -> bytes:
+        """The hall says that a license is wrong, or a business license missing; returns the reference."""
+        is_missing = license_ref is None
+        asked = dispute_commands.FileDispute(
+            actor=self.hall,
+            raised_by="office",
+            license_ref=license_ref,
+            missing=(BUSINESS_LICENSE, ISSUER) if is_missing else None,
+            evidence="00" * 32,
+            statement="名称有误",
+            values={},
+            working_days=10,
+            calendar=workdays.official(),
+            **{
+                "kind": "missing" if is_missing else "wrong",
+                "field_names": () if is_missing else ("name",),
+                **changes,
+            },
+        )
+        self.do(asked)
+        return asked.dispute_ref
 
     def cover(self, type_code: str = BUSINESS_LICENSE, *, holds: str = "all", **limits: Any) -> bytes:
         """A declaration of coverage by the console; returns its reference."""

@@ -68,3 +68,9 @@ SELECT %b, u.hour, u.type_code, u.issuer, u.result, u.count
 FROM unnest(%b::bigint[], %b::text[], %b::text[], %b::text[], %b::bigint[])
     AS u (hour, type_code, issuer, result, count)
 ON CONFLICT (partition, hour, type_code, issuer, result) DO UPDATE SET count = looks.count + excluded.count
+
+-- disputes --
+-- Disputes about a license that were raised before a leaf index, the newest first.
+SELECT {columns} FROM disputes
+WHERE partition = %b::integer AND license_ref = %b::bytea AND filed_index < %b::bigint
+ORDER BY filed_index DESC LIMIT %b::integer
