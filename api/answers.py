@@ -303,6 +303,7 @@ def license_now(served: service.Service, row: state.LicenseRow, *, at: int) -> J
         "valid_to": None if row.valid_to is None else days.text(row.valid_to),
         "endorsement_due": None if row.endorsement_due is None else days.text(row.endorsement_due),
         "is_endorsement_overdue": endorsement.is_overdue(row, at),
+        "is_disputed": row.open_disputes > 0,
         "marks": [_mark(served, name, index) for name, index in mark.standing(row).items()],
         "at": days.instant_text(at),
     }

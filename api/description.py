@@ -47,6 +47,7 @@ _PATTERNS = {
     "household_ref": _REF,
     "import_ref": _REF,
     "coverage_ref": _REF,
+    "dispute_ref": _REF,
     "type_code": _TYPE,
     "finding": {"type": "string", "enum": list(finding.NAMES)},
     "month": {"type": "string", "pattern": "^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])$"},

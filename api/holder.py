@@ -10,7 +10,7 @@ import secrets
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, examples, models, models_answers, routes, service, use
+from api import acts, answers, dispute, examples, models, models_holder, routes, service, use
 from ledger import (
     authorization_commands,
     command,
@@ -40,7 +40,7 @@ _REFUSALS = (
 @router.post(
     "/v1/holders/search",
     summary="A page of a holder's file 一人一档",
-    **routes.secured("file:attest", model=models_answers.HolderFile, refusals=_REFUSALS),
+    **routes.secured("file:attest", model=models_holder.HolderFile, refusals=_REFUSALS),
 )
 async def search(
     request: Request,
@@ -107,12 +107,12 @@ def _answer(
     page = served.views.files.licenses(*streams, limit=body.limit, cursor=body.cursor, until=made.through)
     if item.is_repeat:
         served.views.wait_for(item.index, name="trail")
-        shown = [_license(served, *_then(served, ref, item), stream_id) for ref in made.license_refs]
+        shown = [_license(served, *_then(served, ref, item), item) for ref in made.license_refs]
     else:
         at = item.event.recorded_at
         roles = {held.license.license_ref: held.roles for held in page.rows}
         rows = [served.reader.row(state.LicenseRow, ref) for ref in made.license_refs]
-        shown = [_license(served, row, roles.get(row.license_ref, ()), at, stream_id) for row in rows if row]
+        shown = [_license(served, row, roles.get(row.license_ref, ()), at, item) for row in rows if row]
     return {
         "index": item.index,
         "receipt": item.receipt,
@@ -138,19 +138,26 @@ def _then(
 
 
 def _license(
-    served: service.Service, row: state.LicenseRow, roles: tuple[str, ...], at: int, stream_id: bytes
+    served: service.Service, row: state.LicenseRow, roles: tuple[str, ...], at: int, item: service.Recorded
 ) -> answers.Json:
     """A license with the fields that still open; null where none does, since their parties were erased."""
     now = served.reader.row(state.LicenseRow, row.license_ref)
     assert now is not None, "what a projection shows is in decision state"
     version = None if now.is_orphaned else served.disclosure.version(row.version_index)
     if version is None:
-        opened = served.disclosure.own_fields(row.version_index, stream_id)
+        opened = served.disclosure.own_fields(row.version_index, item.event.stream_id)
     else:
         # A version that was opened before may hold what an erased party's was.
         told = now.field_names if now.version_index == row.version_index else row.field_names
         opened = {name: version.salted[name][1] for name in told if name in version.salted}
     rules = served.reader.row(state.TypeRulesRow, row.type_code)
+    disputes = dispute.of_license(
+        served,
+        row.license_ref,
+        served.streams(item.event.stream_id),
+        before=item.index,
+        is_erased=served.is_erased(row.stream_id),
+    )
     return {
         **answers.license_now(served, row, at=at),
         "roles": list(roles),
@@ -160,4 +167,5 @@ def _license(
             {"kind": one.kind, "day": days.text(one.day), "days_left": one.days_left}
             for one in reminder.reminders(row, rules, at=at)
         ],
+        "disputes": disputes,
     }

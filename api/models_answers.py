@@ -127,6 +127,9 @@ class LicenseNow(Answer):
         description="Last day for the next endorsement 年检; null: none is due"
     )
     is_endorsement_overdue: bool
+    is_disputed: bool = Field(
+        description="Whether somebody says that it is wrong 异议, and nobody has decided yet"
+    )
     at: str
 
 
@@ -286,33 +289,6 @@ class PaperCompared(LookedAt):
     """As a look, and whether the paper is the one that the code was made for."""
 
     paper_matches: bool = Field(description="Whether number and name are those that the code was made for")
-
-
-class Reminder(Answer):
-    """What is due for a license within 90 days."""
-
-    kind: Literal["expiry", "endorsement"]
-    day: str = Field(description="The last Beijing day: of validity, or for the endorsement 年检")
-    days_left: int = Field(description="0 on that day; less than 0: so many days overdue")
-
-
-class FileEntry(LicenseNow):
-    """A license in its holder's own file, opened."""
-
-    roles: list[str]
-    license_id: str | None
-    fields: dict[str, Any] | None = Field(description="Field name to value; null once the holder was erased")
-    reminders: list[Reminder]
-
-
-class HolderFile(Answer):
-    """A page of a holder's file."""
-
-    index: int
-    receipt: str
-    through: int = Field(description="Index that the file had come through")
-    licenses: list[FileEntry]
-    cursor: str | None = Field(description="Asks for the next page; null: this is the last one")
 
 
 class TrailEntry(Answer):

@@ -17,6 +17,7 @@ from projections import (
     authorization,
     catalog,
     db,
+    dispute,
     draft,
     follower,
     holder,
@@ -45,6 +46,7 @@ class Views:
     statistics: statistics.Sums
     tasks: tasks.Lists
     drafts: draft.Lists
+    disputes: dispute.Lists
 
     def wait_for(self, index: int | None, *, name: str) -> None:
         """Return once a projection has come through `index`; raises BehindIndex."""
@@ -103,4 +105,5 @@ def opened(ledger: opening.Ledger, *, followed: Following) -> Iterator[Views]:
             statistics=statistics.Sums(database),
             tasks=tasks.Lists(database, cursor_key=cursor_key),
             drafts=draft.Lists(database, cursor_key=cursor_key),
+            disputes=dispute.Lists(database, cursor_key=cursor_key),
         )

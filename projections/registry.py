@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections import catalog, draft, holder, statistics, tasks, trail
+from projections import catalog, dispute, draft, holder, statistics, tasks, trail
 from projections.projection import Projection
 
 ALL: tuple[Projection, ...] = (
@@ -12,6 +12,7 @@ ALL: tuple[Projection, ...] = (
     statistics.Statistics(),
     tasks.Tasks(),
     draft.Draft(),
+    dispute.Disputes(),
 )
 
 

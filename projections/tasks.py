@@ -334,7 +334,7 @@ class Lists:
             self._database,
             self._cursors,
             listed,
-            {**_answered_for(issuer, reach), **span},
+            {**answered_for(issuer, reach), **span},
             of=["tasks", "reminders", kind, issuer, last is None],
             first=paging.Bounds(since=begins << _ISSUED_BITS, until=((ends + 1) << _ISSUED_BITS) - 1),
             is_by_index=False,
@@ -357,7 +357,7 @@ class Lists:
             self._database,
             self._cursors,
             listed,
-            {**_answered_for(issuer, reach), "finding": finding},
+            {**answered_for(issuer, reach), "finding": finding},
             of=["tasks", "findings", issuer, finding],
             limit=limit,
             cursor=cursor,
@@ -374,17 +374,21 @@ class Lists:
         self, name: str, issuer: str, reach: power.Reach, limit: int, cursor: str | None
     ) -> paging.Page[LicenseRow]:
         listed = _listed("remaining", LicenseRow, index="issued_index", marked=_MARKED[name])
-        asked, of = _answered_for(issuer, reach), ["tasks", name, issuer]
+        asked, of = answered_for(issuer, reach), ["tasks", name, issuer]
         return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
 
 
 def _listed(name: str, row: type[state.R], *, index: str, **words: str) -> listing.Listing[state.R]:
     """A list of what is to do about licenses that an organization answers for."""
-    answered = sql.load("tasks")["answered"]
-    return listing.listing("tasks", name, row, index=index, answered=answered, **words)
+    return listing.listing("tasks", name, row, index=index, answered=answered("task_licenses"), **words)
 
 
-def _answered_for(issuer: str, reach: power.Reach) -> dict[str, list[str]]:
+def answered(licenses: str) -> str:
+    """What says of a row of a table that an organization answers for its license."""
+    return sql.load("tasks")["answered"].format(licenses=licenses)
+
+
+def answered_for(issuer: str, reach: power.Reach) -> dict[str, list[str]]:
     """The parameters of a list that say which licenses an organization answers for."""
     taken, gone = _limits(reach.taken_over), _limits(reach.handed_over)
     has_nothing = any(limit[1:] == (power.EVERY, "") for limit in gone)

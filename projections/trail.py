@@ -16,6 +16,7 @@ from ledger import (
     case,
     comparison,
     copy,
+    dispute,
     document,
     fact,
     holder,
@@ -44,6 +45,8 @@ _ASKING: frozenset[type[fact.Fact]] = frozenset(
         audit.RefusalsCounted,
         case.CaseOpened,
         case.CaseClosed,
+        dispute.DisputeFiled,
+        dispute.DisputeWithdrawn,
     }
 )
 """Facts of those who ask: the organization acted for is the requester."""
@@ -57,6 +60,8 @@ _REASONED: frozenset[type[fact.Fact]] = frozenset(
     }
 )
 """Facts whose row may say a reason."""
+_DISPUTING: frozenset[type[fact.Fact]] = frozenset({dispute.DisputeFiled, dispute.DisputeWithdrawn})
+"""Facts that change a license though its issuer did not record them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,10 +236,11 @@ def _license(made: fact.Fact) -> bytes | None:
 
 
 def _changed(item: Happened) -> bytes | None:
-    """The license that an event made or changed: its responsible issuer recorded it."""
+    """The license that an event made or changed: its issuer recorded it, or it is about a dispute."""
     ref: bytes | None = getattr(item.fact, "license_ref", None)
-    is_reading = isinstance(item.fact, document.DocumentGiven)
-    return None if item.about.issuer is None or is_reading else ref
+    if item.about.issuer is None and type(item.fact) not in _DISPUTING:
+        return None
+    return None if isinstance(item.fact, document.DocumentGiven) else ref
 
 
 _LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM, _CHANNEL, _REASON = (
@@ -286,6 +292,8 @@ def _issuer(item: Happened, known: Known) -> str | None:
         return item.about.issuer
     ref = _license(item.fact)
     held = known.licenses.get(ref) if ref is not None else None
+    if held is None and isinstance(item.fact, dispute.DisputeFiled):
+        return item.fact.issuer
     return None if held is None else held.issuer
 
 

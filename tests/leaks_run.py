@@ -24,7 +24,7 @@ import httpx
 
 from api import auth, client
 from ledger import catalog
-from tests import console, leaks_documents, leaks_household, leaks_stock, world
+from tests import console, leaks_disputes, leaks_documents, leaks_household, leaks_stock, world
 from tests.leaks import Markers
 
 ITEM = "350100-QY-001"
@@ -439,6 +439,7 @@ class Day:
             self.use(holder, made, use_code)
             if number == 0:
                 leaks_documents.leave(self, holder, made[0]["license_ref"])
+                leaks_disputes.settle(self, holder, made[0]["license_ref"])
             self.look(holder, made)
             self.go_on(holder)
             self.misplace(holder)

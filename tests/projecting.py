@@ -17,6 +17,7 @@ from ledger import (
     authorization_commands,
     command,
     days,
+    dispute_commands,
     draft_commands,
     ending_commands,
     errors,
@@ -157,12 +158,15 @@ class Teller:
         self._holder_of = {self.licenses[0]: self.holders[0]}
         self._drafts: list[bytes] = []
         self._draft()
+        self._disputes: list[bytes] = []
+        self._dispute()
         self.authorizations = [world.grant(type_codes=(CITIZEN_CARD, BUSINESS_LICENSE))]
 
     def tell(self, rounds: int) -> None:
         """So many things are tried."""
         acts = [self._issue, self._amend, self._grant, self._narrow, self._withdraw, self._status]
         acts += [self._end, self._reverse, self._rename, self._draft, self._review]
+        acts += [self._dispute, self._decide]
         acts += [self._use] * 5 + [self._verify, self._read_file, self._read_trail]
         for _ in range(rounds):
             with contextlib.suppress(errors.LedgerError):
@@ -243,6 +247,18 @@ class Teller:
         reviewer = replace(self._world.issuer, operator=command.Operator(account="review-3", name="陈某"))
         chosen, decision = self._rng.choice(self._drafts), self._rng.choice(["approve", "return"])
         self._world.do(draft_commands.ReviewDraft(actor=reviewer, draft_ref=chosen, decision=decision))
+
+    def _dispute(self) -> None:
+        self._disputes.append(self._world.dispute(self._rng.choice([*self.licenses, None])))
+
+    def _decide(self) -> None:
+        asked = dispute_commands.DecideDispute(
+            actor=self._world.issuer,
+            dispute_ref=self._rng.choice(self._disputes),
+            outcome=self._rng.choice(["upheld", "rejected"]),
+            feedback="已核实",
+        )
+        self._world.do(asked)
 
     def _use(self) -> None:
         type_code = self._rng.choice([BUSINESS_LICENSE, CITIZEN_CARD])

@@ -27,6 +27,7 @@ BOTH = pytest.mark.parametrize("projection", registry.ALL, ids=lambda item: item
 def here(world: World) -> Iterator[Projected]:
     # Every projection has something to hold.
     world.do(draft_commands.DraftLicense(actor=world.issuer, type_code=BUSINESS_LICENSE, content={}))
+    world.dispute(None)
     with projected(world) as made:
         yield made
 

@@ -28,6 +28,8 @@ ORDER = (
         "read_statistics",
         "search_licenses",
     ),
+    *("dispute_license", "get_dispute", "list_disputes", "waiting_disputes", "audit_disputes"),
+    *("decide_dispute", "report_missing", "withdraw_dispute"),
     *(
         "get_license",
         "get_representatives",
@@ -99,6 +101,8 @@ MAKING = (
     "appoint_agent",
     "register_household",
     "begin_import",
+    "dispute_license",
+    "report_missing",
 )
 """What is named by the steps after it."""
 RECORDS_NOTHING = (

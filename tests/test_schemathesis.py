@@ -27,7 +27,15 @@ import schemathesis
 from hypothesis import HealthCheck
 from schemathesis.generation import GenerationMode
 
-from api import examples, examples_catalog, examples_issuing, examples_mandate, limits, stock
+from api import (
+    examples,
+    examples_catalog,
+    examples_dispute,
+    examples_issuing,
+    examples_mandate,
+    limits,
+    stock,
+)
 from ledger import identifiers, issuer_seal_register, store
 from tests import api_world
 from tests.api_world import Caller, Face
@@ -190,15 +198,7 @@ def _fresh(fuzz: Fuzz, operation: Any, number: int) -> dict[str, Any]:
         made["link"] = _link(done)
     if "draft_ref" in names:
         made |= _draft(done, is_approved=verb == "issue")
-    if "authorization_ref" in names:
-        made |= done("/v1/authorizations", api_world.example("GrantBody", "consent_of_the_holder"))
-    if "entrustment_ref" in names:
-        made |= done("/v1/issuing-entrustments", api_world.example_of(examples_issuing.EntrustBody))
-    if "mandate_ref" in names:
-        is_agent = operation.path.startswith("/v1/entrustments/")
-        said = examples_mandate.AppointBody if is_agent else examples_mandate.GuardianshipBody
-        path = "/v1/entrustments" if is_agent else "/v1/guardianships"
-        made |= done(path, api_world.example_of(said))
+    made |= _consents(done, operation.path, names)
     if "import_ref" in names:
         made |= done("/v1/imports", api_world.example_of(stock.ImportBody))
     if "type_code" in names:
@@ -208,6 +208,24 @@ def _fresh(fuzz: Fuzz, operation: Any, number: int) -> dict[str, Any]:
         made |= done(path, api_world.example("CoverageBody"))
     made |= {"name": "photo", "index": str(made["index"]) if "name" in names else "0"}
     return {name: made[name] for name in names if name in made}
+
+
+def _consents(done: Done, path: str, names: set[str]) -> dict[str, Any]:
+    """A consent, what others may do for a holder or an issuer, and a dispute."""
+    made: dict[str, Any] = {}
+    if "authorization_ref" in names:
+        made |= done("/v1/authorizations", api_world.example("GrantBody", "consent_of_the_holder"))
+    if "entrustment_ref" in names:
+        made |= done("/v1/issuing-entrustments", api_world.example_of(examples_issuing.EntrustBody))
+    if "mandate_ref" in names:
+        is_agent = path.startswith("/v1/entrustments/")
+        said = examples_mandate.AppointBody if is_agent else examples_mandate.GuardianshipBody
+        where = "/v1/entrustments" if is_agent else "/v1/guardianships"
+        made |= done(where, api_world.example_of(said))
+    if "dispute_ref" in names:
+        ref = done("/v1/licenses", api_world.example("IssueBody"))["license_ref"]
+        made |= done(f"/v1/licenses/{ref}/corrections", api_world.example_of(examples_dispute.DisputeBody))
+    return made
 
 
 def _draft(done: Done, *, is_approved: bool) -> dict[str, Any]:
@@ -320,6 +338,21 @@ AT_HOME_MEMBERS: dict[str, dict[str, Any]] = {
         "representative": None,
     },
     "EndMandate": {"effective_at": None},
+    "DisputeLicense": {
+        "kind": {"enum": ["duplicate", "stale", "unreadable"]},
+        "raised_by": {"const": "office"},
+        "holder": None,
+        "fields": None,
+        "values": None,
+        "case_number": {"type": "string", "pattern": "^[a-z0-9]{1,20}$"},
+    },
+    "ReportMissing": {
+        "license_type": _TYPE,
+        "should_be_issued_by": {"const": examples.ORGANIZATION},
+        "case_number": {"type": "string", "pattern": "^[a-z0-9]{1,20}$"},
+    },
+    "DecideDispute": {"outcome": {"const": "rejected"}, "license_ref": None},
+    "WithdrawDispute": {"holder": None, "evidence": None},
     "Scope": {
         "license_types": {"type": "array", "items": _TYPE, "minItems": 1, "maxItems": 1},
         "license_refs": None,

@@ -79,11 +79,11 @@ WHERE partition = %b::integer AND stream_id = %b::bytea AND license_ref <> %b::b
 (issuer = ANY(%(issuer)b::text[]) OR EXISTS (
     SELECT FROM unnest(%(of_whom)b::text[], %(taken_types)b::text[], %(taken_areas)b::text[])
         AS taken (organization, type_code, area)
-    WHERE taken.organization = task_licenses.issuer
-      AND taken.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, taken.area)))
+    WHERE taken.organization = {licenses}.issuer
+      AND taken.type_code IN ({licenses}.type_code, '*') AND starts_with({licenses}.area, taken.area)))
 AND NOT EXISTS (
     SELECT FROM unnest(%(gone_types)b::text[], %(gone_areas)b::text[]) AS gone (type_code, area)
-    WHERE gone.type_code IN (task_licenses.type_code, '*') AND starts_with(task_licenses.area, gone.area))
+    WHERE gone.type_code IN ({licenses}.type_code, '*') AND starts_with({licenses}.area, gone.area))
 
 -- remaining --
 -- Licenses that an issuer answers for, its own and of whom it succeeded, that have not ended and bear a mark, in the order of their issue.
