@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 from ledger import errors, log
 from ledger.anchor import Anchor, Lane, Mark
-from ledger.store import Head, Identity, Session
+from ledger.store import Identity, Session
 from ledger.vault import Vault
+from ledger.writing import Head
 from signing import note, receipt
 
 RootAt = Callable[[int], bytes | None]

@@ -203,6 +203,9 @@ class Appender:
             while not self._waiting and not self._is_stopping:
                 self._wake.wait()
             self._let_others_come()
+        if self._waiting:
+            self._pen.await_turn()
+        with self._wake:
             return self._batch()
 
     def _let_others_come(self) -> None:

@@ -20,7 +20,8 @@ from psycopg.sql import SQL
 
 from ledger import errors, rooms, sql, tiling
 from ledger.drafting import Encoded
-from ledger.store import Addition, EventRow, Head, Refused, Session, StoreError, Write, wall_clock
+from ledger.store import Refused, Session, StoreError, wall_clock
+from ledger.writing import Addition, EventRow, Head, Write
 from signing import event, merkle, suites
 
 CHANNEL = "ledger_appended"

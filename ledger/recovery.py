@@ -28,8 +28,9 @@ from ledger.fact import Draft
 from ledger.opening import Ledger
 from ledger.pen import Pen, Recorded
 from ledger.state import GenerationRow, KeyRow, StreamRow
-from ledger.store import Head, Identity, Look
+from ledger.store import Identity, Look
 from ledger.vault import Vault
+from ledger.writing import Head
 from signing import keys, note
 
 PARTITION = 0

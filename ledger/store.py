@@ -11,8 +11,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 import psycopg
 
@@ -21,6 +20,7 @@ from ledger.batch import Entry
 from ledger.command import Reads, RowKey, Wants
 from ledger.state import AuthorizationRow, LicenseRow, Row
 from ledger.store_pipeline import Answer
+from ledger.writing import Addition, Head, Write
 from signing import keyring
 
 COMMIT_DEADLINE_S = 4.0
@@ -66,25 +66,14 @@ class Identity:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Head:
-    """The newest committed tree head of a partition."""
-
-    size: int = 0
-    generation: int = 0
-    root: bytes = b""
-    frontier: tuple[bytes, ...] = ()
-    at: int = 0
-    mac: bytes | None = None
-    """By it the ledger knows a head that it wrote (`Vault.head_mac`)."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Look:
     """What is read right after the lock."""
 
     head: Head
     clock: int
     """The database's clock in microseconds UTC."""
+    since_begun_us: int
+    """How long ago the transaction began: mostly the wait for the lock."""
     ring_version: int | None
     anchored_root: bytes | None
     """The root this history has at the anchor's size."""
@@ -117,46 +106,6 @@ class Loaded:
     naming: dict[tuple[bytes, bytes], list[tuple[str, bytes]]] = field(default_factory=dict)
 
 
-class EventRow(NamedTuple):
-    """One row of `events`, but for its position."""
-
-    stream_id: UUID
-    version: int
-    topic: str
-    recorded_at: int
-    state: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Addition:
-    """Some events of a batch, with the keys that they answer."""
-
-    first_position: int
-    events: Sequence[EventRow]
-    answered: Sequence[tuple[bytes, bytes, int, int]] = ()
-    """(key, body digest, first index, events)."""
-    day: int = 0
-
-
-@dataclass(kw_only=True)
-class Write:
-    """What a batch stores beside its events."""
-
-    head: Head
-    """The new head."""
-    rows: Sequence[Row] = ()
-    dropped: Sequence[bytes] = ()
-    """Lookups whose directory rows go, before `entries` come."""
-    entries: Sequence[tuple[bytes, str, int, bytes, bytes | None, bytes]] = ()
-    """(lookup, kind, pepper id, stream, target, sealed)."""
-    wraps: Sequence[keyring.WrappedKey] = ()
-    tiles: Sequence[tuple[int, int, bytes]] = ()
-    """(level, tile, hashes)."""
-    forgotten: Sequence[bytes] = ()
-    """Streams whose directory rows and data keys go."""
-    ring_version: int | None = None
-
-
 class Session:
     """One connection of the append path."""
 
@@ -173,6 +122,8 @@ class Session:
             lambda notice: self._warnings.append(notice.severity_nonlocalized or "")
         )
         self._pipeline = store_pipeline.Pipeline(self._conn)
+        self._is_locking = False
+        """A transaction has begun, with the lock first."""
         try:
             for setting in _SETTINGS:
                 self._pipeline.ask(setting)
@@ -198,6 +149,17 @@ class Session:
         with contextlib.suppress(psycopg.Error):
             self._conn.close()
 
+    def lock(self) -> None:
+        """Wait for the partition now; the next `begin` goes on under the lock. Raises Lost."""
+        self._ask_lock()
+        self._gather()
+
+    def _ask_lock(self) -> None:
+        if not self._is_locking:
+            self._pipeline.ask("BEGIN")
+            self._ask("lock_partition", self._partition)
+        self._is_locking = True
+
     def begin(
         self, *, anchor_size: int, wants: Wants | None = None, repeats: Sequence[bytes] = (), today: int = 0
     ) -> Look:
@@ -209,8 +171,7 @@ class Session:
         found = _nothing()
         wants = wants or Wants()
         digests = [digest for lookup in wants.lookups for digest in lookup.digests]
-        self._pipeline.ask("BEGIN")
-        self._ask("lock_partition", self._partition)
+        self._ask_lock()
         look = self._ask("look", anchor_size, self._partition)
         days_of_keys = (today - IDEMPOTENCY_DAYS, today + 1)
         answered = self._ask("idempotency", self._partition, *days_of_keys, repeats) if repeats else None
@@ -229,10 +190,11 @@ class Session:
         return self._look(look.rows[0], found)
 
     def _look(self, row: Any, found: Loaded) -> Look:
-        now, ring_version, *head, root, generation = row
+        now, since_begun_us, ring_version, *head, root, generation = row
         return Look(
             head=Head() if head[0] is None else self._head(head),
             clock=now,
+            since_begun_us=since_begun_us,
             ring_version=ring_version,
             anchored_root=root,
             anchored_generation=generation,
@@ -317,6 +279,7 @@ class Session:
     def commit(self) -> None:
         """COMMIT, within its deadline; raises Unknown when anything but a plain success comes back."""
         self._warnings.clear()
+        self._is_locking = False
         try:
             answer = self._pipeline.ask("COMMIT")
             self._pipeline.gather(within_s=COMMIT_DEADLINE_S)
@@ -327,6 +290,7 @@ class Session:
 
     def rollback(self) -> None:
         """Give the lock back; raises Lost."""
+        self._is_locking = False
         with contextlib.suppress(Refused):
             self._gather()
         self._pipeline.ask("ROLLBACK")

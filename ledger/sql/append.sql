@@ -3,9 +3,11 @@
 SELECT partition FROM partitions WHERE partition = %b::integer FOR UPDATE
 
 -- look --
--- Under the lock: the database's clock in microseconds UTC, the key ring version that appenders must have,
--- the newest committed tree head, and the one of the anchor's size.
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r.ring_version,
+-- Under the lock: the database's clock in microseconds UTC, how many microseconds ago the transaction began,
+-- the key ring version that appenders must have, the newest committed tree head, and the one of the anchor's
+-- size.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
+       (extract(epoch FROM clock_timestamp() - now()) * 1000000)::bigint, r.ring_version,
        h.size, h.generation, h.root, h.frontier, h.at, h.mac, a.root, a.generation
 FROM partitions p
 LEFT JOIN ring_state r ON r.partition = p.partition
