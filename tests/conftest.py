@@ -36,6 +36,10 @@ class Cluster:
         self.template = self._config(f"template_{self.run}", folder / "template")
         self._create(f"template_{self.run}")
         opening.init(self.template, origin=ORIGIN, operator=OPERATOR)
+        self.peopled = self.clone()
+        """The same, with the clients of a world registered; nobody has it open."""
+        with opening.opened(self.peopled, migrate=False) as ledger, ledger.appending() as appender:
+            self.actors = World(ledger, appender).actors
 
     def _config(self, name: str, data: Path) -> config.Config:
         owner = conninfos.make_conninfo(self.server_url, dbname=name)
@@ -105,9 +109,9 @@ def _place() -> str:
 
 
 @pytest.fixture
-def configured(cluster: Cluster) -> Iterator[config.Config]:
+def configured(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[config.Config]:
     """The configuration of a fresh ledger that nobody has opened yet."""
-    cloned = cluster.clone()
+    cloned = cluster.clone(cluster.peopled if "world" in request.fixturenames else None)
     yield cloned
     cluster.drop(cloned)
 
@@ -128,8 +132,8 @@ def ledger(configured: config.Config, request: pytest.FixtureRequest) -> Iterato
             assert report.findings == ()
 
 
-@pytest.fixture
-def world(ledger: opening.Ledger) -> Iterator[World]:
+@pytest.fixture(name="world")
+def world_(ledger: opening.Ledger, cluster: Cluster) -> Iterator[World]:
     """A fresh ledger with an appender, an issuer, a hall that uses, and an auditor."""
     with ledger.appending() as appender:
-        yield World(ledger, appender)
+        yield World(ledger, appender, cluster.actors)

@@ -352,6 +352,7 @@ def _wait_for_log(server: Server, text: str, *, times: int = 1) -> str:
     return _logs(server)
 
 
+@pytest.mark.faults
 def test_a_server_that_does_not_end_its_work_in_time_is_stopped_all_the_same(data: Path) -> None:
     server = Server.start(data)
     checkpointer = int(_ask(server, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"))

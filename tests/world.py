@@ -48,6 +48,8 @@ BOOKLET = f"{OPERATOR}900"
 """居民户口簿, which has no national code."""
 ENTERPRISE = identifiers.holder_code("001", "91350100MA0000007A")
 COUNTER = itertools.count(1)
+Actors = tuple[command.Actor, command.Actor, command.Actor]
+"""Issuer, hall and auditor."""
 
 
 def citizen(number: int) -> identifiers.HolderCode:
@@ -59,12 +61,15 @@ def citizen(number: int) -> identifiers.HolderCode:
 class World:
     """A ledger with actors in it; every method appends and waits."""
 
-    def __init__(self, ledger: opening.Ledger, appender: Appender) -> None:
+    def __init__(self, ledger: opening.Ledger, appender: Appender, actors: Actors | None = None) -> None:
+        """`actors`: those of a world in which this ledger was before."""
         self.ledger = ledger
         self.appender = appender
-        self.issuer = self.register(ISSUER, "license:issue", "authorization:grant", "consent:attest")
-        self.hall = self.register(HALL, "license:use", "license:verify", "file:attest")
-        self.auditor = self.register(AUDITOR, "audit:read")
+        self.issuer, self.hall, self.auditor = self.actors = actors or (
+            self.register(ISSUER, "license:issue", "authorization:grant", "consent:attest"),
+            self.register(HALL, "license:use", "license:verify", "file:attest"),
+            self.register(AUDITOR, "audit:read"),
+        )
 
     def do(self, asked: command.Command) -> Result:
         """The result of one command; raises what it was refused with."""
