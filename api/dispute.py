@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import access, acts, answers, examples_dispute, models_dispute, routes, service, standing, tasks
-from ledger import days, dispute, dispute_commands, disputed, errors, power, state, state_dispute, workdays
+from ledger import days, dispute, dispute_commands, disputed, errors, power, state, state_dispute
 from projections import dispute as lists
 from projections import paging
 from signing import event, ids
@@ -113,7 +113,7 @@ async def report_missing(
 
 def _term(served: service.Service) -> dict[str, Any]:
     """Within how many working days a dispute is decided, and by which calendar."""
-    return {"working_days": served.ledger.config.dispute_days, "calendar": workdays.official()}
+    return {"working_days": served.ledger.config.dispute_days, "calendar": served.calendar}
 
 
 async def _raised(served: service.Service, asked: dispute_commands.FileDispute) -> Response:
@@ -205,6 +205,8 @@ async def withdraw_dispute(
 ) -> Response:
     """By the organization that raised it, or by the holder on evidence, through any client that attests."""
     served, asking = service.of(request), routes.asking(request)
+    if body.holder is not None:
+        routes.require_any(asking, ("consent:attest",))
     asked = dispute_commands.WithdrawDispute(
         actor=acts.actor(asking, body),
         repeat=await acts.repeat(request, asking, operation=f"withdraw dispute {dispute_ref}", key=key),
@@ -320,16 +322,18 @@ async def _listed(
         served.views.wait_for(wanted, name="dispute")
         at = served.moment()
         found = page(at)
-        shown = [_told(row, row.status, at=at) for row in found.rows]
+        shown = [_told(served, row, row.status, at=at) for row in found.rows]
         told = [one for one in shown if one["is_overdue"] or not overdue]
         return {"through": found.through, "disputes": told, "cursor": found.cursor}
 
     return routes.answer(await served.read(look))
 
 
-def _told(row: lists.FiledRow | state_dispute.DisputeRow, status: str, *, at: int) -> answers.Json:
+def _told(
+    served: service.Service, row: lists.FiledRow | state_dispute.DisputeRow, status: str, *, at: int
+) -> answers.Json:
     """A dispute, as far as it is in clear."""
-    due_on, is_provisional = dispute.due(row, workdays.official())
+    due_on, is_provisional = dispute.due(row, served.calendar)
     is_open = status == disputed.OPEN
     until = at if is_open else row.settled_at
     return {
@@ -351,7 +355,7 @@ def _told(row: lists.FiledRow | state_dispute.DisputeRow, status: str, *, at: in
 
 def _row(served: service.Service, row: state_dispute.DisputeRow, at: int) -> answers.Json:
     status = disputed.status(row, is_erased=served.is_erased(row.stream_id))
-    return _told(row, status, at=at)
+    return _told(served, row, status, at=at)
 
 
 def _content(served: service.Service, row: state_dispute.DisputeRow, *, is_told: bool) -> answers.Json:
@@ -364,6 +368,7 @@ def _content(served: service.Service, row: state_dispute.DisputeRow, *, is_told:
     return {
         "fields": list(row.field_names),
         "working_days": row.working_days,
+        "promised_on": days.text(row.due_on),
         "settled_at": None if row.settled_at is None else days.instant_text(row.settled_at),
         "settled_index": row.settled_index,
         "mended_index": row.mended_index,
@@ -394,7 +399,7 @@ def of_license(
             "fields": list(row.field_names),
             "status": disputed.status(row, is_erased=is_erased),
             "filed_at": days.instant_text(row.filed_at),
-            "due_on": days.text(dispute.due(row, workdays.official())[0]),
+            "due_on": days.text(dispute.due(row, served.calendar)[0]),
             "settled_at": None if row.settled_at is None else days.instant_text(row.settled_at),
             "feedback": _part(served, row.settled_index, "feedback") if row.party in streams else None,
         }

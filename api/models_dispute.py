@@ -117,6 +117,7 @@ class DisputeShown(DisputeListed):
 
     fields: list[str]
     working_days: int
+    promised_on: str = Field(description="`due_on` as it was told when it was raised")
     settled_at: str | None
     settled_index: int | None
     mended_index: int | None = Field(description="Leaf index of the event that mended the license")

@@ -40,6 +40,8 @@ from ledger import (
     stock_jobs,
     store,
     trust,
+    workdays,
+    workdays_file,
 )
 from signing import event, keyring, keys
 
@@ -121,6 +123,8 @@ class Service:
     looks: look_counts.Counts = field(init=False)
     trust_limits: limits.Buckets = field(init=False)
     publisher: trust.Publisher = field(init=False)
+    calendar: workdays.Calendar = field(init=False)
+    """Which days are worked."""
     exports: asyncio.Semaphore = field(init=False, default_factory=lambda: asyncio.Semaphore(EXPORTS_AT_ONCE))
     """Turns of those who have an export of the trail made."""
     _tokens: tuple[object, access.AccessTokens] | None = field(init=False, default=None)
@@ -144,6 +148,7 @@ class Service:
         self.look_limits = limits.LookLimits(self.settings.look_rates)
         self.looks = look_counts.Counts(self.reader)
         self.trust_limits = limits.Buckets(self.settings.trust_rate)
+        self.calendar = workdays_file.calendar(self.ledger.config.workdays_file)
         self.publisher = trust.Publisher(self.ledger, self.reader, fresh_s=self.ledger.config.trust_fresh_s)
 
     # --- who asks ---

@@ -41,6 +41,8 @@ class Config:
     """LEDGER_TRUST_FRESH_S: how long after it was made a trust file may be asked for a status."""
     dispute_days: int = 10
     """LEDGER_DISPUTE_DAYS: working days within which an issuer decides a dispute 异议, 1 to 60."""
+    workdays_file: Path | None = None
+    """LEDGER_WORKDAYS: CSV file of days off and make-up days that the library does not know yet."""
     metrics_bind: tuple[str, int] | None = None
     """LEDGER_METRICS_BIND: HOST:PORT where the service gives its metrics; None: nowhere."""
     timestamp_url: str | None = None
@@ -96,6 +98,7 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         public_url=(environ.get("LEDGER_PUBLIC_URL") or Config.public_url).rstrip("/"),
         qr_host=qr_host,
         trust_fresh_s=_seconds(environ.get("LEDGER_TRUST_FRESH_S", "")),
+        workdays_file=_path(environ.get("LEDGER_WORKDAYS", "")),
         dispute_days=_dispute_days(environ.get("LEDGER_DISPUTE_DAYS", "")),
         metrics_bind=_bind(environ.get("LEDGER_METRICS_BIND", "")),
         timestamp_url=_http(environ.get("LEDGER_TIMESTAMP_URL", "")),

@@ -68,10 +68,15 @@ def official() -> Calendar:
     years = [day.year for day in said.holidays]
     return Calendar(
         known_from=days.parse(f"{min(years)}-01-01"),
-        known_until=days.parse(f"{max(years)}-{_DECEMBER_KNOWN}"),
+        known_until=known_through(max(years)),
         holidays=_days(said.holidays),
         workdays=_days(said.workdays),
     )
+
+
+def known_through(year: int) -> int:
+    """The last day that is known, where the notice for a year is and the next is not."""
+    return days.parse(f"{year}-{_DECEMBER_KNOWN}")
 
 
 def weekday(day: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import days, dispute, errors, holder, license, organization, workdays
+from ledger import days, dispute, errors, holder, issuing, license, organization, workdays
 from ledger.state import LicenseRow
 from ledger.state_dispute import DisputeRow
 from tests.history import (
@@ -234,6 +234,25 @@ def test_who_took_the_office_over_withdraws() -> None:
     succeed(history, HALL)
     withdraw(history, by=OTHER)
     assert row(history).outcome == "withdrawn"
+
+
+def test_who_issues_on_behalf_of_another_decides_for_it() -> None:
+    history = issued()
+    entrusted = issuing.IssuingEntrusted(
+        entrustment_ref=b"e" * 16,
+        delegator=ISSUER,
+        delegate=OTHER,
+        type_codes=(FREE,),
+        areas=(),
+        valid_from=TODAY,
+        valid_until=None,
+    )
+    history.record(entrusted, stream=REGISTRY, by=None)
+    raise_(history)
+    with pytest.raises(errors.NotTheIssuer):
+        decide(history, "rejected", by=OTHER)
+    decide(history, "rejected", by=OTHER, issuer=ISSUER)
+    assert row(history).outcome == "rejected"
 
 
 def test_only_the_issuer_of_the_license_decides() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ledger import days, workdays
+from ledger import config, days, errors, workdays, workdays_file
 
 OFFICIAL = workdays.official()
 
@@ -79,3 +81,55 @@ def test_beyond_what_is_known_weekdays_are_worked_and_the_day_is_provisional() -
 
 def test_the_end_of_a_year_is_known_with_the_notice_of_the_next() -> None:
     assert days.text(OFFICIAL.known_until)[5:] == "12-28"
+
+
+def written(folder: Path, *lines: str) -> Path:
+    file = folder / "workdays.csv"
+    file.write_text("\n".join(("# a notice", "day,kind", *lines)), "utf-8")
+    return file
+
+
+def test_a_file_tells_the_next_year_and_amends_this_one(tmp_path: Path) -> None:
+    year = int(days.text(OFFICIAL.known_until)[:4]) + 1
+    monday, saturday = (
+        next(
+            day
+            for day in range(days.parse(f"{year}-03-01"), days.parse(f"{year}-03-09"))
+            if workdays.weekday(day) == n
+        )
+        for n in (0, 5)
+    )
+    lines = (f"{year}-01-01,off", f"{days.text(monday)},off", f"{days.text(saturday)},work", "2026-10-08,off")
+    told = workdays_file.calendar(written(tmp_path, *lines, "2026-02-23,work"))
+    assert days.text(told.known_until) == f"{year}-12-28"
+    assert not told.is_workday(monday)
+    assert told.is_workday(saturday)
+    assert told.due(days.parse("2026-09-28"), 10) == days.parse("2026-10-19")
+    assert told.is_workday(days.parse("2026-02-23"))
+    assert workdays_file.calendar(None) is OFFICIAL
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("2027-01-01",),
+        ("2027-01-01,free",),
+        ("01.01.2027,off",),
+        ("2027-01-01,off", "2027-01-01,off"),
+        ("2150-10-01,off",),
+    ],
+)
+def test_a_file_with_a_fault_is_refused(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    with pytest.raises(errors.Invalid) as refused:
+        workdays_file.read(written(tmp_path, *lines))
+    assert refused.value.field == "workdays.csv"
+    with pytest.raises(errors.Invalid):
+        workdays_file.read(tmp_path / "nowhere.csv")
+
+
+def test_a_term_is_configured_within_bounds() -> None:
+    assert config.from_environment({}).dispute_days == 10
+    assert config.from_environment({"LEDGER_DISPUTE_DAYS": "3"}).dispute_days == 3
+    for text in ("0", "61", "-1", "ten", "٣"):
+        with pytest.raises(errors.Invalid):
+            config.from_environment({"LEDGER_DISPUTE_DAYS": text})

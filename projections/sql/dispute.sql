@@ -28,10 +28,10 @@ CREATE INDEX filed_disputes_of_issuer ON filed_disputes (partition, issuer, due_
 CREATE INDEX filed_disputes_open ON filed_disputes (partition, due_key) WHERE status = 'open'
 
 -- move --
--- Licenses about which something is disputed lie in another division.
-UPDATE filed_disputes f SET area = u.area
+-- Licenses about which something is disputed lie in another division; where none is said, in their issuer's.
+UPDATE filed_disputes f SET area = coalesce(nullif(u.area, ''), substr(f.issuer, 3, 6))
 FROM unnest(%b::bytea[], %b::text[]) AS u (license_ref, area)
-WHERE f.partition = %b::integer AND f.license_ref = u.license_ref AND f.status = 'open' AND f.area <> u.area
+WHERE f.partition = %b::integer AND f.license_ref = u.license_ref AND f.status = 'open'
 
 -- lapse --
 -- The holders of some streams were erased: nothing is left to decide.
