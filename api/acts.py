@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from fastapi import Header
 from starlette.requests import Request
 
-from api import access, edge, models, models_license, routes, service
+from api import access, edge, models, models_household, models_license, routes, service
 from ledger import (
     account,
     authorization,
@@ -71,7 +71,7 @@ def _operator(said: models.Operator) -> command.Operator:
     return command.Operator(account=said.account, name=said.name, organization=said.organization)
 
 
-def using(asking: access.Access, asked: models.Use) -> command.Actor:
+def using(asking: access.Access, asked: models.Use | models_household.UsePages) -> command.Actor:
     """The actor of a use."""
     purpose = asked.purpose
     refuse_citizen_id(purpose.case_number, purpose.service_item_code, within="purpose.")

@@ -87,6 +87,26 @@ MoveBody = Annotated[
     models_household.MoveHousehold,
     Body(openapi_examples=_examples(to_another_division={**_ACT, "first_page": SPOUSES_FIRST})),
 ]
+UsePagesBody = Annotated[
+    models_household.UsePages,
+    Body(
+        openapi_examples=_examples(
+            first_own_and_the_spouses={
+                "holder": HEAD,
+                "license_type": TYPE,
+                "pages": [{"page": "first"}, {"page": "own"}, {"page": "member", "holder": SPOUSE}],
+                "fields": ["name"],
+                "purpose": {
+                    "service_item_code": examples.ITEM,
+                    "service_item_name": "义务教育入学登记",
+                    "case_number": "2026-0202-0042",
+                    "reason": "核验户籍",
+                },
+                "operator": examples.OPERATOR,
+            }
+        )
+    ),
+]
 SearchBody = Annotated[
     models_household.SearchHousehold,
     Body(

@@ -142,6 +142,48 @@ class HouseholdShown(models_answers.Answer):
     at: str = Field(description="The moment, or the end of the day")
 
 
+class AskedPage(models.Strict):
+    """Which page is used."""
+
+    page: Literal["first", "own", "member"] = Field(description="首页, the page of `holder`, or another's")
+    holder: models.Holder | None = Field(None, description="Of `member` alone: whose page")
+
+
+class UsePages(models.Strict):
+    """用证 of pages of the household of somebody; each is decided by itself."""
+
+    holder: models.Holder = Field(description="Whose household")
+    license_type: models.TypeCode = Field(description="The type of persons' pages")
+    pages: Annotated[list[AskedPage], Field(min_length=1, max_length=20)]
+    on: models.Day | None = Field(
+        None, description="Which pages existed on this Beijing day is told; null: today"
+    )
+    fields: list[models.OpenedName] | None = Field(None, max_length=100)
+    purpose: models.Purpose
+    operator: models.Operator
+    channel: models.Channel = "window"
+
+
+class PageUse(models_answers.Used):
+    """The answer to the use of one page, which kept as a file is a proof bundle, and what is told beside."""
+
+    page: str
+    existed: bool | None = Field(
+        description="Whether it was in the household on the day; null: no use was granted that tells it"
+    )
+    household_ref: str | None = Field(description="The household, of a page that was in it")
+    since: str | None
+    until: str | None
+
+
+class PagesUsed(models_answers.Answer):
+    """What became of each page, in the order of the request."""
+
+    index: int
+    on: str
+    pages: list[PageUse]
+
+
 class HouseholdsFound(models_answers.Answer):
     """Households of the number or of the person, that the caller may know of."""
 

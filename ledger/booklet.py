@@ -7,6 +7,7 @@ pure.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from ledger import days
@@ -155,6 +156,31 @@ def seen(row: HouseholdRow, *, at: int, day: int | None = None, as_of: int | Non
     if not told.heads or not told.seats:
         return None
     return Seen(told.heads[-1], told.seats[-1], tuple(one for one in told.pages if one.is_in(first, last)))
+
+
+def page_of(row: HouseholdRow, stream_ids: Collection[bytes]) -> bytes | None:
+    """The page that somebody has in a household, or had last; None: never one."""
+    found = [one.page_ref for one in pages(row) if one.stream_id in stream_ids]
+    return found[-1] if found else None
+
+
+def told(
+    row: HouseholdRow, license_ref: bytes, stream_id: bytes, *, day: int
+) -> tuple[int, int | None] | None:
+    """Since when the first page, or its holder's page, was in it on a day, and until when; None: it was not.
+
+    A person's page is the one that stands now, whichever stood for the person on the day.
+    """
+    there = seen(row, at=days.start(day), day=day)
+    if there is None or not there.pages:
+        return None
+    if license_ref == head(row).first_page:
+        is_same = there.head.first_page == license_ref
+        return (there.head.since, None) if is_same else None
+    own = [one for one in there.pages if one.stream_id == stream_id]
+    if not own or page_of(row, (stream_id,)) != license_ref:
+        return None
+    return own[0].since, own[-1].until
 
 
 def _as_known(one: Page, as_of: int | None) -> Page:

@@ -35,6 +35,7 @@ from ledger import (
     mark,
     naming,
     organization,
+    page_use,
     piece,
     quality,
     reconciliation,
@@ -49,6 +50,7 @@ ROOMS = (
     *(bulletin, ending, endorsement, holder, issuing, joining, license, linking, log),
     *(mark, naming, organization, piece, refusal, representation, use, verification),
     *(quality, copy, document, issuer_seal, reconciliation, household, household_move, dispute),
+    *(page_use,),
 )
 
 

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger import case, comparison, copy, correction, fact, license, mark, state, use
+from ledger import case, comparison, copy, correction, fact, license, mark, page_use, state, use
 from projections import db, postings, sql
 from projections.projection import Happened, licenses_of
 from signing import event
@@ -29,6 +29,7 @@ LOOKS = (use.LicenseUsed, comparison.LicenseCompared)
 _LOOK_TOPICS = (
     use.LicenseUsed.__name__,
     copy.LicenseCopied.__name__,
+    page_use.PageUsed.__name__,
     comparison.LicenseCompared.__name__,
 )
 _VERSION_TOPICS = (

@@ -19,6 +19,7 @@ from ledger import (
     mandate,
     mark,
     organization,
+    page_use,
     representation,
     scope,
     state,
@@ -132,7 +133,7 @@ class Holder:
 
 
 _COUNTED: frozenset[type[fact.Fact]] = frozenset(
-    {use.LicenseUsed, copy.LicenseCopied, comparison.LicenseCompared}
+    {use.LicenseUsed, copy.LicenseCopied, page_use.PageUsed, comparison.LicenseCompared}
 )
 """Facts that add to counts and change nothing else: the rows they name need not be read."""
 

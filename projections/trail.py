@@ -22,6 +22,7 @@ from ledger import (
     holder,
     license,
     organization,
+    page_use,
     refusal,
     state,
     use,
@@ -35,6 +36,7 @@ _ASKING: frozenset[type[fact.Fact]] = frozenset(
     {
         use.LicenseUsed,
         copy.LicenseCopied,
+        page_use.PageUsed,
         refusal.UseRefused,
         comparison.LicenseCompared,
         verification.LicenseVerified,

@@ -23,5 +23,8 @@ def house(day: Day, holder: dict[str, str]) -> None:
     day.issuer.done("/v1/households", {**day.act(), "first_page": pages[0], "head": pages[1]})
     for asked in ({"license_type": world.BOOKLET, "number": number}, {"holder": holder}):
         (found,) = day.issuer.done("/v1/households/search", asked)["households"]
+    named = [{"page": "first"}, {"page": "own"}, {"page": "member", "holder": holder}]
+    asked = {"holder": holder, "license_type": world.BOOKLET, "pages": named, "fields": ["address"]}
+    day.hall.done("/v1/households/uses", day.use_body(**asked))
     shown = day.auditor.get(f"/v1/households/{found['household_ref']}").json()
     assert shown["pages"] == found["pages"]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from api import examples_household
-from ledger import keeping
-from signing import ids
+from api import examples_household, examples_mandate
+from ledger import bundle, keeping
+from signing import event, spelling
 from tests import api_world, world
 from tests.api_world import Caller, Face, person, problem
 from tests.conftest import Cluster
@@ -20,12 +20,18 @@ HOUSEHOLDS = "/v1/households"
 @pytest.fixture(scope="module")
 def face(cluster: Cluster) -> Iterator[Face]:
     with api_world.fresh(cluster) as running:
+        running.cover(world.BOOKLET)
         yield running
 
 
 @pytest.fixture(scope="module")
 def issuer(face: Face) -> Caller:
-    return face.register(world.ISSUER, "license:issue", "consent:attest")
+    return face.register(world.ISSUER, "license:issue", "consent:attest", "holder:register")
+
+
+@pytest.fixture(scope="module")
+def hall(face: Face) -> Caller:
+    return face.register(world.HALL, "license:use")
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +112,11 @@ def test_a_household_is_found_by_its_number_and_by_who_is_or_was_in_it(
 
 
 def test_nobody_else_sees_or_changes_a_household_and_an_auditor_sees_all(
-    face: Face, issuer: Caller, other: Caller
+    face: Face, issuer: Caller, other: Caller, hall: Caller
 ) -> None:
     made = registered(issuer, 21)
-    path, before = f"{HOUSEHOLDS}/{made['ref']}", face.events()
+    path = f"{HOUSEHOLDS}/{made['ref']}"
     auditor = face.register(world.AUDITOR, "audit:read")
-    hall = face.register(world.HALL, "license:use")
     before = face.events()
     assert shown(auditor, made["ref"])["issuer"] == world.ISSUER
     assert problem(other.get(path))[:2] == (404, "not-found")
@@ -209,4 +214,109 @@ def test_the_trail_of_a_page_has_what_became_of_it(face: Face, issuer: Caller) -
     at_least = {"Ledger-At-Least": str(face.events() - 1)}
     topics = [one["topic"] for one in auditor.done("/v1/audit/trail", asked, **at_least)["events"]]
     assert {"LicenseIssued", "HouseholdRegistered", "PageRemoved"} <= set(topics)
-    assert ids.parse(made["ref"])
+
+
+@pytest.fixture(scope="module")
+def household(issuer: Caller) -> dict[Any, Any]:
+    """Of synthetic citizens 81, the head, and 82."""
+    return registered(issuer, 81, 82)
+
+
+def child_of(issuer: Caller, household: dict[Any, Any]) -> str:
+    said = api_world.issue_body(
+        3, license_type=world.BOOKLET, holder={**examples_mandate.WARD, "name": "合成儿童"}
+    )
+    ref: str = issuer.done("/v1/licenses", {**said, "fields": {"name": "合成儿童"}})["license_ref"]
+    issuer.done(f"{HOUSEHOLDS}/{household['ref']}/add-page", act(page=ref))
+    return ref
+
+
+def consent(issuer: Caller, holder: dict[str, str], **members: Any) -> dict[str, Any]:
+    said = api_world.example("GrantBody", "consent_of_the_holder")
+    scope = {"license_types": [world.BOOKLET]}
+    given = {**said, "requester": world.HALL, "scope": scope, "holder": holder, **members}
+    return issuer.done("/v1/authorizations", given)
+
+
+def asked(*pages: dict[str, Any], holder: dict[str, str] | None = None, **members: Any) -> dict[str, Any]:
+    said = api_world.example_of(examples_household.UsePagesBody)
+    return {**said, "holder": holder or person(81), "pages": list(pages), **members}
+
+
+def told_of(answer: dict[str, Any]) -> list[tuple[str, bool | None]]:
+    """Of each page its reason or `granted`, and whether it existed."""
+    return [(one["uses"][0]["reason"] or "granted", one["existed"]) for one in answer["pages"]]
+
+
+OWN, FIRST_PAGE = {"page": "own"}, {"page": "first"}
+
+
+def member(holder: dict[str, str]) -> dict[str, Any]:
+    return {"page": "member", "holder": holder}
+
+
+def test_pages_are_used_by_the_adults_own_consent_and_the_childs_guardians(
+    face: Face, issuer: Caller, hall: Caller, household: dict[Any, Any]
+) -> None:
+    ward = child_of(issuer, household)
+    pages = (FIRST_PAGE, OWN, member(examples_mandate.WARD), member(person(82)), member(person(99)))
+    path = f"{HOUSEHOLDS}/uses"
+    assert told_of(hall.done(path, asked(*pages))) == [("not-authorized", None)] * 5
+    consent(issuer, person(81))
+    said = api_world.example_of(examples_mandate.GuardianshipBody) | {"guardian": person(81)}
+    mandate = issuer.done("/v1/guardianships", said)
+    acting = {**person(81), "mandate_ref": mandate["mandate_ref"]}
+    consent(issuer, examples_mandate.WARD, acting=acting)
+    answer = hall.done(path, asked(*pages))
+    grants, refusals = [("granted", True)] * 3, [("not-authorized", None)] * 2
+    assert told_of(answer) == grants + refusals
+    assert {one["household_ref"] for one in answer["pages"]} == {household["ref"], None}
+    refs = [one["uses"][0]["license"]["license_ref"] for one in answer["pages"][:3]]
+    assert refs == [household["first"], household[81], ward]
+    shown = [facts_of(one) for one in answer["pages"][3:]]
+    assert shown[0] == shown[1] == {"reason": "not-authorized", "type_code": world.BOOKLET}
+    trusted = api_world.trust_of(face)
+    for one in answer["pages"]:
+        kept = {name: one[name] for name in ("index", "uses")}
+        assert bundle.judge(api_world.dumps(kept), trusted=trusted)
+    before = hall.done(path, asked(OWN, member(examples_mandate.WARD), on="2020-01-01"))
+    assert (before["on"], told_of(before)) == ("2020-01-01", [("granted", False)] * 2)
+    assert before["pages"][0]["household_ref"] is None
+
+
+def facts_of(answered: dict[str, Any]) -> dict[str, Any]:
+    """What the event of a refusal says."""
+    made = event.parse(spelling.from_base64(answered["uses"][0]["proof"]["event"])).fact
+    return {name: made[name] for name in ("reason", "type_code")}
+
+
+def test_somebody_in_no_household_and_the_same_request_again(
+    face: Face, issuer: Caller, hall: Caller
+) -> None:
+    page(issuer, 85)
+    consent(issuer, person(85))
+    path, said = f"{HOUSEHOLDS}/uses", asked(OWN, FIRST_PAGE, holder=person(85))
+    first = hall.done(path, said, key="again")
+    assert told_of(first) == [("granted", False), ("not-authorized", None)]
+    before = face.events()
+    again = hall.done(path, said, key="again")
+    assert (again["index"], told_of(again), face.events()) == (first["index"], told_of(first), before)
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({"pages": []}, (422, "invalid-value", "pages")),
+        ({"pages": [{"page": "member"}]}, (422, "invalid-value", "pages[0].holder")),
+        ({"pages": [{"page": "own", "holder": person(81)}]}, (422, "invalid-value", "pages[0].holder")),
+        ({"license_type": "0" * 21}, (422, "license-type-unknown", "license_type")),
+        ({"on": "2199-01-01"}, (422, "invalid-value", "on")),
+        ({"holder": {"code_type": "111", "code": "1"}}, (422, "invalid-holder-code", "holder.code")),
+    ],
+)
+def test_what_is_wrong_with_a_use_of_pages_is_named_and_nothing_is_stored(
+    face: Face, hall: Caller, members: dict[str, Any], expected: tuple[int, str, str]
+) -> None:
+    before = face.events()
+    assert problem(hall.post(f"{HOUSEHOLDS}/uses", asked(OWN, **members))) == expected
+    assert face.events() == before

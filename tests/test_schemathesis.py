@@ -31,6 +31,7 @@ from api import (
     examples,
     examples_catalog,
     examples_dispute,
+    examples_household,
     examples_issuing,
     examples_mandate,
     limits,
@@ -41,6 +42,7 @@ from tests import api_world
 from tests.api_world import Caller, Face
 from tests.conftest import Cluster
 
+HOUSEHOLDS = "/v1/households"
 UNFIT, FITTING, AT_HOME = 6, 6, 20
 """Requests an operation: that do not fit the description, that do, and that name what is there."""
 ANEW = 4
@@ -199,8 +201,7 @@ def _fresh(fuzz: Fuzz, operation: Any, number: int) -> dict[str, Any]:
     if "draft_ref" in names:
         made |= _draft(done, is_approved=verb == "issue")
     made |= _consents(done, operation.path, names)
-    if "import_ref" in names:
-        made |= done("/v1/imports", api_world.example_of(stock.ImportBody))
+    made |= _other(names, done)
     if "type_code" in names:
         made |= _type(done, is_national="/coverage" in operation.path or verb == "source")
     if "coverage_ref" in names:
@@ -226,6 +227,26 @@ def _consents(done: Done, path: str, names: set[str]) -> dict[str, Any]:
         ref = done("/v1/licenses", api_world.example("IssueBody"))["license_ref"]
         made |= done(f"/v1/licenses/{ref}/corrections", api_world.example_of(examples_dispute.DisputeBody))
     return made
+
+
+def _other(names: set[str], done: Done) -> dict[str, Any]:
+    """What is made of one request, or there already."""
+    made: dict[str, Any] = {}
+    if "household_ref" in names:
+        made |= _household(done)
+    if "import_ref" in names:
+        made |= done("/v1/imports", api_world.example_of(stock.ImportBody))
+    return made
+
+
+def _household(done: Done) -> dict[str, Any]:
+    """The household of the examples, registered once: a person is in one at a time."""
+    found = done(f"{HOUSEHOLDS}/search", {"holder": examples_household.HEAD})["households"]
+    if found:
+        return {"household_ref": found[0]["household_ref"]}
+    own, first = (done("/v1/licenses", said)["license_ref"] for said in examples_household.PAGES[:2])
+    said = api_world.example_of(examples_household.RegisterBody)
+    return done(HOUSEHOLDS, {**said, "head": own, "first_page": first})
 
 
 def _draft(done: Done, *, is_approved: bool) -> dict[str, Any]:
