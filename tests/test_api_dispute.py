@@ -323,6 +323,33 @@ def test_an_erased_holder_leaves_nothing_to_decide(
     assert lapsed["dispute_ref"] == made["dispute_ref"]
 
 
+def test_who_raised_it_may_be_gone_and_the_license_is_disputed_still(
+    face: Face, issuer: Caller, hall: Caller
+) -> None:
+    owner = {**person(43), "name": "合成居民43", "role": "co-owner"}
+    ref = issued(issuer, 42, license_type=world.BUSINESS_LICENSE, parties=[owner], fields={"name": "甲"})
+    said = {"fields": ["name"], "values": {"name": "乙"}}
+    made = disputed(issuer, ref, **by_holder(43), **said)
+    path = f"/v1/corrections/{made['dispute_ref']}"
+    assert issuer.get(path).json()["claim"]["values"] == {"name": "乙"}
+    ledger = face.served.ledger
+    keeping.erase_holder(ledger, face.served.appender, world.citizen(43), ledger.console)
+    shown = issuer.get(path).json()
+    assert (shown["status"], shown["claim"]) == ("open", None)
+    assert decide(issuer, made["dispute_ref"]).json()["status"] == "rejected"
+    assert issuer.get(path).json()["feedback"] == ANSWER
+
+
+def test_a_holder_raises_and_withdraws_under_any_code(face: Face, issuer: Caller, hall: Caller) -> None:
+    ref = issued(issuer, 44)
+    interim = {"code_type": "414", "code": "E00000019"}
+    organ = face.register(world.AUDITOR, "holder:register")
+    organ.done("/v1/holders/link", {**example("PairBody"), "holder": person(44), "linked": interim})
+    made = disputed(issuer, ref, raised_by="holder", holder=interim)
+    own = {**WITHDRAWAL, "holder": person(44), "evidence": WRONG["evidence"]}
+    assert hall.done(f"/v1/corrections/{made['dispute_ref']}/withdraw", own)["status"] == "withdrawn"
+
+
 def test_after_the_end_of_a_license_its_dispute_is_decided_still(issuer: Caller, hall: Caller) -> None:
     ref = issued(issuer, 41)
     made = disputed(hall, ref)
