@@ -57,7 +57,7 @@ async def export_trail(
 
         def find() -> Found:
             served.require_current(asking)
-            served.views.wait_for(wanted, name="trail")
+            served.views.wait_for(wanted or 0, name="trail")
             return found(served, body)
 
         listed = await served.read(find)
@@ -199,8 +199,7 @@ def _bounds(served: service.Service, body: models_audit.ExportTrail) -> tuple[in
     through = served.views.through("trail")
     newest = served.reader.checkpoint()
     through = min(through, _size(newest) - 1)
-    if through < 0:
-        raise errors.BehindIndex
+    assert through >= 0, "the trail has the first event"
     until = audit.graced(served, body.finding, through, grace_days=body.grace_days)
     if body.filter.until_index is not None:
         until = min(until, body.filter.until_index)

@@ -98,7 +98,7 @@ def _show_uses(world: demo.World, out: Path) -> dict[str, Any]:
     _keep_documents(world, sample, use, out)
     page = demo_page.address(world.base_url, sample["qr"])
     no_picture = demo_page.take(page, out / PICTURE)
-    trail = _trail(world, holder, at_least=answer["index"])
+    trail = _trail(world, holder, at_least=answer["index"], out=out)
     shown = {"person": person, "file": file, "answer": answer, "trail": trail, "qr": sample["qr"]}
     return {**shown, "page": page, "no_picture": no_picture}
 
@@ -111,9 +111,12 @@ def _keep_documents(world: demo.World, sample: dict[str, Any], use: dict[str, An
     (out / "copy.pdf").write_bytes(world.halls[0].follow(link["url"]))
 
 
-def _trail(world: demo.World, holder: dict[str, str], *, at_least: int) -> Any:
+def _trail(world: demo.World, holder: dict[str, str], *, at_least: int, out: Path) -> Any:
+    """A page of the holder's trail; the export of all of it is left as a file."""
     asked = {**demo.act("shen09", "沈审计"), "reason": "效能监察抽查", "filter": {"holder": holder}}
-    return world.auditor.post("/v1/audit/trail", asked, at_least=at_least)
+    page = world.auditor.post("/v1/audit/trail", asked, at_least=at_least)
+    (out / "trail.export").write_bytes(world.auditor.post_for_file("/v1/audit/exports", asked))
+    return page
 
 
 def _is_effective(world: demo.World, one: dict[str, Any]) -> bool:
@@ -150,6 +153,7 @@ def _result(
         "license-qr.png",
         "license.pdf",
         "copy.pdf",
+        "trail.export",
         *([] if shown["no_picture"] else [PICTURE]),
     )
     return {

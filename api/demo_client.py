@@ -54,6 +54,12 @@ class Client:
         headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
         return self._call("POST", path, json.dumps(body, ensure_ascii=False).encode(), headers)[1]
 
+    def post_for_file(self, path: str, body: dict[str, Any]) -> bytes:
+        """The file that a POST answers."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid.uuid4())}
+        headers["Authorization"] = f"Bearer {self._access_token()}"
+        return self._file("POST", path, headers, json.dumps(body, ensure_ascii=False).encode())
+
     def fetch(self, path: str) -> bytes:
         """The file that a GET answers."""
         return self._file("GET", path, {"Authorization": f"Bearer {self._access_token()}"})
@@ -62,8 +68,8 @@ class Client:
         """The file behind a link, as whoever has the link downloads it: without a token."""
         return self._file("POST", urllib.parse.urlsplit(url).path, {})
 
-    def _file(self, method: str, path: str, headers: dict[str, str]) -> bytes:
-        status, data = self._exchange(method, path, b"", headers)
+    def _file(self, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> bytes:
+        status, data = self._exchange(method, path, body, headers)
         if status != 200:
             raise CallFailed(status, json.loads(data))
         return data

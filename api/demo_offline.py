@@ -1,4 +1,4 @@
-"""What the demonstration shows of offline verification: a use, the signed license, its code and its paper."""
+"""What the demonstration shows of offline verification: a use, a license, its code and paper, an audit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def keep_paper(file: Any, *, license_ref: str, out: Path) -> None:
 
 def show(out: Path) -> None:
     """What `verify` says of the files that the demonstration left."""
-    for name in ("use.bundle.json", "license.pdf", "license-qr.png"):
+    for name in ("use.bundle.json", "license.pdf", "license-qr.png", "trail.export"):
         _show(out, name, paper=PAPER if name.endswith(".png") else None)
 
 

@@ -300,6 +300,7 @@ class Day:
         for about in ({"holder": holder}, {"license_ref": made[0]["license_ref"]}):
             trail = self.auditor.done("/v1/audit/trail", {**self.act(), "filter": about}, **at_least)
             assert trail["events"]
+            assert self.auditor.send("/v1/audit/exports", {**self.act(), "filter": about}).status_code == 200
         whose = {"organization": world.HALL, "account": self.markers.account()}
         self.auditor.done("/v1/audit/trail", {**self.act(), "filter": {"operator": whose}}, **at_least)
         token = made[0]["qr"]
@@ -380,9 +381,9 @@ class Day:
             answer = who.send(path, body)
             self.refused(answer)
         self.hall.done("/v1/uses", {**use, "fields": [f"n{fresh.code().lower()}"]})
-        for member in ("requester", "issuer", "case_number"):
+        for member, what in (("requester", "trail"), ("issuer", "trail"), ("case_number", "exports")):
             trail = {**self.act(), "filter": {member: fresh.code()}}
-            assert self.auditor.send("/v1/audit/trail", trail).status_code < 500
+            assert self.auditor.send(f"/v1/audit/{what}", trail).status_code < 500
 
     def refused(self, answer: httpx.Response) -> None:
         """Note what a request was refused with."""

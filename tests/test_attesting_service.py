@@ -48,6 +48,11 @@ def test_a_service_that_is_told_of_witnesses_asks_them_by_itself(cluster: Cluste
                 body, lines = note.taken_apart(text)
                 unseen = note.of(body, lines[:1]).encode()
                 assert cli_verdicts.judge(unseen, trusted=trusted, now=now).word == "needs witnesses"
+                # An export of what they have seen is proven in a tree that they cosigned.
+                asking = {"operator": {"account": "a-1", "name": "审计员"}, "filter": {"until_index": 0}}
+                made = face.register().post("/v1/audit/exports", asking).content
+                said = cli_verdicts.judge(made, trusted=trusted, now=now, is_witnessed=True)
+                assert (said.word, said.details["events"], len(said.details["witnesses"])) == ("proven", 1, 2)
     finally:
         cluster.drop(configured)
 

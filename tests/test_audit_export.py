@@ -153,6 +153,40 @@ def test_a_period_an_operator_and_findings_are_exported(
     assert graced.details["events"] == 0
 
 
+def test_a_repeat_whose_query_finds_something_else_by_now_is_refused(
+    face: Face, everyone: Caller, auditor: Caller
+) -> None:
+    number = "2026-0202-0077"
+    body = use_body(1)
+    everyone.done("/v1/uses", {**body, "purpose": {**body["purpose"], "case_number": number}})
+    asked = asking(finding="uses-without-case", grace_days=0, case_number=number)
+    assert judged(face, export(face, auditor, asked, key="finding-1")).details["events"] == 1
+    everyone.done(
+        "/v1/cases/open",
+        {
+            "case_number": number,
+            "service_item_code": api_world.examples.ITEM,
+            "opened_at": "2026-02-02T09:00:00+08:00",
+            "operator": {"account": "feed", "name": "上报"},
+        },
+    )
+    at_least = {"Ledger-At-Least": str(face.events() - 1)}
+    before = face.events()
+    moved = auditor.post("/v1/audit/exports", asked, key="finding-1", **at_least)
+    assert problem(moved)[:2] == (409, "conflict")
+    assert face.events() == before
+
+
+def test_a_file_is_no_cache_s_and_has_a_name(face: Face, auditor: Caller) -> None:
+    answer = auditor.post("/v1/audit/exports", asking(limit=1))
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    head, _ = parts(answer.content)
+    index = face.events() - 1
+    assert answer.headers["content-disposition"] == f'attachment; filename="trail-{index}.export"'
+    assert head.manifest.through < index
+
+
 def test_a_holder_whom_nobody_knows_has_an_empty_export(
     face: Face, everyone: Caller, auditor: Caller
 ) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from api import cli_verdicts, verdicts_export
 from ledger import audit_export, errors
-from signing import keys, trust
-from tests import campaign, format_examples, format_examples_export
+from signing import cosignature, keys, trust
+from tests import campaign, format_examples, format_examples_export, format_examples_log
 
 EXAMPLE = format_examples.EXPORT
 DATA = EXAMPLE.export()
@@ -156,6 +156,34 @@ def test_an_export_of_another_ledger_or_key_is_refused() -> None:
         ledgers=(replace(known, ledger_id=bytes(16)),), made_at=format_examples.TRUST.made_at
     )
     assert judged(DATA, trusted=trust.write(elsewhere)).details["fault"] == "ledger"
+
+
+def test_an_export_under_a_compromised_key_needs_a_fresh_receipt() -> None:
+    (known,) = format_examples.TRUST.ledgers
+    (origin,) = known.origins
+    doubted = replace(origin.keys[0], status="compromised", compromised_since=0)
+    file = replace(
+        format_examples.TRUST, ledgers=(replace(known, origins=(replace(origin, keys=(doubted,)),)),)
+    )
+    said = verdicts_export.of_export(DATA.splitlines(keepends=True), file)
+    assert (said.word, said.details["fault"]) == ("needs a fresh receipt", "compromised")
+
+
+def test_witnesses_of_the_tree_are_told_and_a_wrong_one_refuses_the_export() -> None:
+    text = EXAMPLE.checkpoint.partition("\n\n")[0] + "\n"
+    name, key = format_examples_log.NAME, format_examples_log.KEY
+    line = cosignature.sign(text, name=name, key=key, at_s=format_examples_log.AT_S)
+    wrong = cosignature.sign(text.replace("\n3\n", "\n2\n"), name=name, key=key, at_s=1)
+    (known,) = format_examples.TRUST.ledgers
+    witnesses = (cosignature.CosignerKey(name=name, public=key.public).text,)
+    file = replace(format_examples.TRUST, ledgers=(replace(known, witnesses=witnesses, quorum=1),))
+    for checkpoint, word in (
+        (cosignature.added(EXAMPLE.checkpoint, [line]), "proven"),
+        (EXAMPLE.checkpoint, "needs witnesses"),
+        (cosignature.added(EXAMPLE.checkpoint, [wrong]), "refused"),
+    ):
+        data = EXAMPLE.export(checkpoint=checkpoint).splitlines(keepends=True)
+        assert verdicts_export.of_export(data, file, is_witnessed=True).word == word
 
 
 def spoiled(rng: random.Random) -> bytes:

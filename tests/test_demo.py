@@ -113,6 +113,14 @@ def test_the_bundle_is_proven_without_database_network_or_home(left: Left, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["trust.json", "use.bundle.json"]
 
 
+def test_the_auditor_s_export_shows_the_use_of_the_bundle(left: Left) -> None:
+    paths = (left.path("trail.export"), "--trust", left.path("trust.json"))
+    verdict = console.call_json("verify", *paths, "--against", left.path("use.bundle.json"))
+    assert (verdict["verdict"], verdict["omitted"]) == ("proven", [])
+    assert verdict["query"] == {"holder": left.said["sample_holder"]}
+    assert verdict["compared"] >= 2
+
+
 @pytest.mark.parametrize("name", ["license.pdf", "copy.pdf"])
 def test_the_documents_are_signed_whole(left: Left, name: str) -> None:
     said = documents.asked("pdfsig", "-nocert", left.path(name))
