@@ -100,6 +100,8 @@ class Summary:
             raise errors.Invalid("the sheet and the ledger differ", field="FILE")
         if any(line.day != day for line in self.groups):
             raise errors.Invalid("the sheet has rows of another day", field="FILE")
+        if any(group.same > group.held for group in self.groups.values()):
+            raise errors.Invalid("a row stands in the sheet twice", field="FILE")
         if self.undigested:
             raise errors.Invalid("a row has no digest: nobody knows whether it is the same", field="FILE")
         held = [(line, group.held, group.sum.digest) for line, group in self.groups.items() if group.held]

@@ -121,6 +121,8 @@ class GuardianshipRegistered(Fact):
                 raise errors.Invalid("the guardianship of a minor ends", field="born_on")
             return
         left = self.ends_on - days.of_instant(about.recorded_at)
+        if left < 1 and self.kind != MINOR:
+            raise errors.Invalid("the guardianship would be over already", field="ends_on")
         if left < 1:
             raise errors.Invalid("the ward is of age", field="born_on")
         if self.kind == MINOR and left > MINORITY_DAYS_MAX:
@@ -159,6 +161,8 @@ class AgentAppointed(Fact):
     def allow(self, about: event.Event, state: State) -> None:
         if about.client is not None and about.operator_ref is None:
             raise errors.Invalid("attested consent names its operator", field="operator")
+        if about.effective_at > about.recorded_at:
+            raise errors.Invalid("an agent is not appointed for later", field="effective_at")
         _allow_new(self.mandate_ref, self.agent, about, state, field="agent")
         if self.valid_until <= about.recorded_at:
             raise errors.Invalid("the agency is over already", field="valid_until")

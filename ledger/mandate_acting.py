@@ -72,6 +72,17 @@ def born_on(holder: HolderCode) -> int | None:
 
 def require_old_enough(holder: HolderCode | None, *, at: int) -> None:
     """Nothing unless a holder's code says that only a guardian consents; raises GuardianNeeded."""
-    born = None if holder is None else born_on(holder)
-    if born is not None and days.of_instant(at) < mandate.birthday(born, mandate.CONSENTS_AT):
+    if holder is not None and _is_below(mandate.CONSENTS_AT, holder, at=at):
         raise errors.GuardianNeeded(field="acting")
+
+
+def require_of_age(holder: HolderCode, *, at: int) -> None:
+    """Nothing unless a ward's code says that an adult's guardianship, which need not end, is a minor's."""
+    if _is_below(mandate.OF_AGE, holder, at=at):
+        raise errors.Invalid("the ward is a minor", field="kind")
+
+
+def _is_below(years: int, holder: HolderCode, *, at: int) -> bool:
+    """Whether a code says that its holder is not so many years old yet."""
+    born = born_on(holder)
+    return born is not None and days.of_instant(at) < mandate.birthday(born, years)

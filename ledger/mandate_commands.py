@@ -83,14 +83,15 @@ class RegisterGuardianship(_New):
             guardian=guardian,
             kind=self.kind,
             basis=self.basis,
-            ends_on=self._ends_on(),
+            ends_on=self._ends_on(at=view.at),
             evidence_digest=self._digest(view),
         )
         return self._draft(made, stream_id)
 
-    def _ends_on(self) -> int | None:
+    def _ends_on(self, *, at: int) -> int | None:
         told = mandate_acting.born_on(self.holder)
         if self.kind != mandate.MINOR:
+            mandate_acting.require_of_age(self.holder, at=at)
             if self.born_on is not None:
                 raise errors.Invalid("only of a minor", field="born_on")
             return self.ends_on

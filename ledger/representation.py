@@ -159,7 +159,9 @@ class RepresentationChanged(Fact):
         for mandate_ref in self.dismissed:
             mandate = state.need(MandateRow, mandate_ref)
             if mandate.over_at is None:
-                state.put(altered(mandate, over_at=about.effective_at, rooted=()))
+                # A version may hold from a later day on; the agent is none from the recording on.
+                over_at = min(about.effective_at, about.recorded_at)
+                state.put(altered(mandate, over_at=over_at, rooted=()))
 
 
 def touched_by(license_ref: bytes | None, representative: bytes | None) -> Touched:

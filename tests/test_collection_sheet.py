@@ -238,6 +238,7 @@ def test_what_is_not_the_same_is_not_agreed_on(world: World, tmp_path: Path) -> 
         (rows[:1], "differ"),
         ([*rows, yesterday], "differ"),
         ([keyed(rows[0], digest=None), rows[1]], "no digest"),
+        ([*rows, keyed(rows[0])], "twice"),
     ):
         done, _ = reconciled(world, sheet, tmp_path / "sheet", day=DAY)
         with pytest.raises(errors.Invalid, match=why):

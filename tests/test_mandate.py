@@ -202,6 +202,7 @@ def test_either_parent_consents_and_what_one_said_stands_when_the_other_is_guard
         ({"kind": "child"}, "kind"),
         ({"basis": "friendship"}, "basis"),
         ({"guardian": HOLDER}, "guardian"),
+        ({"kind": "adult", "ends_on": TOMORROW - 1}, "ends_on"),
     ],
 )
 def test_a_bad_guardianship_is_refused_and_the_member_is_named(members: dict[str, Any], field: str) -> None:
@@ -263,6 +264,8 @@ def test_what_was_joined_is_parted_with_the_end_of_the_guardianship() -> None:
 def test_an_agent_consents_for_the_types_of_the_agency_alone() -> None:
     history = begun()
     history.record(version())
+    with pytest.raises(errors.Invalid, match="later"):
+        history.record(agency(type_codes=(FREE,)), effective_at=NOON + 1)
     history.record(agency(type_codes=(FREE,)))
     said = {"acting": AGENT, "acts_by": MANDATE}
     for wrong in ({"type_codes": (FREE, CONDITIONAL)}, {"type_codes": (CONDITIONAL,)}):
@@ -292,9 +295,9 @@ def test_an_agent_whom_a_representative_appointed_is_none_when_another_represent
     )
     with pytest.raises(errors.Conflict):
         history.record(change, stream=BODY)
-    history.record(replace(change, dismissed=(MANDATE,)), stream=BODY)
+    history.record(replace(change, dismissed=(MANDATE,)), stream=BODY, effective_at=MIDNIGHT)
     assert reason(history, at=NOON) == "representative-changed"
-    assert history.row(MandateRow, MANDATE).over_at is not None
+    assert history.row(MandateRow, MANDATE).over_at == NOON, "not from when the version holds"
     # Should the same person come back, it stays over.
     history.record(of_the_body(FIRST, number=3), stream=BODY)
     history.record(changed((SECOND,), (FIRST,), license_ref=OWN_LICENSE, version=3), stream=BODY)
@@ -322,6 +325,16 @@ def test_a_child_under_14_does_not_consent_for_itself() -> None:
         mandate_acting.require_old_enough(child, at=grown - 1)
     mandate_acting.require_old_enough(child, at=grown)
     mandate_acting.require_old_enough(identifiers.holder_code("414", "E00000019"), at=0)
+
+
+def test_a_minor_is_no_adult_whose_guardianship_would_not_end() -> None:
+    child = citizen(1)
+    grown = days.start(days.parse("1918-01-01"))
+    with pytest.raises(errors.Invalid) as raised:
+        mandate_acting.require_of_age(child, at=grown - 1)
+    assert raised.value.field == "kind"
+    mandate_acting.require_of_age(child, at=grown)
+    mandate_acting.require_of_age(identifiers.holder_code("414", "E00000019"), at=0)
 
 
 def test_the_members_that_came_later_are_left_out_where_they_say_nothing() -> None:
