@@ -59,6 +59,8 @@ async def dispute_license(
         raise errors.Invalid("a holder who raises it is named, and nobody else", field="holder")
     if not body.values.keys() <= {*body.fields}:
         raise errors.Invalid("only fields that are disputed have other values", field="values")
+    # Names stand in clear; what the ledger gives every license begins with @.
+    acts.check_names(name for name in body.fields if not name.startswith("@"))
     repeat = await acts.repeat(request, asking, operation=f"dispute {license_ref}", key=key)
 
     def look() -> None:

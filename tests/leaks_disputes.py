@@ -28,5 +28,10 @@ def settle(day: Day, holder: dict[str, str], license_ref: str) -> None:
     missing = said(raised_by="office", license_type=world.CITIZEN_CARD, should_be_issued_by=world.ISSUER)
     for code in (holder["code"], fresh.code()):
         day.hall.done("/v1/corrections", {**missing, "holder": {"code_type": "111", "code": code}})
+    telling = f"n{fresh.code().lower()}"
+    day.refused(day.hall.send(path, said(kind="wrong", raised_by="office", fields=[telling])))
+    day.refused(day.hall.send(path, said(kind="stale", raised_by="office", case_number=fresh.code())))
+    named = {**missing, "holder": holder, "should_be_issued_by": fresh.code()}
+    day.refused(day.hall.send("/v1/corrections", named))
     day.refused(day.auditor.send(path, said(kind="stale", raised_by="office")))
     assert day.auditor.get("/v1/audit/corrections").status_code == 200

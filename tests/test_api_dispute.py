@@ -199,6 +199,7 @@ def test_whoever_is_no_party_to_a_dispute_learns_nothing(face: Face, issuer: Cal
 
 UNFIT: tuple[tuple[dict[str, Any], str], ...] = (
     ({"fields": ["weight"], "values": {}}, "fields.weight"),
+    ({"fields": ["n350102190001011077"], "values": {}}, "fields"),
     ({"fields": []}, "values"),
     ({"values": {"name": "x"}}, "values"),
     ({"holder": person(8)}, "holder"),
