@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from api import acts, audit, examples_audit, models_audit, routes, service
 from ledger import audit_commands, audit_export, command, errors
 from projections import trail_pages
-from signing import event, merkle, note, receipt, seal, tiles
+from signing import event, merkle, receipt, seal, tiles
 
 router = routes.router()
 MEDIA_TYPE = "application/x-ndjson"
@@ -160,7 +160,10 @@ def told(served: service.Service, listed: Found, item: service.Recorded) -> Iter
     """The file, some lines at a time."""
     reader, said = served.reader, served.disclosure.part(item.event, "manifest")
     assert said is not None, "it was sealed a moment ago, or opened"
-    trees = [_size(text) for text in (listed.manifest.checkpoint, receipt.parse(item.receipt).checkpoint)]
+    trees = [
+        audit_export.tree_size(text)
+        for text in (listed.manifest.checkpoint, receipt.parse(item.receipt).checkpoint)
+    ]
     key, request = _request(served, item.event)
     head = audit_export.Head(
         salt=said[0],
@@ -198,7 +201,7 @@ def _bounds(served: service.Service, body: models_audit.ExportTrail) -> tuple[in
     """
     through = served.views.through("trail")
     newest = served.reader.checkpoint()
-    through = min(through, _size(newest) - 1)
+    through = min(through, audit_export.tree_size(newest) - 1)
     assert through >= 0, "the trail has the first event"
     until = audit.graced(served, body.finding, through, grace_days=body.grace_days)
     if body.filter.until_index is not None:
@@ -207,7 +210,7 @@ def _bounds(served: service.Service, body: models_audit.ExportTrail) -> tuple[in
     if recorded_until is not None:
         until = max(0, min(until, served.views.trail.first_recorded_from(recorded_until) - 1))
     cosigned = served.reader.cosigned()
-    is_cosigned = cosigned is not None and _size(cosigned) > until
+    is_cosigned = cosigned is not None and audit_export.tree_size(cosigned) > until
     return through, until, cosigned if cosigned is not None and is_cosigned else newest
 
 
@@ -258,7 +261,3 @@ def _said(body: models_audit.ExportTrail) -> dict[str, Any]:
     if body.finding is not None:
         said |= {"finding": body.finding, "grace_days": body.grace_days}
     return said
-
-
-def _size(checkpoint: str) -> int:
-    return note.parse_checkpoint(note.taken_apart(checkpoint)[0]).size

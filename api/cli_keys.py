@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from api import cli_console, cli_files, cli_opened
-from ledger import bundle, days, errors, keeping, key_history, opening, reading
+from ledger import audit_export, bundle, days, errors, keeping, key_history, opening, reading
 from signing import keyring, receipt
 
 
@@ -30,6 +30,8 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="keys")
 
 
+_FILE_BYTES_MAX = 256 * 1024 * 1024
+"""Of an export of the trail with long events."""
 Purpose = Annotated[str, typer.Argument(help=f"One of {', '.join(keyring.PURPOSES)}.")]
 _COPY = "Copy keys/ of the data folder to its safe place now: without it nothing that was backed up opens"
 _NEXT = {
@@ -137,7 +139,7 @@ def compromise(
 
 
 def refresh(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Proof bundle or receipt.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Proof bundle, receipt or export.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")],
     event: Annotated[Path | None, typer.Option(metavar="FILE", help="Stored bytes, for a receipt.")] = None,
     data: cli_console.Data = None,
@@ -148,7 +150,10 @@ def refresh(
 
     Example: license-ledger keys refresh use.bundle.json --out fresh.bundle.json
     """
-    kept, own = cli_files.read(file), None if event is None else cli_files.read(event)
+    kept, own = (
+        cli_files.read(file, bytes_max=_FILE_BYTES_MAX),
+        None if event is None else cli_files.read(event),
+    )
     with (
         cli_opened.ledger(data) as ledger,
         contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
@@ -159,7 +164,18 @@ def refresh(
 
 
 def refreshed(kept: bytes, event: bytes | None, reader: reading.Reader) -> bytes:
-    """The bundle or receipt, proven anew; raises Invalid or EventNotFound."""
+    """The bundle, receipt or export, proven anew; raises Invalid or EventNotFound."""
+    if kept.startswith(audit_export.BEGINNING):
+        try:
+            return audit_export.with_receipt(
+                kept,
+                stored=lambda index: reader.events([index])[0],
+                fresh=reader.receipt,
+                consistency=reader.consistency_proof,
+                suite=reader.suite,
+            )
+        except audit_export.ExportInvalid as error:
+            raise errors.Invalid(str(error), field="FILE") from error
     if not kept.startswith(receipt.HEADER.encode()):
         try:
             return bundle.with_receipts(

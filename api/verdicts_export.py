@@ -9,17 +9,18 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from api import verdicts_log
 from api.verdicts import DEMONSTRATION, Verdict
 from ledger import audit_export, audit_judging, bundle, days, errors, fact
 from projections import postings, projection, trail
-from signing import event, ids, receipt, spelling, trust
+from signing import event, ids, merkle, receipt, spelling, trust
 
 NEEDS_FRESH = "needs a fresh receipt"
 OMITS = "omits events"
+SPLIT = "split view"
 OMITTED_TOLD_MAX = 20
 _FROM_OTHERS = frozenset({"requester", "issuer", "finding"})
 """Subjects under which an event may be found by what other events say of its license or authorization."""
@@ -105,11 +106,11 @@ def _values(manifest: audit_export.Manifest, name: str) -> tuple[bytes, ...]:
 
 
 class _Collected:
-    """What is kept of the events of an export: how many of each topic, and their indexes."""
+    """What is kept of the events of an export: how many of each topic, and their leaves."""
 
     def __init__(self) -> None:
         self.topics: Counter[str] = Counter()
-        self.known: set[int] = set()
+        self.known: dict[int, bytes] = {}
         self._query: _Query | None = None
 
     def see(self, manifest: audit_export.Manifest, one: audit_judging.Seen) -> None:
@@ -121,7 +122,7 @@ class _Collected:
                 "query", f"the event at index {one.index} is none that was asked for"
             )
         self.topics[one.about.topic] += 1
-        self.known.add(one.index)
+        self.known[one.index] = merkle.leaf_hash(one.data)
 
 
 def _query(manifest: audit_export.Manifest) -> _Query:
@@ -176,28 +177,40 @@ def _held(
     verdict: Verdict,
     query: _Query,
     manifest: audit_export.Manifest,
-    known: set[int],
+    known: Mapping[int, bytes],
     others: Iterable[projection.Happened],
 ) -> Verdict:
     """The verdict, with what another file shows that the export should have and has not."""
     if query.is_of_findings:
         raise errors.Invalid("no event says by itself what is a finding", field="--against")
     within = range(manifest.since_index, manifest.until_index + 1)
-    compared, omitted = 0, set()
+    compared, omitted, contradicted = 0, set(), set()
     for one in others:
         if one.about.ledger_id != manifest.ledger_id:
             raise errors.Invalid("the other file is of another ledger", field="--against")
-        if one.index in within and query.finds(one):
+        if one.index in known and known[one.index] != merkle.leaf_hash(event.encode(one.about)):
+            contradicted.add(one.index)
+        elif one.index in within and query.finds(one):
             compared += 1
-            if one.index not in known:
-                omitted.add(one.index)
-    details = {**verdict.details, "compared": compared, "omitted": sorted(omitted)}
-    if not omitted:
-        line = f"the other file shows {compared} events that were asked for, and none that is not here"
-        return Verdict(is_good=True, word=verdict.word, lines=(*verdict.lines, line), details=details)
-    told = ", ".join(map(str, sorted(omitted)[:OMITTED_TOLD_MAX]))
-    line = f"{len(omitted)} events that were asked for are kept back, at index {told}"
-    return Verdict(is_good=False, word=OMITS, lines=(line, *verdict.lines), details=details)
+            omitted |= {one.index} - known.keys()
+    details = {
+        **verdict.details,
+        "compared": compared,
+        "omitted": sorted(omitted),
+        "contradicted": sorted(contradicted),
+    }
+    if contradicted:
+        line = f"the ledger has signed two histories: other events are proven at index {_some(contradicted)}"
+        return Verdict(is_good=False, word=SPLIT, lines=(line, *verdict.lines), details=details)
+    if omitted:
+        line = f"{len(omitted)} events that were asked for are kept back, at index {_some(omitted)}"
+        return Verdict(is_good=False, word=OMITS, lines=(line, *verdict.lines), details=details)
+    line = f"the other file shows {compared} events that were asked for, and none that is not here"
+    return Verdict(is_good=True, word=verdict.word, lines=(*verdict.lines, line), details=details)
+
+
+def _some(indexes: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(indexes)[:OMITTED_TOLD_MAX]))
 
 
 def _others(data: bytes, file: trust.TrustFile) -> list[projection.Happened]:

@@ -9,11 +9,11 @@ line is one event with its proof and, where it still opens, what its client wrot
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from signing import cbor, ids, spelling, suites, trust_json
+from signing import cbor, event, ids, note, receipt, spelling, suites, trust_json
 
 FORMAT = 1
 EVENTS_MAX = 10_000
@@ -184,6 +184,38 @@ def parse_head(line: bytes) -> Head:
     except (ValueError, RecursionError) as error:
         raise ExportInvalid("head", f"the first line: {error}") from error
     return head
+
+
+def with_receipt(
+    data: bytes,
+    *,
+    stored: Callable[[int], bytes],
+    fresh: Callable[[int], str],
+    consistency: Callable[[int, int], list[bytes]],
+    suite: suites.Suite,
+) -> bytes:
+    """The export with a fresh receipt; raises ExportInvalid when the ledger did not record it so.
+
+    `stored` gives the bytes at an index, `fresh` a receipt, `consistency` the proof between two sizes.
+    """
+    first, _, rest = data.partition(b"\n")
+    head = parse_head(first + b"\n")
+    try:
+        index = receipt.parse(head.receipt).index
+    except receipt.ReceiptInvalid as error:
+        raise ExportInvalid("receipt", str(error)) from error
+    kept = stored(index)
+    named = event.parse(kept).fact.get("manifest_digest")
+    if kept != head.event or named != digest(head.salt, head.manifest.text, suite=suite):
+        raise ExportInvalid("manifest", "the ledger has not recorded this export at its index")
+    made = fresh(index)
+    sizes = (tree_size(head.manifest.checkpoint), tree_size(receipt.parse(made).checkpoint))
+    return replace(head, receipt=made, consistency=tuple(consistency(*sizes))).write() + rest
+
+
+def tree_size(checkpoint: str) -> int:
+    """The size of the tree of a checkpoint that is the ledger's own."""
+    return note.parse_checkpoint(note.taken_apart(checkpoint)[0]).size
 
 
 def parse_line(line: bytes) -> Line:

@@ -81,8 +81,8 @@ def judge(
 
     1. The first line is written as its format says, and a trusted ledger's receipt proves its event.
     2. The event records that the trail was exported, and names this manifest, query and count.
-    3. The manifest's checkpoint is that ledger's, has every index of the export, and the receipt's tree goes
-       on from it.
+    3. The manifest's checkpoint is signed by a key of that ledger, has every index of the export, and the
+       receipt's tree goes on from it.
     4. Each further line is one event of the ledger, in the order of the log and within the indexes.
     5. Its proof leads to the checkpoint, and what is shown of its request is what its sealed part opens to.
     6. They are as many as the manifest says, and lead to both of its digests.
@@ -160,15 +160,17 @@ def _tree(
     manifest = first.manifest
     if manifest.ledger_id != recorded.ledger_id:
         raise ExportInvalid("ledger", "the manifest is of another ledger than its event")
+    # Whatever became of the key since: that the believed tree of the receipt goes on from this one is proven.
+    known = [held.key for origin in ledger.origins for held in origin.keys]
     try:
-        head = trust_witness.head(ledger, manifest.checkpoint)
+        text, signer = note.verify(manifest.checkpoint, trusted=known)
+        head = note.parse_checkpoint(text)
         trust_witness.cosigned(ledger, manifest.checkpoint)
     except (note.NoteInvalid, trust.TrustInvalid) as error:
         raise ExportInvalid("checkpoint", f"the manifest's checkpoint: {error}") from error
-    partition = head.origin.rpartition("/")[2].partition(".")[0]
-    if (manifest.origin, str(manifest.partition)) != (head.origin, partition):
+    if not manifest.origin == head.origin == signer.name:
         raise ExportInvalid("origin", "the manifest names another log than its checkpoint")
-    if head.origin != proven.checkpoint.origin:
+    if {_partition(head.origin), _partition(proven.checkpoint.origin)} != {str(manifest.partition)}:
         raise ExportInvalid("origin", "the export was recorded in another log than its events")
     if not manifest.until_index < head.size <= proven.index:
         raise ExportInvalid("checkpoint", "the checkpoint is not of a tree that the export could be of")
@@ -180,6 +182,11 @@ def _tree(
     except merkle.ProofInvalid as error:
         raise ExportInvalid("consistency", f"from the checkpoint to the receipt: {error}") from error
     return head
+
+
+def _partition(origin: str) -> str:
+    """HOST/PATH/<partition>, of whatever generation: a successor continues the tree."""
+    return origin.rpartition("/")[2].partition(".")[0]
 
 
 def _events(

@@ -33,6 +33,8 @@ class Example:
     log_key: keys.SigningKey
     request_key: seal.DataKey
     """Under which the events' requests are sealed."""
+    receipt_key: keys.SigningKey | None = None
+    """Under which the recording is proven; None: the log key."""
 
     @functools.cached_property
     def stored(self) -> list[bytes]:
@@ -96,7 +98,9 @@ class Example:
             manifest=manifest,
             event=stored[-1],
             **_opened(recorded, AUDITOR_KEY),
-            receipt=receipt.write(index=size, proof=tree.proof(size), checkpoint=self._signed(stored)),
+            receipt=receipt.write(
+                index=size, proof=tree.proof(size), checkpoint=self._signed(stored, self.receipt_key)
+            ),
             consistency=tuple(
                 merkle.consistency_proof(size, size + 1, node=lambda level, at: tree.rows[level][at])
             ),
@@ -134,10 +138,10 @@ class Example:
         lines = self.lines(indexes)
         return written(self.head(self.manifest(lines, **changes)), lines)
 
-    def _signed(self, stored: Sequence[bytes]) -> str:
+    def _signed(self, stored: Sequence[bytes], key: keys.SigningKey | None = None) -> str:
         tree = merkle.Extension.of((), 0, [merkle.leaf_hash(data) for data in stored])
         text = note.Checkpoint(origin=self.origin, size=tree.size, root=tree.root).text
-        return note.sign(text, name=self.origin, key=self.log_key)
+        return note.sign(text, name=self.origin, key=key or self.log_key)
 
 
 def written(head: audit_export.Head, lines: Sequence[audit_export.Line]) -> bytes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from api import cli_verdicts, examples_audit
-from ledger import audit_export
+from api import cli_keys, cli_verdicts, examples_audit
+from ledger import audit_export, errors
 from signing import event, trust
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, person, problem, use_body
@@ -175,6 +176,19 @@ def test_a_repeat_whose_query_finds_something_else_by_now_is_refused(
     moved = auditor.post("/v1/audit/exports", asked, key="finding-1", **at_least)
     assert problem(moved)[:2] == (409, "conflict")
     assert face.events() == before
+
+
+def test_an_export_is_proven_anew_by_the_ledger_that_recorded_it(face: Face, auditor: Caller) -> None:
+    data, reader = export(face, auditor, asking(limit=3)), face.served.reader
+    export(face, auditor, asking(limit=1))
+    fresh = cli_keys.refreshed(data, None, reader)
+    (head, lines), (before, same) = parts(fresh), parts(data)
+    assert (head.manifest, head.event, lines) == (before.manifest, before.event, same)
+    assert head.receipt != before.receipt
+    assert judged(face, fresh).is_good
+    for spoiled in (replace(before, salt=bytes(16)), replace(before, event=lines[0].event)):
+        with pytest.raises(errors.Invalid):
+            cli_keys.refreshed(spoiled.write() + data.partition(b"\n")[2], None, reader)
 
 
 def test_a_file_is_no_cache_s_and_has_a_name(face: Face, auditor: Caller) -> None:

@@ -167,6 +167,17 @@ def test_an_export_under_a_compromised_key_needs_a_fresh_receipt() -> None:
     )
     said = verdicts_export.of_export(DATA.splitlines(keepends=True), file)
     assert (said.word, said.details["fault"]) == ("needs a fresh receipt", "compromised")
+    later = keys.SigningKey(bytes([0x09]) * 32)
+    active = trust.LogKey(key=replace(origin.keys[0].key, public=later.public))
+    file = replace(file, ledgers=(replace(known, origins=(replace(origin, keys=(doubted, active)),)),))
+    fresh = replace(EXAMPLE, receipt_key=later).export().splitlines(keepends=True)
+    assert fresh[1:] == DATA.splitlines(keepends=True)[1:]
+    assert verdicts_export.of_export(fresh, file).word == "proven"
+    forged = replace(EXAMPLE, events=[EXAMPLE.events[1], *EXAMPLE.events[1:]])
+    head = replace(forged, receipt_key=later).head(forged.manifest(forged.lines((1, 2))))
+    split = replace(EXAMPLE.head(EXAMPLE.manifest(EXAMPLE.lines((1, 2)))), receipt=head.receipt)
+    said = verdicts_export.of_export([split.write(), *fresh[1:]], file)
+    assert said.details["fault"] == "receipt", "another tree has not the event"
 
 
 def test_witnesses_of_the_tree_are_told_and_a_wrong_one_refuses_the_export() -> None:
@@ -238,6 +249,13 @@ def test_what_is_kept_back_is_shown_by_another_file() -> None:
     assert judged(DATA, against=other).is_good
     narrow = EXAMPLE.export((2,), since_index=2)
     assert judged(narrow, against=other).details["compared"] == 1
+
+
+def test_two_histories_that_a_ledger_has_signed_are_shown_by_two_files() -> None:
+    first, *rest = EXAMPLE.events
+    other = replace(EXAMPLE, events=[first, replace(rest[0], case_number="2026-0202-0043"), rest[1]])
+    said = judged(DATA, against=other.export(query={}, indexes=(0, 1)))
+    assert (said.word, said.is_good, said.details["contradicted"]) == ("split view", False, [1])
 
 
 def test_what_cannot_be_compared_is_said() -> None:
