@@ -96,8 +96,9 @@ class Pen:
             return
         try:
             self._session.lock()
-        except StoreError:
-            self.drop_session()  # `append` begins with another
+        except Exception:  # noqa: BLE001
+            # No batch is taken yet that could be told of it: `append` begins with another session.
+            self.drop_session()
 
     def append(self, commands: Sequence[Command]) -> list[Result | errors.LedgerError]:
         """One outcome a command, all facts of the batch in one commit.
@@ -164,7 +165,7 @@ class Pen:
             # Lookups are under another pepper now: what was looked up may not have been found.
             session.rollback()
         self._ring_version = look.ring_version
-        self._is_contended = look.since_begun_us > CONTENDED_US
+        self._is_contended = look.waited_us > CONTENDED_US
         self._require_anchored(mark, look)
         self._require_sound(look.head)
         batch = Batch(vault=self._vault, at=self._at(look.clock, look.head), size=look.head.size)

@@ -72,8 +72,8 @@ class Look:
     head: Head
     clock: int
     """The database's clock in microseconds UTC."""
-    since_begun_us: int
-    """How long ago the transaction began: mostly the wait for the lock."""
+    waited_us: int
+    """How long the lock was waited for, as the server saw it."""
     ring_version: int | None
     anchored_root: bytes | None
     """The root this history has at the anchor's size."""
@@ -124,6 +124,8 @@ class Session:
         self._pipeline = store_pipeline.Pipeline(self._conn)
         self._is_locking = False
         """A transaction has begun, with the lock first."""
+        self._waited_us: int | None = None
+        """How long `lock` waited; None: the lock is taken with the look."""
         try:
             for setting in _SETTINGS:
                 self._pipeline.ask(setting)
@@ -149,15 +151,22 @@ class Session:
         with contextlib.suppress(psycopg.Error):
             self._conn.close()
 
-    def lock(self) -> None:
-        """Wait for the partition now; the next `begin` goes on under the lock. Raises Lost."""
+    def lock(self) -> int:
+        """How many microseconds the partition was waited for; the next `begin` goes on under the lock.
+
+        Raises Lost.
+        """
         self._ask_lock()
+        waited = self._ask("waited")
         self._gather()
+        ((self._waited_us,),) = waited.rows
+        return self._waited_us
 
     def _ask_lock(self) -> None:
         if not self._is_locking:
             self._pipeline.ask("BEGIN")
             self._ask("lock_partition", self._partition)
+            self._waited_us = None
         self._is_locking = True
 
     def begin(
@@ -190,11 +199,12 @@ class Session:
         return self._look(look.rows[0], found)
 
     def _look(self, row: Any, found: Loaded) -> Look:
-        now, since_begun_us, ring_version, *head, root, generation = row
+        now, waited_us, ring_version, *head, root, generation = row
         return Look(
             head=Head() if head[0] is None else self._head(head),
             clock=now,
-            since_begun_us=since_begun_us,
+            # What our own side did since, as taking the batch, is no wait.
+            waited_us=waited_us if self._waited_us is None else self._waited_us,
             ring_version=ring_version,
             anchored_root=root,
             anchored_generation=generation,

@@ -11,6 +11,7 @@ import pytest
 
 from ledger import errors, opening
 from ledger.appender import Appender
+from ledger.store import Session
 from tests.test_appender import Gate, NoFacts, appending, lock_held
 from tests.world import World
 
@@ -85,3 +86,25 @@ def test_who_cannot_append_after_waiting_gives_the_lock_back(
         with pytest.raises(errors.HistoryBehindAnchor):
             future.result(60)
         conn.execute("SELECT partition FROM partitions WHERE partition = 0 FOR UPDATE NOWAIT")
+
+
+def test_what_a_service_does_itself_under_the_lock_is_no_wait_for_others(world: World) -> None:
+    with contextlib.closing(Session(world.ledger.ways.service)) as session:
+        waited = session.lock()
+        session.run("SELECT pg_sleep(0.002)")
+        assert session.begin(anchor_size=0).waited_us == waited
+        session.rollback()
+
+
+def test_whatever_goes_wrong_while_waiting_there_is_an_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with appending(world.ledger) as appender:
+        come_in_the_way(world, appender)
+
+        def broken(session: Session) -> int:
+            raise RuntimeError
+
+        monkeypatch.setattr(Session, "lock", broken)
+        assert appender.submit(NoFacts(actor=world.hall)).result(60).indexes == ()
+        assert appender.is_running

@@ -2,6 +2,10 @@
 -- Wait for the partition; the row is never updated, so no version of it piles up under a long snapshot.
 SELECT partition FROM partitions WHERE partition = %b::integer FOR UPDATE
 
+-- waited --
+-- Right after the lock: how many microseconds ago the transaction began.
+SELECT (extract(epoch FROM clock_timestamp() - now()) * 1000000)::bigint
+
 -- look --
 -- Under the lock: the database's clock in microseconds UTC, how many microseconds ago the transaction began,
 -- the key ring version that appenders must have, the newest committed tree head, and the one of the anchor's
