@@ -122,8 +122,11 @@ def _find(
     row = next(iter((*there, *rows)), None)
     if row is None:
         return _Found(None, day, {})
-    pages = {one: booklet.page_of(row, streams[one]) for one in people}
-    return _Found(row, day, {one: page for one, page in pages.items() if page is not None})
+    pages = {one: page for one in people if (page := booklet.page_of(row, streams[one])) is not None}
+    licenses = served.reader.rows(state.LicenseRow, [*pages.values()])
+    # A page whose holder was corrected since is another's.
+    own = {one: page for one, page in pages.items() if licenses[page].stream_id in streams[one]}
+    return _Found(row, day, own)
 
 
 def _streams(served: service.Service, person: identifiers.HolderCode) -> tuple[bytes, ...]:

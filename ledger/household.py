@@ -48,7 +48,6 @@ class HouseholdFact(Fact, is_topic=False):
         if row is None:
             raise errors.NotFound("no such household")
         require_keeper(row, about, state)
-        require_room(row)
         return row
 
 
@@ -141,6 +140,7 @@ class PageAdded(HouseholdFact):
 
     def allow(self, about: event.Event, state: State) -> None:
         row = self._known(about, state)
+        require_room(row)
         if len(booklet.present(row)) >= booklet.PAGES_MAX:
             raise errors.HouseholdConflict(f"at most {booklet.PAGES_MAX} pages", field="page")
         if about.effective_at < booklet.seats(row)[0].since:
@@ -211,6 +211,7 @@ class HeadChanged(HouseholdFact):
 
     def allow(self, about: event.Event, state: State) -> None:
         row = self._known(about, state)
+        require_room(row)
         last = booklet.head(row)
         if self.former_first != last.first_page:
             raise errors.HouseholdConflict("the first page is another one", field="first_page")
@@ -305,9 +306,9 @@ def require_said(about: event.Event, state: State) -> None:
 
 
 def require_room(row: HouseholdRow) -> None:
-    """Nothing while the history of a household has room; raises HouseholdConflict."""
+    """Nothing while the history has room for more lines; raises HouseholdConflict. Pages may always leave."""
     if max(len(row.pages), len(row.heads), len(row.seats)) + booklet.PAGES_MAX > booklet.LINES_MAX:
-        raise errors.HouseholdConflict("the household's history is too long: it begins anew")
+        raise errors.HouseholdConflict("the history is too long: remove the pages and register them anew")
 
 
 def _require_sorted(pages: tuple[Named, ...]) -> dict[bytes, bytes]:

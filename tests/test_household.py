@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import booklet, days, ending, errors, household, household_move, license
-from ledger.state import LicenseRow
+from ledger.state import LicenseRow, altered
 from ledger.state_household import HouseholdPlaceRow, HouseholdRow
 from signing import ids
 from tests.history import (
@@ -309,6 +309,20 @@ def test_another_organization_takes_a_household_over_once_every_page_was_transfe
     with pytest.raises(errors.NotTheIssuer):
         recorded(history, added(), at=NOON + DAY)
     assert history.row(LicenseRow, PAGE[FATHER]).status == "transferred-out"
+
+
+def test_a_household_with_a_long_history_takes_nobody_in_and_lets_everybody_go() -> None:
+    history = family()
+    row = history.row(HouseholdRow, GROUP)
+    gone = booklet.Page(PAGE[CHILD], CHILD, 1, 1, 2, 2).text
+    lines = (gone,) * (booklet.LINES_MAX - booklet.PAGES_MAX)
+    history.rows[HouseholdRow, GROUP] = altered(row, pages=(*lines, *row.pages))
+    for made in (added(), headed(), moved()):
+        with pytest.raises(errors.HouseholdConflict, match="too long"):
+            recorded(history, made)
+    recorded(history, removed(MOTHER))
+    recorded(history, removed(FATHER, first_page=FIRST))
+    assert there(history) == set()
 
 
 def test_the_lines_of_a_household_are_read_as_they_were_written() -> None:
