@@ -16,7 +16,16 @@ import rich.markup
 import rich.progress
 import typer
 
-from api import cli_console, cli_export, demo, demo_offline, demo_page, demo_people, demo_refusals
+from api import (
+    cli_console,
+    cli_export,
+    demo,
+    demo_household,
+    demo_offline,
+    demo_page,
+    demo_people,
+    demo_refusals,
+)
 from ledger import advice, catalog, config, errors, log, opening
 from ledger import check as checking
 from signing import note, qr
@@ -53,6 +62,7 @@ def run(
         (folder / MARKER).write_text(json.dumps({"origin": demo.ORIGIN}) + "\n")
         demo.play(world, tell)
         demo.count(world, demo_refusals.Refusals(world).play())
+        demo.count(world, demo_household.play(world))
         shown = _show_uses(world, out)
     report = _leave(folder, out)
     result = _result(world, report, out, seconds=time.monotonic() - begun, shown=shown)

@@ -180,6 +180,8 @@ class PageRemoved(HouseholdFact):
         is_last = len(booklet.present(row)) == 1
         if not is_last:
             require_not_head(row, {self.page}, at=about.effective_at)
+        if is_last and about.effective_at < booklet.head(row).since:
+            raise errors.Invalid("the head became so later than that", field="effective_at")
         if self.first_page != (booklet.head(row).first_page if is_last else None):
             raise errors.HouseholdConflict("the first page goes with the last page, and with no other")
 

@@ -181,6 +181,9 @@ def test_a_new_head_brings_a_first_page_and_the_former_one_may_leave_from_then_o
     with pytest.raises(errors.HouseholdConflict):
         recorded(history, removed(FATHER), at=NOON + 3 * DAY, effective_at=NOON + DAY)
     recorded(history, removed(FATHER), at=NOON + 3 * DAY, effective_at=NOON + 2 * DAY)
+    last = removed(MOTHER, first_page=SECOND_FIRST)
+    with pytest.raises(errors.Invalid):
+        recorded(history, last, at=NOON + 3 * DAY, effective_at=NOON + DAY)
     row = history.row(HouseholdRow, GROUP)
     told = [booklet.seen(row, at=at).head.first_page for at in (NOON, NOON + 2 * DAY)]  # type: ignore[union-attr]
     assert told == [FIRST, SECOND_FIRST]
