@@ -303,6 +303,18 @@ def test_somebody_in_no_household_and_the_same_request_again(
     assert (again["index"], told_of(again), face.events()) == (first["index"], told_of(first), before)
 
 
+def test_a_page_that_was_found_to_be_anothers_is_told_of_nobody(face: Face, issuer: Caller) -> None:
+    made, office = registered(issuer, 91, 92), face.register(world.AUDITOR, "license:use")
+    grant = api_world.grant_body(to=world.AUDITOR, license_types=[world.BOOKLET])
+    face.register(world.ISSUER, "authorization:grant").done("/v1/authorizations", grant)
+    asked_for = asked(member(person(92)), OWN, holder=person(91))
+    assert told_of(office.done(f"{HOUSEHOLDS}/uses", asked_for)) == [("granted", True)] * 2
+    version = {**api_world.issue_body(93), "reason": "更正", "fields": {"name": "合成居民93"}}
+    del version["license_type"]
+    issuer.done(f"/v1/licenses/{made[92]}/correct-holder", version)
+    assert told_of(office.done(f"{HOUSEHOLDS}/uses", asked_for)) == [("not-held", None), ("granted", True)]
+
+
 @pytest.mark.parametrize(
     ("members", "expected"),
     [
