@@ -383,8 +383,7 @@ def _allow_consent(fact: AuthorizationGranted, about: event.Event, state: State)
         holder.refuse_ended(stream)
     if fact.evidence_digest is None:
         raise errors.Invalid("attested consent names its evidence", field="evidence")
-    if about.client is not None and about.operator_ref is None:
-        raise errors.Invalid("attested consent names its operator", field="operator")
+    holder.require_attested(about)
 
 
 def _allow_standing(fact: AuthorizationGranted, about: event.Event) -> None:

@@ -59,8 +59,7 @@ class ConsentJoined(Fact):
             raise errors.Conflict("the holder consents already")
         if len(others) >= JOINED_MAX:
             raise errors.Conflict(f"at most {JOINED_MAX} join")
-        if about.client is not None and about.operator_ref is None:
-            raise errors.Invalid("attested consent names its operator", field="operator")
+        holder.require_attested(about)
         representation.allow_consent(self.represents_by, self.representative, about, state, mode=row.mode)
         mandate.allow_consent(self._acting, about, state, mode=row.mode, scope=row, is_joined=True)
 

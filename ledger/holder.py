@@ -169,6 +169,18 @@ def require_said(about: event.Event) -> None:
         raise errors.Invalid("a registration cannot take effect later", field="effective_at")
 
 
+def require_attested(about: event.Event) -> None:
+    """Nothing when attested consent, or what is like it, names its operator; raises Invalid."""
+    if about.client is not None and about.operator_ref is None:
+        raise errors.Invalid("attested consent names its operator", field="operator")
+
+
+def is_same(stream_id: bytes, about: event.Event, state: State) -> bool:
+    """Whether a stream is one of the holder's in whose stream a fact stands."""
+    home = state.get(StreamRow, about.stream_id)
+    return stream_id == about.stream_id or (home is not None and ids.text(stream_id) in home.same_holder)
+
+
 def refuse_ended(row: StreamRow) -> None:
     """Nothing unless the holder has ended; raises HolderEndedConflict."""
     if row.ended_at is not None:

@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ledger import days, errors, holder, joined, representation
+from ledger import days, errors, holder, representation, resting
 from ledger.fact import Fact, Touched
 from ledger.scope import Scoped
 from ledger.state import (
-    AuthorizationRow,
     LicenseRow,
     State,
     StreamRow,
@@ -159,8 +158,7 @@ class AgentAppointed(Fact):
         yield from representation.touched_by(self.represents_by, self.representative)
 
     def allow(self, about: event.Event, state: State) -> None:
-        if about.client is not None and about.operator_ref is None:
-            raise errors.Invalid("attested consent names its operator", field="operator")
+        holder.require_attested(about)
         if about.effective_at > about.recorded_at:
             raise errors.Invalid("an agent is not appointed for later", field="effective_at")
         _allow_new(self.mandate_ref, self.agent, about, state, field="agent")
@@ -206,8 +204,7 @@ class _Ended(Fact, is_topic=False):
 
     def touches(self, about: event.Event) -> Touched:
         yield MandateRow, self.mandate_ref
-        for authorization_ref in (*self.ended, *(ref for ref, _ in self.parted)):
-            yield AuthorizationRow, authorization_ref
+        yield from resting.touched(self.ended, self.parted)
 
     def allow(self, about: event.Event, state: State) -> None:
         row = state.get(MandateRow, self.mandate_ref)
@@ -225,13 +222,7 @@ class _Ended(Fact, is_topic=False):
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         row = state.need(MandateRow, self.mandate_ref)
         state.put(altered(row, over_at=about.effective_at, rooted=()))
-        for authorization_ref in self.ended:
-            known = state.need(AuthorizationRow, authorization_ref)
-            is_told = not known.is_withdrawn
-            state.put(altered(known, is_withdrawn=True, is_unmandated=known.is_unmandated or is_told))
-        for authorization_ref, stream_id in self.parted:
-            known = state.need(AuthorizationRow, authorization_ref)
-            state.put(altered(known, joined=joined.without(known.joined, stream_id)))
+        resting.end(self.ended, self.parted, state, why="is_unmandated")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,8 +245,7 @@ class AgentDismissed(_Ended):
     kinds: ClassVar[tuple[str, ...]] = (AGENT,)
 
     def allow(self, about: event.Event, state: State) -> None:
-        if about.client is not None and about.operator_ref is None:
-            raise errors.Invalid("attested consent names its operator", field="operator")
+        holder.require_attested(about)
         if about.effective_at > about.recorded_at:
             raise errors.Invalid("an agent is not dismissed later", field="effective_at")
         super().allow(about, state)
@@ -288,9 +278,12 @@ def allow_consent(
         return
     if said.person is None or said.mandate_ref is None or mode != "holder":
         raise errors.Invalid("a guardian or agent consents for a holder, by a mandate", field="acting")
-    row, home = state.get(MandateRow, said.mandate_ref), state.get(StreamRow, about.stream_id)
-    streams = {about.stream_id, *(ids.parse(text) for text in (() if home is None else home.same_holder))}
-    if row is None or row.stream_id not in streams or not is_in_force(row, at=about.recorded_at):
+    row = state.get(MandateRow, said.mandate_ref)
+    if (
+        row is None
+        or not holder.is_same(row.stream_id, about, state)
+        or not is_in_force(row, at=about.recorded_at)
+    ):
         raise errors.NoMandate(field="acting.mandate_ref")
     if row.person != said.person:
         raise errors.NoMandate(field="acting")

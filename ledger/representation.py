@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from ledger import errors, holder, joined, license, party
+from ledger import errors, holder, license, party, resting
 from ledger.fact import Fact, Touched
 from ledger.state import (
-    AuthorizationRow,
     LicenseRow,
     RepresentationRow,
     State,
@@ -117,8 +116,7 @@ class RepresentationChanged(Fact):
     def touches(self, about: event.Event) -> Touched:
         yield LicenseRow, self.license_ref
         yield RepresentationRow, self.license_ref
-        for authorization_ref in (*self.ended, *(ref for ref, _ in self.parted)):
-            yield AuthorizationRow, authorization_ref
+        yield from resting.touched(self.ended, self.parted)
         for mandate_ref in self.dismissed:
             yield MandateRow, mandate_ref
 
@@ -149,13 +147,7 @@ class RepresentationChanged(Fact):
                 rooted=tuple(left),
             )
         )
-        for authorization_ref in self.ended:
-            row = state.need(AuthorizationRow, authorization_ref)
-            is_told = self.is_reason and not row.is_withdrawn
-            state.put(altered(row, is_withdrawn=True, is_unrepresented=row.is_unrepresented or is_told))
-        for authorization_ref, stream_id in self.parted:
-            row = state.need(AuthorizationRow, authorization_ref)
-            state.put(altered(row, joined=joined.without(row.joined, stream_id)))
+        resting.end(self.ended, self.parted, state, why="is_unrepresented" if self.is_reason else None)
         for mandate_ref in self.dismissed:
             mandate = state.need(MandateRow, mandate_ref)
             if mandate.over_at is None:
@@ -181,9 +173,7 @@ def allow_consent(
     if license_ref is None or representative is None or mode != "holder":
         raise errors.Invalid("a representative consents for a holder, by a license", field="representative")
     row = state.get(LicenseRow, license_ref)
-    home = state.get(StreamRow, about.stream_id)
-    streams = {about.stream_id, *(ids.parse(text) for text in (() if home is None else home.same_holder))}
-    if row is None or row.stream_id not in streams or row.status not in license.LIVE:
+    if row is None or not holder.is_same(row.stream_id, about, state) or row.status not in license.LIVE:
         raise errors.NotTheRepresentative(field="representative.license_ref")
     known = state.get(RepresentationRow, license_ref)
     if representative not in representatives(known):
