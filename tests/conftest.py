@@ -6,6 +6,7 @@ owner that URL names. Every test that had a ledger ends with a full check of it.
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -20,6 +22,9 @@ from psycopg import conninfo as conninfos
 
 from ledger import check, config, embedded, opening
 from tests.world import OPERATOR, ORIGIN, World
+
+if TYPE_CHECKING:
+    from tests.api_world import Face
 
 _ROOM_BYTES = 8 << 30
 CAMPAIGN_S = 600
@@ -137,3 +142,11 @@ def world_(ledger: opening.Ledger, cluster: Cluster) -> Iterator[World]:
     """A fresh ledger with an appender, an issuer, a hall that uses, and an auditor."""
     with ledger.appending() as appender:
         yield World(ledger, appender, cluster.actors)
+
+
+@pytest.fixture(scope="module")
+def face(cluster: Cluster) -> Iterator[Face]:
+    """The application on a fresh ledger, the same for all tests of a module; checked in full at their end."""
+    # Who runs a test without HTTP does not wait for the application's libraries.
+    with importlib.import_module("tests.api_world").fresh(cluster) as running:
+        yield running

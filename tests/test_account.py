@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ledger import account, errors
@@ -11,7 +9,6 @@ from projections import trail_pages
 from signing import event, ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
-from tests.conftest import Cluster
 
 REVIEW = api_world.example("ReviewDraftBody")
 CHEN = {"organization": world.ISSUER, "account": "chen"}
@@ -26,12 +23,6 @@ SPELLINGS = (
     "\uff4ci",
     "L\u0406",
 )
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from signing import event
-from tests import api_world, world
+from tests import world
 from tests.api_world import Caller, Face, grant_body, issue_body, person, problem, use_body
-from tests.conftest import Cluster
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,17 +10,10 @@ from api import demo_people
 from ledger import days, identifiers, organization_commands, registry_commands
 from tests import api_world, world
 from tests.api_world import Caller, Face, by_code, grant_body, issue_body, problem, use_body
-from tests.conftest import Cluster
 
 ACT = api_world.example("WithdrawBody")
 
 REQUESTER = "91350100MA0000007A"
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,15 +10,8 @@ from ledger import case, fact, keeping
 from signing import event
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, person, problem
-from tests.conftest import Cluster
 
 OPERATOR = {"account": "feed-1", "name": "夜间上报"}
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

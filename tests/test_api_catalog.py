@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,15 +10,8 @@ import pytest
 from api import examples, examples_catalog
 from tests import api_world, world
 from tests.api_world import Caller, Face
-from tests.conftest import Cluster
 
 NEXT = iter(range(902, 999))
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

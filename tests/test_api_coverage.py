@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests import api_world, world
+from tests import world
 from tests.api_world import Caller, Face, grant_body, problem, use_body
-from tests.conftest import Cluster
 
 ACT = {"operator": {"account": "o-1", "name": "归集员"}, "case_number": "C-1"}
 PATH = f"/v1/license-types/{world.CITIZEN_CARD}"
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

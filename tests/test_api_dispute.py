@@ -14,7 +14,6 @@ from ledger import days, keeping, organization_commands, store, workdays
 from signing import ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, example, grant_body, issue_body, person, problem
-from tests.conftest import Cluster
 
 RIGHT = "福州市更正路八号"
 ANSWER = "已按登记档案更正"
@@ -30,12 +29,6 @@ MISSING = api_world.example_of(examples_dispute.MissingBody) | {
 DECISION = api_world.example_of(examples_dispute.DecideBody) | {"feedback": ANSWER}
 WITHDRAWAL = api_world.example_of(examples_dispute.WithdrawDisputeBody)
 Issue = Callable[[int], str]
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

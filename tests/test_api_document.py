@@ -21,15 +21,8 @@ from ledger import config, errors, issuer_seal_register, organization, registry_
 from ledger.state_document import SealRow
 from tests import api_world, console, pictures, signed, stamp_authority, tsa_world, world
 from tests.api_world import Caller, Face
-from tests.conftest import Cluster
 
 ISSUER, OTHER = examples.ORGANIZATION, "11350000000000019H"
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from api import edge, main
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem, use_body
-from tests.conftest import Cluster
 
 CITIZEN_ID = world.citizen(1).code
 POSTS = {
@@ -31,12 +29,6 @@ POSTS = {
     "/v1/holders/search": api_world.example("SearchBody"),
     "/v1/audit/trail": api_world.example("TrailBody"),
 }
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,16 +10,9 @@ from ledger import fact
 from signing import event
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, person, problem, use_body
-from tests.conftest import Cluster
 from tests.test_api_case import OPERATOR, opened
 
 ASKED = {"operator": OPERATOR, "reason": "效能监察", "grace_days": 0}
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,6 @@ from signing import event
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, person, problem
 from tests.conftest import Cluster
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

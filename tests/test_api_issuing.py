@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
 
@@ -15,16 +14,9 @@ from ledger import issuing, registry_commands
 from ledger.pen import Result
 from tests import api_world, world
 from tests.api_world import Caller, Face
-from tests.conftest import Cluster
 
 CITY, DISTRICT, THIRD = world.ISSUER, examples.REQUESTER, examples.ORGANIZATION
 TYPES = (world.BUSINESS_LICENSE, world.CITIZEN_CARD)
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 def registered(face: Face, organization: str, *scopes: str, further: tuple[str, ...] = ()) -> Caller:

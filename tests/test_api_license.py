@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ledger.state import LicenseRow
 from signing import event, ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
-from tests.conftest import Cluster
 
 CHANGE = api_world.example("ChangeBody")
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem
-from tests.conftest import Cluster
 
 MORE = api_world.example("IssueCounterpartsBody")
 CANCEL = api_world.example("CancelCounterpartBody")
 ACT = api_world.example("WithdrawBody")
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

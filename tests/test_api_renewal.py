@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from signing import ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
-from tests.conftest import Cluster
 
 CHANGE = api_world.example("ChangeBody")
 RENEW = api_world.example("RenewBody")
 REPLACE = api_world.example("ReplaceBody")
 ENDORSE = api_world.example("EndorseBody")
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ledger import days, identifiers, keeping, present
 from signing import ids
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem
-from tests.conftest import Cluster
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

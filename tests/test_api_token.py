@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -15,12 +14,6 @@ from signing import ids
 from tests import api_world, rings, world
 from tests.api_world import Face, issue_body, problem
 from tests.conftest import Cluster
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.mark.parametrize("algorithm", ["Ed25519", "ES256", "PS256"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -21,16 +20,9 @@ from ledger import trust as trusts
 from signing import keyring, status_list, token, trust
 from tests import api_world, test_status_list, world
 from tests.api_world import Caller, Face, issue_body, problem
-from tests.conftest import Cluster
 
 CHANGE = api_world.example("ChangeBody")
 MADE = trusts.made
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests import api_world, world
 from tests.api_world import Caller, Face, issue_body, problem
-from tests.conftest import Cluster
 
 VERIFY = api_world.example("VerifyBody")
 ACT = {name: VERIFY[name] for name in ("operator", "case_number")}
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,13 +14,6 @@ from ledger import audit_export, errors
 from signing import event, trust
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, person, problem, use_body
-from tests.conftest import Cluster
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

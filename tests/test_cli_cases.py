@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api import cli_cases, demo_client
-from tests import api_world, console, world
+from tests import console, world
 from tests.api_world import Caller, Face, person
-from tests.conftest import Cluster
 
 OPENED = {
     "fact": "opened",
@@ -27,12 +25,6 @@ CLOSED = {
     "closed_at": "2026-01-03T09:00:00+08:00",
     "outcome": "denied",
 }
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 class Sender:

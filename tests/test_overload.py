@@ -22,7 +22,6 @@ from ledger import errors, opening
 from tests import api_world, test_api_server, world
 from tests.api_world import Caller, Face
 from tests.campaign import Campaign, campaign
-from tests.conftest import Cluster
 from tests.test_api_server import at, serving
 
 USED = "SELECT count(*) FROM events WHERE topic = 'LicenseUsed'"
@@ -31,12 +30,6 @@ USED = "SELECT count(*) FROM events WHERE topic = 'LicenseUsed'"
 def use_of_the_enterprise() -> dict[str, Any]:
     holder = {"code_type": "001", "code": world.ENTERPRISE.code}
     return {**api_world.example("UseBody"), "holder": holder, "license_type": world.BUSINESS_LICENSE}
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 def test_a_full_queue_is_429_and_what_was_turned_away_is_done_when_asked_again(face: Face) -> None:

@@ -11,19 +11,12 @@ import pytest
 from api import stock
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, problem
-from tests.conftest import Cluster
 from tests.test_openapi import bodies, operations
 
 READ = {"read_trail", "read_findings"}
 """What an auditor reads is itself recorded."""
 NOBODY = "a" * 26
 GRANTING = ("license:issue", "authorization:grant", "catalog:write")
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,8 @@ from ledger import days, keeping, license, license_commands, power, quality
 from ledger.store import wall_clock
 from projections import tasks
 from signing import ids
-from tests import api_world, world
+from tests import world
 from tests.api_world import Face, problem
-from tests.conftest import Cluster
 from tests.history import version
 from tests.projecting import Projected, projected
 from tests.stock_world import GOOD_ID, LEGACY_ID, SHAPELESS_ID, business, imported, row
@@ -138,12 +137,6 @@ def test_what_a_next_version_does_not_settle(cls: Any, keeps_dates: bool, left: 
     members = {"cause": "lost"} if cls is license.LicenseReplaced else {}
     settled = quality.settled_by(version(cls, version=2, **members), keeps_dates=keeps_dates)
     assert {*quality.FINDINGS} - {*settled} == left | {quality.RETIRED}
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 def test_findings_and_imports_are_read_over_http(face: Face) -> None:

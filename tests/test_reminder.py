@@ -15,7 +15,6 @@ from ledger.store import wall_clock
 from projections import tasks
 from tests import api_world, world
 from tests.api_world import Face, issue_body, person, problem
-from tests.conftest import Cluster
 from tests.history import FREE, NOON, REF, REGISTRY, begun, registered_type, version
 from tests.projecting import Projected, projected
 from tests.test_catalog_life import revision
@@ -175,12 +174,6 @@ def test_an_endorsement_takes_a_license_out_until_the_next_is_due(here: Projecte
     here.world.do(replace(asked, next_due=today + 400))
     assert listed(here, "endorsement") == []
     assert listed(here, "endorsement", last=500) == [ref]
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 def test_issuers_and_holders_are_reminded(face: Face) -> None:

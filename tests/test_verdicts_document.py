@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -16,19 +15,12 @@ from ledger.state_document import SealRow
 from signing import trust
 from tests import api_world, world
 from tests.api_world import Caller, Face
-from tests.conftest import Cluster
 
 ISSUER = examples.ORGANIZATION
 OTHER = examples.REQUESTER
 HEIR = "513500000000000353"
 ISSUE_ONLY = ("license_type", "serial", "issuer")
 CHANGE = api_world.example("ChangeBody")
-
-
-@pytest.fixture(scope="module")
-def face(cluster: Cluster) -> Iterator[Face]:
-    with api_world.fresh(cluster) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
