@@ -56,6 +56,7 @@ _FILES = {
     ("/v1/licenses/{license_ref}/document", "get"): "application/pdf",
     ("/C/{link}", "get"): "text/html",
     ("/C/{link}", "post"): "application/pdf",
+    ("/v1/audit/exports", "post"): "application/x-ndjson",
 }
 """What answers that are no JSON are."""
 _TEXTS = (

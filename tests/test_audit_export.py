@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from api import cli_keys, cli_verdicts, examples_audit
+from api import audit_export as exporting
+from api import cli_keys, cli_verdicts, models_audit
 from ledger import audit_export, errors
+from projections import finding
 from signing import event, trust
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, person, problem, use_body
@@ -119,6 +121,26 @@ def test_files_go_on_where_the_one_before_ended(face: Face, everyone: Caller, au
     assert parts(repeated)[0].manifest == parts(again)[0].manifest
 
 
+def test_a_search_that_is_given_up_says_how_far_it_came(
+    face: Face, everyone: Caller, auditor: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (_, whole), found, since = parts(export(face, auditor, asking(requester=world.OPERATOR))), [], 0
+    monkeypatch.setattr(exporting, "PAGES_MAX", 1)
+    monkeypatch.setattr(exporting, "PAGE_EVENTS", 5)
+    for number in range(20):
+        body = asking(requester=world.OPERATOR, since_index=since, until_index=whole[-1].index)
+        data = export(face, auditor, body, key=f"given-up-{number}")
+        head, lines = parts(data)
+        assert judged(face, data).is_good
+        assert parts(export(face, auditor, body, key=f"given-up-{number}"))[1] == lines
+        found += [one.index for one in lines]
+        if head.manifest.is_all:
+            break
+        since = head.manifest.until_index + 1
+    assert found == [one.index for one in whole]
+    assert since > 0
+
+
 def test_a_period_an_operator_and_findings_are_exported(
     face: Face, everyone: Caller, auditor: Caller
 ) -> None:
@@ -183,6 +205,10 @@ def test_an_export_is_proven_anew_by_the_ledger_that_recorded_it(face: Face, aud
             cli_keys.refreshed(spoiled.write() + data.partition(b"\n")[2], None, reader)
 
 
+def test_every_list_of_findings_can_be_exported() -> None:
+    assert get_args(models_audit.Finding) == finding.NAMES
+
+
 def test_a_file_is_no_cache_s_and_has_a_name(face: Face, auditor: Caller) -> None:
     answer = auditor.post("/v1/audit/exports", asking(limit=1))
     assert answer.headers["cache-control"] == "no-store"
@@ -242,10 +268,3 @@ def test_no_more_exports_than_a_process_bears_are_made_at_once(face: Face, audit
     finally:
         face.served.exports = kept
     assert export(face, auditor, asking(limit=1))
-
-
-def test_each_example_is_proven(face: Face) -> None:
-    caller = face.register()
-    caller.done("/v1/licenses", api_world.example("IssueBody"))
-    for shown in examples_audit.ExportBody.__metadata__[0].openapi_examples.values():
-        assert judged(face, export(face, caller, shown["value"])).is_good
