@@ -356,7 +356,8 @@ def _told(
 
 
 def _row(served: service.Service, row: state_dispute.DisputeRow, at: int) -> answers.Json:
-    status = disputed.status(row, is_erased=served.is_erased(row.stream_id))
+    home = dispute.home(row, state.State(served.reader.row))
+    status = disputed.status(row, is_erased=served.is_erased(home))
     return _told(served, row, status, at=at)
 
 

@@ -231,14 +231,14 @@ class _Settled(Fact, is_topic=False):
         row = state.get(DisputeRow, self.dispute_ref)
         if row is None:
             raise errors.NotFound("no such dispute")
-        if row.stream_id != about.stream_id:
-            raise errors.Conflict("the dispute stands in another stream")
         if about.client is not None and about.operator_ref is None:
             raise errors.Invalid("who settles a dispute names the operator", field="operator")
         if about.effective_at != about.recorded_at:
             raise errors.Invalid("a dispute is settled when it is recorded", field="effective_at")
         if row.license_ref not in (None, self.license_ref):
             raise errors.Invalid("the dispute is about another license", field="license_ref")
+        if home(row, state) != about.stream_id:
+            raise errors.Conflict("the dispute stands in another stream")
         return row
 
     def _settle(self, outcome: str, about: event.Event, state: State, index: int, mended: int | None) -> None:
@@ -326,6 +326,12 @@ class DisputeWithdrawn(_Settled):
 
     def evolve(self, about: event.Event, state: State, index: int) -> None:
         self._settle(WITHDRAWN, about, state, index, None)
+
+
+def home(row: DisputeRow, state: State) -> bytes:
+    """The stream in which a dispute is settled: that of its license, which may be another holder's by now."""
+    held = None if row.license_ref is None else state.get(LicenseRow, row.license_ref)
+    return row.stream_id if held is None else held.stream_id
 
 
 def require_open(row: DisputeRow) -> None:

@@ -195,7 +195,7 @@ class DecideDispute(_Settle):
             mended_index=mends[-1] if mends and is_upheld else None,
         )
         seals = (("feedback", _listener(row, view), self.feedback),)
-        return [Draft(fact=made, stream_id=row.stream_id, seals=seals)]
+        return [Draft(fact=made, stream_id=dispute.home(row, view.state), seals=seals)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,13 +234,13 @@ class WithdrawDispute(_Settle):
         made = dispute.DisputeWithdrawn(
             dispute_ref=row.dispute_ref, license_ref=row.license_ref, party=who, evidence_digest=digest
         )
-        return [Draft(fact=made, stream_id=row.stream_id, seals=seals)]
+        return [Draft(fact=made, stream_id=dispute.home(row, view.state), seals=seals)]
 
 
 def _listener(row: DisputeRow, view: View) -> bytes:
     """Under whose key it stands what was decided: the party's who raised it, while there is one."""
     if row.party is None or view.state.need(StreamRow, row.party).is_erased:
-        return row.stream_id
+        return dispute.home(row, view.state)
     return row.party
 
 

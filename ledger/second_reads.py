@@ -1,9 +1,9 @@
 """What a batch reads in a second step, once it knows the streams: nearly always nothing.
 
-Of a license with several parties the stream in which it stands; of a holder with several files what was asked
-for of one, of the others too; of one who has ended, what the types of the licenses say, since some outlive
-their holders; of whom licenses are compared, how often that missed; of a type for which local ones stand, or
-that stands for another, what was asked for of it, of those too.
+Of a license with several parties, or that is disputed, the stream in which it stands; of a holder with
+several files what was asked for of one, of the others too; of one who has ended, what the types of the
+licenses say, since some outlive their holders; of whom licenses are compared, how often that missed; of a
+type for which local ones stand, or that stands for another, what was asked for of it, of those too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ledger import comparison, joining, party
 from ledger.batch import Batch
 from ledger.command import Reads
 from ledger.state import LicenseRow, MissRow, Row, RowKey, StreamRow, TypeRow, TypeRulesRow
+from ledger.state_dispute import DisputeRow
 
 
 def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None:
@@ -33,6 +34,8 @@ def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None
                 reads.rows |= {(TypeRulesRow, code) for code in _types(batch, set(joining.streams(row)))}
         elif isinstance(row, TypeRow) and (row.local_types or row.stands_for):
             mapped.append(row)
+        elif isinstance(row, DisputeRow):
+            _read_moved(batch, row, reads)
     for one in mapped:
         _read_mapped(batch, one, reads)
     if homes:
@@ -41,6 +44,14 @@ def following(batch: Batch, loaded: Mapping[RowKey, Row | None]) -> Reads | None
     if not (reads.rows or reads.held or reads.candidates or reads.shared):
         return None
     return reads
+
+
+def _read_moved(batch: Batch, row: DisputeRow, reads: Reads) -> None:
+    """The stream of a license whose holder was corrected since it was disputed."""
+    held = None if row.license_ref is None else batch.rows.get((LicenseRow, row.license_ref))
+    if isinstance(held, LicenseRow) and held.stream_id != row.stream_id:
+        reads.rows.add((StreamRow, held.stream_id))
+        reads.data_keys.add(held.stream_id)
 
 
 def _read_others(batch: Batch, row: StreamRow, reads: Reads) -> None:

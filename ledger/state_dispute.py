@@ -14,7 +14,8 @@ class DisputeRow(Row):
     table = "disputes"
     dispute_ref: bytes
     stream_id: bytes
-    """The license's home when it was raised; of a missing license the stream of who reported it."""
+    """The license's home when it was raised, which may be another by now; of a missing license the stream of
+    who reported it."""
     license_ref: bytes | None
     """None: the license is missing."""
     kind: str

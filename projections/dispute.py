@@ -31,6 +31,7 @@ class FiledRow(state.Row):
     table = "filed_disputes"
     dispute_ref: bytes
     stream_id: bytes
+    """Where it is settled: of the license's holder, or of who reports that one is missing."""
     license_ref: bytes | None
     kind: str
     raised_by: str
@@ -61,7 +62,7 @@ class Disputes:
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
         """Change the rows that the facts name."""
         refs = {item.fact.dispute_ref for item in happened if isinstance(item.fact, _SETTLED)}
-        rows, areas, erased = work.rows(FiledRow, refs), dict[bytes, str](), set[bytes]()
+        rows, moved, erased = work.rows(FiledRow, refs), dict[bytes, tuple[bytes, str]](), set[bytes]()
         for item in happened:
             made = item.fact
             if isinstance(made, dispute.DisputeFiled):
@@ -72,13 +73,14 @@ class Disputes:
                     rows[made.dispute_ref], status=outcome, settled_at=item.about.recorded_at
                 )
             elif isinstance(made, license.NextVersion):
-                areas[made.license_ref] = made.area_code or ""
+                moved[made.license_ref] = item.about.stream_id, made.area_code or ""
             elif isinstance(made, holder.HolderErased):
                 erased.add(item.about.stream_id)
         work.save(list(rows.values()))
         texts = sql.load("dispute")
-        if areas:
-            work.run(texts["move"], (list(areas), list(areas.values()), work.partition))
+        if moved:
+            streams, areas = map(list, zip(*moved.values(), strict=True))
+            work.run(texts["move"], (list(moved), streams, areas, work.partition))
         if erased:
             work.run(texts["lapse"], (work.partition, sorted(erased)))
 

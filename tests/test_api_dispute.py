@@ -344,6 +344,31 @@ def test_a_holder_raises_and_withdraws_under_any_code(face: Face, issuer: Caller
     assert hall.done(f"/v1/corrections/{made['dispute_ref']}/withdraw", own)["status"] == "withdrawn"
 
 
+def test_a_dispute_is_decided_when_the_license_was_anothers_who_is_gone(
+    face: Face, issuer: Caller, hall: Caller, auditor: Caller
+) -> None:
+    ref = issued(issuer, 45)
+    office, own = (
+        disputed(hall, ref, kind="stale", fields=[], values={}),
+        disputed(hall, ref, **by_holder(45)),
+    )
+    body = {**issue_body(46), "fields": {"name": "合成居民46", "address": RIGHT}, "reason": "重号更正"}
+    del body["license_type"]
+    mended = issuer.done(f"/v1/licenses/{ref}/correct-holder", body)["index"]
+    ledger = face.served.ledger
+    keeping.erase_holder(ledger, face.served.appender, world.citizen(45), ledger.console)
+    newest = {"index": face.events() - 1}
+    mine = {office["dispute_ref"], own["dispute_ref"]}
+    assert mine <= {*refs(listed(issuer, "/v1/tasks/corrections", newest))}
+    for one in mine:
+        assert hall.get(f"/v1/corrections/{one}").json()["status"] == "open"
+    assert issuer.get(f"/v1/licenses/{ref}").json()["is_disputed"] is True
+    assert decide(issuer, own["dispute_ref"], "upheld").json()["mended_index"] == mended
+    assert hall.done(f"/v1/corrections/{office['dispute_ref']}/withdraw", WITHDRAWAL)["status"] == "withdrawn"
+    assert issuer.get(f"/v1/licenses/{ref}").json()["is_disputed"] is False
+    assert hall.get(f"/v1/corrections/{own['dispute_ref']}").json()["feedback"] == ANSWER
+
+
 def test_after_the_end_of_a_license_its_dispute_is_decided_still(issuer: Caller, hall: Caller) -> None:
     ref = issued(issuer, 41)
     made = disputed(hall, ref)

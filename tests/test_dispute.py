@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import days, dispute, errors, holder, issuing, license, organization, workdays
+from ledger import correction, days, dispute, errors, holder, issuing, license, organization, workdays
 from ledger.state import LicenseRow
 from ledger.state_dispute import DisputeRow
 from tests.history import (
@@ -29,7 +29,13 @@ from tests.history import (
 )
 
 DISPUTE, LATER = b"dispute".ljust(16), b"later".ljust(16)
-CALENDAR = workdays.official()
+CALENDAR = replace(
+    workdays.official(),
+    known_until=days.parse("2026-12-28"),
+    holidays=frozenset(day for day in workdays.official().holidays if day <= days.parse("2026-12-28")),
+    workdays=frozenset(day for day in workdays.official().workdays if day <= days.parse("2026-12-28")),
+)
+"""As far as it was known in 2026, whatever the library says by now."""
 TODAY = days.of_instant(NOON)
 CALENDAR_WITHOUT_BREAKS = replace(CALENDAR, holidays=frozenset())
 
@@ -357,6 +363,33 @@ def test_a_license_that_ended_is_disputed_and_decided_still() -> None:
     history.record(license.LicenseCancelled(license_ref=REF))
     decide(history, "upheld", history.size - 1, dispute_ref=LATER)
     assert open_disputes(history) == 0
+
+
+def correct(history: History) -> int:
+    """The license is another holder's; returns its leaf index."""
+    parties = (("holder", STRANGER),)
+    made = version(correction.LicenseHolderCorrected, version=2, parties=parties, former_stream=HOLDER)
+    history.record(made, stream=STRANGER)
+    return history.size - 1
+
+
+def test_a_dispute_goes_with_its_license_to_the_right_holder() -> None:
+    history = issued()
+    raise_(history)
+    raise_(history, by_holder(dispute_ref=LATER))
+    mended = correct(history)
+    assert open_disputes(history) == 2
+    history.record(holder.HolderErased(), by=None)
+    for gone in (lambda: decide(history, "upheld", mended), lambda: withdraw(history)):
+        with pytest.raises(errors.HolderErasedConflict):
+            gone()
+    decide(history, "upheld", mended, stream=STRANGER)
+    decide(history, "rejected", dispute_ref=LATER, stream=STRANGER)
+    assert open_disputes(history) == 0
+    again = filed(dispute_ref=b"a" * 16, former=DISPUTE)
+    raise_(history, again, stream=STRANGER)
+    with pytest.raises(errors.Conflict):
+        decide(history, "rejected", dispute_ref=b"a" * 16, stream=STREAMS[HALL])
 
 
 def test_with_an_erased_holder_there_is_nothing_to_decide() -> None:

@@ -28,9 +28,10 @@ CREATE INDEX filed_disputes_of_issuer ON filed_disputes (partition, issuer, due_
 CREATE INDEX filed_disputes_open ON filed_disputes (partition, due_key) WHERE status = 'open'
 
 -- move --
--- Licenses about which something is disputed lie in another division; where none is said, in their issuer's.
-UPDATE filed_disputes f SET area = coalesce(nullif(u.area, ''), substr(f.issuer, 3, 6))
-FROM unnest(%b::bytea[], %b::text[]) AS u (license_ref, area)
+-- Licenses about which something is disputed are another holder's, or lie in another division; where none is
+-- said, in their issuer's.
+UPDATE filed_disputes f SET stream_id = u.stream_id, area = coalesce(nullif(u.area, ''), substr(f.issuer, 3, 6))
+FROM unnest(%b::bytea[], %b::bytea[], %b::text[]) AS u (license_ref, stream_id, area)
 WHERE f.partition = %b::integer AND f.license_ref = u.license_ref AND f.status = 'open'
 
 -- lapse --
