@@ -22,6 +22,10 @@ NEEDS_FRESH = "needs a fresh receipt"
 OMITS = "omits events"
 SPLIT = "split view"
 OMITTED_TOLD_MAX = 20
+_MEMBERS = frozenset(audit_judging.SUBJECTS) | frozenset(
+    ("recorded_from", "recorded_until", "since_index", "until_index", "grace_days")
+)
+"""Of a query."""
 _FROM_OTHERS = frozenset({"requester", "issuer", "finding"})
 """Subjects under which an event may be found by what other events say of its license or authorization."""
 
@@ -61,6 +65,9 @@ class _Query:
 
     def __init__(self, manifest: audit_export.Manifest) -> None:
         query = manifest.query
+        if not query.keys() <= _MEMBERS:
+            raise ValueError
+        self.indexes = _indexes(manifest)
         self._named = {
             audit_judging.SUBJECTS[name]: _values(manifest, name)
             for name in audit_judging.SUBJECTS
@@ -95,6 +102,23 @@ class _Query:
     def _is_in_period(self, one: projection.Happened) -> bool:
         at = one.about.recorded_at
         return (self._from is None or at >= self._from) and (self._until is None or at < self._until)
+
+
+def _indexes(manifest: audit_export.Manifest) -> range:
+    """Of which events the manifest says that whatever the query finds is here; raises ValueError.
+
+    An export that is all says it of every index that the trail had come to, as far as it was asked about: it
+    has not looked further only where what follows is not of the period, or may be explained yet.
+    """
+    query = manifest.query
+    last = min(manifest.through, query.get("until_index", manifest.through))
+    if query.get("since_index", 0) != manifest.since_index or manifest.until_index > last:
+        raise ValueError
+    if not manifest.is_all:
+        return range(manifest.since_index, manifest.until_index + 1)
+    if manifest.until_index < last and not query.keys() & {"recorded_until", "finding"}:
+        raise ValueError
+    return range(manifest.since_index, last + 1)
 
 
 def _values(manifest: audit_export.Manifest, name: str) -> tuple[bytes, ...]:
@@ -183,14 +207,13 @@ def _held(
     """The verdict, with what another file shows that the export should have and has not."""
     if query.is_of_findings:
         raise errors.Invalid("no event says by itself what is a finding", field="--against")
-    within = range(manifest.since_index, manifest.until_index + 1)
     compared, omitted, contradicted = 0, set(), set()
     for one in others:
         if one.about.ledger_id != manifest.ledger_id:
             raise errors.Invalid("the other file is of another ledger", field="--against")
         if one.index in known and known[one.index] != merkle.leaf_hash(event.encode(one.about)):
             contradicted.add(one.index)
-        elif one.index in within and query.finds(one):
+        elif one.index in query.indexes and query.finds(one):
             compared += 1
             omitted |= {one.index} - known.keys()
     details = {

@@ -228,9 +228,16 @@ def _require_opened(about: event.Event, key: bytes | None, shown: Any | None, wh
         said = seal.unseal_alone(part, part_key=key, place=about.place("request"))
     except seal.PartInvalid as error:
         raise ExportInvalid("request", f"{where}: the key does not open the event's request") from error
-    if dump(said) != dump(shown):
+    if not _is_request(said) or dump(said) != dump(shown):
         raise ExportInvalid("request", f"{where}: the event's request says something else")
     return True
+
+
+def _is_request(said: Any) -> bool:
+    """Whether it is what an event seals as its request: texts by name."""
+    return isinstance(said, dict) and all(
+        isinstance(name, str) and isinstance(value, str) for name, value in said.items()
+    )
 
 
 def _fact(about: event.Event) -> fact.Fact:

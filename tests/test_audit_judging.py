@@ -15,7 +15,7 @@ import pytest
 
 from api import cli_verdicts, verdicts_export
 from ledger import audit_export, errors
-from signing import cosignature, keys, trust
+from signing import cosignature, keys, seal, suites, trust
 from tests import campaign, format_examples, format_examples_export, format_examples_log
 
 EXAMPLE = format_examples.EXPORT
@@ -90,7 +90,13 @@ def test_events_that_are_not_those_listed_are_refused() -> None:
         ({"events": 3}, "count"),
         ({"events": audit_export.EVENTS_MAX + 1}, "count"),
         ({"since_index": 2}, "order"),
-        ({"until_index": 1}, "range"),
+        ({"until_index": 1, "is_all": False}, "range"),
+        ({"until_index": 1}, "query"),
+        ({"since_index": 1}, "query"),
+        ({"through": 1}, "query"),
+        ({"query": {"until_index": 1}}, "query"),
+        ({"query": {"requester": "11350100000000035C", "until_index": "2"}}, "query"),
+        ({"query": {"requester": "11350100000000035C", "region": "350100"}}, "query"),
         ({"until_index": 3}, "checkpoint"),
         ({"origin": "ledger.example/demo/1"}, "origin"),
         ({"partition": 1}, "origin"),
@@ -247,8 +253,38 @@ def test_what_is_kept_back_is_shown_by_another_file() -> None:
     assert judged(DATA, against=bundle).details["compared"] == 2
     other = EXAMPLE.export((1, 2), query={})
     assert judged(DATA, against=other).is_good
-    narrow = EXAMPLE.export((2,), since_index=2)
+    asked = {"requester": EXAMPLE.events[1].organization, "since_index": 2}
+    narrow = EXAMPLE.export((2,), since_index=2, query=asked)
     assert judged(narrow, against=other).details["compared"] == 1
+
+
+def test_who_says_that_it_is_all_answers_for_every_index_of_the_trail() -> None:
+    """An export that looked less far than it was asked to says so, or is shown to keep back what follows."""
+    mine = {"requester": EXAMPLE.events[1].organization}
+    until = {**mine, "recorded_until": "2199-01-01T00:00:00Z"}
+    lying = EXAMPLE.export((1,), until_index=1, query=until)
+    assert judged(lying).is_good
+    assert judged(lying, against=DATA).details["omitted"] == [2]
+    for honest in (
+        EXAMPLE.export((1,), until_index=1, query={**mine, "until_index": 1}),
+        EXAMPLE.export((1,), until_index=1, is_all=False),
+    ):
+        assert judged(honest, against=DATA).details["omitted"] == []
+
+
+@pytest.mark.parametrize(
+    "said", [["reason"], "reason", {"reason": b"x"}, {"reason": {"a": 1}}, {1: "x"}, None]
+)
+def test_a_request_that_no_ledger_writes_is_refused_and_not_told(said: Any) -> None:
+    """Only who holds the ledger's keys can seal one: what reads it must not break on it."""
+    about, key = EXAMPLE.events[2], EXAMPLE.request_key
+    part = seal.seal(said, key=key, place=about.place("request"), nonce=bytes(12), suite=suites.INTL)
+    odd = replace(about, sealed={"request": part})
+    made = replace(EXAMPLE, events=[*EXAMPLE.events[:2], odd])
+    lines = made.lines((1, 2))
+    shown = said if json.loads(json.dumps(said, default=str)) == said else {"reason": "x"}
+    lines[1] = replace(lines[1], request=shown)
+    assert fault(format_examples_export.written(made.head(made.manifest(lines)), lines)) == "request"
 
 
 def test_two_histories_that_a_ledger_has_signed_are_shown_by_two_files() -> None:
