@@ -21,12 +21,12 @@ import pytest
 from psycopg import conninfo as conninfos
 
 from ledger import check, config, embedded, opening
+from tests import places
 from tests.world import OPERATOR, ORIGIN, World
 
 if TYPE_CHECKING:
     from tests.api_world import Face
 
-_ROOM_BYTES = 8 << 30
 CAMPAIGN_S = 600
 SERVICE_PASSWORD = "service-password-of-the-tests"
 
@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The cluster of this run."""
-    folder = Path(tempfile.mkdtemp(prefix="ledger-tests-", dir=_place()))
+    folder = Path(tempfile.mkdtemp(prefix="ledger-tests-", dir=places.roomy()))
     folder.chmod(0o755)
     url = os.environ.get("LEDGER_TEST_DATABASE_URL")
     try:
@@ -100,17 +100,6 @@ def cluster() -> Iterator[Cluster]:
             yield Cluster(folder, server.conninfo())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _place() -> str:
-    """Where the server and the ledgers of the tests lie: in memory where there is room, else on the disk.
-
-    A database is some three hundred files; to make one soon after another was dropped, a disk's file system
-    looks through all that was deleted in the last minute. The server keeps its settings, `fsync` among them.
-    """
-    memory = Path("/dev/shm")  # noqa: S108
-    roomy = memory.is_mount() and shutil.disk_usage(memory).free >= _ROOM_BYTES
-    return str(memory) if roomy and os.access(memory, os.W_OK) else "/var/tmp"  # noqa: S108
 
 
 @pytest.fixture

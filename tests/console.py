@@ -21,6 +21,7 @@ from typing import Any
 from unittest import mock
 
 from api import cli
+from tests import places
 
 PROGRAM = Path(sys.executable).with_name("license-ledger")
 PATIENCE_S = 420.0
@@ -80,7 +81,7 @@ def call_json(*arguments: str | Path, status: int = 0) -> Any:
 @contextlib.contextmanager
 def folder() -> Iterator[Path]:
     """A fresh folder of mode 0755, gone afterwards."""
-    made = Path(tempfile.mkdtemp(prefix="ledger-console-", dir="/var/tmp"))
+    made = Path(tempfile.mkdtemp(prefix="ledger-console-", dir=places.roomy()))
     made.chmod(0o755)
     try:
         yield made

@@ -17,6 +17,7 @@ import pytest
 
 from ledger import embedded_cluster
 from ledger.embedded import EmbeddedError, Server
+from tests import places
 
 ROOT = Path(__file__).parent.parent
 MARKER = "marker350102190001011235"
@@ -65,7 +66,7 @@ class OtherProcess:
 @pytest.fixture(scope="module")
 def room() -> Iterator[Path]:
     """A folder that every account may enter, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp(prefix="ledger-test-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ledger-test-", dir=places.roomy()))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)
