@@ -42,7 +42,7 @@ def play(world: demo.World) -> list[dict[str, Any]]:
         "operator": {"account": "clerk22", "name": "陈受理"},
     }
     answer = world.halls[HALL].post("/v1/households/uses", asked)
-    return [use for page in answer["pages"] for use in page["uses"]]
+    return [use for page in answer["pages"] for use in page["answer"]["uses"]]
 
 
 def _issue(world: demo.World, type_code: str, person: demo_people.Person, *, is_first: bool) -> str:

@@ -164,10 +164,11 @@ class UsePages(models.Strict):
     channel: models.Channel = "window"
 
 
-class PageUse(models_answers.Used):
+class PageUse(models_answers.Answer):
     """The answer to the use of one page, which kept as a file is a proof bundle, and what is told beside."""
 
     page: str
+    answer: models_answers.Used
     existed: bool | None = Field(
         description="Whether it was in the household on the day; null: no use was granted that tells it"
     )

@@ -84,8 +84,8 @@ async def use_pages(
         for number, one in enumerate(body.pages)
     ]
     told = await asyncio.gather(*(_used(served, asking, one) for one in asked))
-    pages = [{"page": one.page, **answer} for one, answer in zip(body.pages, told, strict=True)]
-    index = max(one["index"] for one in told)
+    pages = [{"page": one.page, **more} for one, more in zip(body.pages, told, strict=True)]
+    index = max(one["answer"]["index"] for one in told)
     return routes.answer({"index": index, "on": days.text(found.day), "pages": pages})
 
 
@@ -184,4 +184,4 @@ async def _used(
             told["household_ref"] = ids.text(made.household_ref)
             told["since"] = days.instant_text(made.since)
             told["until"] = None if made.until is None else days.instant_text(made.until)
-    return {**await answers.used(served, recorded), **told}
+    return {"answer": await answers.used(served, recorded), **told}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api import examples_household, examples_mandate
-from ledger import bundle, keeping
+from ledger import bundle, days, keeping
 from signing import event, spelling
 from tests import api_world, world
 from tests.api_world import Caller, Face, person, problem
@@ -87,7 +87,7 @@ def test_a_household_lives_and_is_told_of_any_moment(face: Face, issuer: Caller)
     assert [one["license_ref"] for one in now["former_pages"]] == [made[1]]
     then = shown(issuer, ref, as_of=before)
     assert (then["head"], set(people(then)), then["former_pages"]) == (made[1], {made[1], made[2], born}, [])
-    today = shown(issuer, ref, on=now["at"][:10])
+    today = shown(issuer, ref, on=days.text(days.of_instant(days.parse_instant(now["at"]))))
     assert len(today["heads"]) == 2
     assert problem(issuer.get(path, params={"on": "1999-12-31"}))[:2] == (404, "not-found")
     assert problem(issuer.get(path, params={"as_of": "2100-01-01T00:00:00Z"}))[2] == "query.as_of"
@@ -245,7 +245,7 @@ def asked(*pages: dict[str, Any], holder: dict[str, str] | None = None, **member
 
 def told_of(answer: dict[str, Any]) -> list[tuple[str, bool | None]]:
     """Of each page its reason or `granted`, and whether it existed."""
-    return [(one["uses"][0]["reason"] or "granted", one["existed"]) for one in answer["pages"]]
+    return [(one["answer"]["uses"][0]["reason"] or "granted", one["existed"]) for one in answer["pages"]]
 
 
 OWN, FIRST_PAGE = {"page": "own"}, {"page": "first"}
@@ -271,14 +271,13 @@ def test_pages_are_used_by_the_adults_own_consent_and_the_childs_guardians(
     grants, refusals = [("granted", True)] * 3, [("not-authorized", None)] * 2
     assert told_of(answer) == grants + refusals
     assert {one["household_ref"] for one in answer["pages"]} == {household["ref"], None}
-    refs = [one["uses"][0]["license"]["license_ref"] for one in answer["pages"][:3]]
+    refs = [one["answer"]["uses"][0]["license"]["license_ref"] for one in answer["pages"][:3]]
     assert refs == [household["first"], household[81], ward]
     shown = [facts_of(one) for one in answer["pages"][3:]]
     assert shown[0] == shown[1] == {"reason": "not-authorized", "type_code": world.BOOKLET}
     trusted = api_world.trust_of(face)
     for one in answer["pages"]:
-        kept = {name: one[name] for name in ("index", "uses")}
-        assert bundle.judge(api_world.dumps(kept), trusted=trusted)
+        assert bundle.judge(api_world.dumps(one["answer"]), trusted=trusted)
     before = hall.done(path, asked(OWN, member(examples_mandate.WARD), on="2020-01-01"))
     assert (before["on"], told_of(before)) == ("2020-01-01", [("granted", False)] * 2)
     assert before["pages"][0]["household_ref"] is None
@@ -286,7 +285,7 @@ def test_pages_are_used_by_the_adults_own_consent_and_the_childs_guardians(
 
 def facts_of(answered: dict[str, Any]) -> dict[str, Any]:
     """What the event of a refusal says."""
-    made = event.parse(spelling.from_base64(answered["uses"][0]["proof"]["event"])).fact
+    made = event.parse(spelling.from_base64(answered["answer"]["uses"][0]["proof"]["event"])).fact
     return {name: made[name] for name in ("reason", "type_code")}
 
 
