@@ -7,6 +7,8 @@ carries beside the places in the code, never beside a value.
 
 from __future__ import annotations
 
+import copy
+import functools
 import http
 import json
 import logging
@@ -115,15 +117,21 @@ def responses(*leaves: type[errors.LedgerError]) -> dict[int | str, dict[str, An
     """For a route's `responses`: each status with an example of each of its types."""
     described: dict[int | str, dict[str, Any]] = {}
     for leaf in leaves:
-        entry = described.setdefault(
-            leaf.status,
-            {
+        if leaf.status not in described:
+            content = {MEDIA_TYPE: {"schema": copy.deepcopy(_schema()), "examples": {}}}
+            described[leaf.status] = {
                 "description": http.HTTPStatus(leaf.status).phrase,
-                "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema(), "examples": {}}},
-            },
-        )
-        entry["content"][MEDIA_TYPE]["examples"][leaf.type] = {"value": document(leaf())}
+                "content": content,
+            }
+        told = described[leaf.status]["content"][MEDIA_TYPE]["examples"]
+        told[leaf.type] = {"value": document(leaf())}
     return described
+
+
+@functools.cache
+def _schema() -> dict[str, Any]:
+    """The schema of a problem document, which every status of every route has: it is made once."""
+    return Problem.model_json_schema()
 
 
 def install(app: FastAPI) -> None:
