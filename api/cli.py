@@ -68,6 +68,10 @@ COMMANDS = {
     "seals": ("cli_seals", "Seals of issuers 电子印章: import, renew, revoke."),
     "documents": ("cli_documents", "Signed documents: upgrade for the archive."),
     "import": ("cli_stock", "Import old licenses, or a batch; after a crash, the same command goes on."),
+    "sync": (
+        "cli_sync",
+        "Take a source's batches from its front-end database 前置库, and answer every row there.",
+    ),
     "reconcile": (
         "cli_reconcile",
         "Hold a source's sheet against what was collected from it. Ends with 1 when they differ.",

@@ -172,13 +172,10 @@ def _run(
     begun_at = ledger.recorder.newest_index() + 1
     with (
         stock_results.opened(folder, form=form, columns=rows.columns, file=name, size=begun_at) as kept,
-        _progress(kept.state, size) as progress,
+        progress_of(kept.state, size) as progress,
         ledger.appending() as appending,
     ):
-        appender.spare_collector()
-        ledger.vault.cached_keys_max = KEYS_MAX
-        # Rows are judged while others are recorded: who has to wait for Python's lock waits shortly.
-        sys.setswitchinterval(SWITCH_S)
+        set_up(ledger)
         run = collection_run.of(
             work.batch,
             actor=work.actor,
@@ -191,6 +188,14 @@ def _run(
             progress=progress,
         )
         return run.run()
+
+
+def set_up(ledger: opening.Ledger) -> None:
+    """Have this process do nothing but take rows in."""
+    appender.spare_collector()
+    ledger.vault.cached_keys_max = KEYS_MAX
+    # Rows are judged while others are recorded: who has to wait for Python's lock waits shortly.
+    sys.setswitchinterval(SWITCH_S)
 
 
 def _tell(done: stock_results.State, folder: Path, as_json: bool, *, work: _Work) -> None:
@@ -305,7 +310,7 @@ def actor_of(
 
 
 @contextlib.contextmanager
-def _progress(begun: stock_results.State, size: int) -> Iterator[stock_run.Progress]:
+def progress_of(begun: stock_results.State, size: int) -> Iterator[stock_run.Progress]:
     """Rows, rows a second and the time left, on standard error; a line now and then where no terminal is."""
     if not cli_console.ERR.is_terminal:
         yield _plainly(begun, size)

@@ -31,6 +31,8 @@ class Config:
     """LEDGER_OWNER_DATABASE_URL: the owner's login, for `migrate`, `init`, `restore` and `psql --owner`."""
     reader_database_url: str | None = None
     """LEDGER_READER_DATABASE_URL: a login with role `ledger_reader`, for `psql`; embedded: made by us."""
+    front_database_url: str | None = field(default=None, repr=False)
+    """LEDGER_FRONT_DATABASE_URL: front-end database of a source, for `sync`; None: a file says it."""
     passphrase: bytes | None = field(default=None, repr=False)
     """LEDGER_KEYRING_PASSPHRASE: opens the key files; None: the random secret in the data folder."""
     public_url: str = "http://127.0.0.1:8440"
@@ -94,6 +96,7 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         database_url=environ.get("LEDGER_DATABASE_URL") or None,
         owner_database_url=environ.get("LEDGER_OWNER_DATABASE_URL") or None,
         reader_database_url=environ.get("LEDGER_READER_DATABASE_URL") or None,
+        front_database_url=environ.get("LEDGER_FRONT_DATABASE_URL") or None,
         passphrase=passphrase.encode() or None,
         public_url=(environ.get("LEDGER_PUBLIC_URL") or Config.public_url).rstrip("/"),
         qr_host=qr_host,

@@ -150,11 +150,16 @@ class Results:
     def waiting(self) -> set[int]:
         """Lines of the rows that wait: those of which nothing else was told since."""
         found: set[int] = set()
-        with (self.folder / RESULTS).open("rb") as file:
-            while file.tell() < self.state.results_bytes:
-                said = json.loads(file.readline())
-                (found.add if said["outcome"] == "waiting" else found.discard)(said["line"])
+        for said in told(self.folder, self.state):
+            (found.add if said["outcome"] == "waiting" else found.discard)(said["line"])
         return found
+
+
+def told(folder: Path, state: State) -> Iterator[dict[str, Any]]:
+    """What the results say, as far as the state says that they are true."""
+    with (folder / RESULTS).open("rb") as file:
+        while file.tell() < state.results_bytes:
+            yield json.loads(file.readline())
 
 
 def remark(faults: Sequence[Fault]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import random
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 
 from api import cli_stock
 from ledger import embedded, stock_results
-from tests import batch_world, console, stock_world, world
+from tests import batch_world, console, front_world, stock_world, world
 from tests.stock_world import csv_text, ndjson_text, row
 
 
@@ -188,6 +189,83 @@ def test_the_operator_sees_what_sources_have_to_put_right(place: Place) -> None:
     told = console.call_json("rejects", *whose, "--dismiss", "W-1", *at)
     assert (told["dismissed"], told["rows"]) == (1, [])
     console.call("rejects", "--source", "wrong", *at, status=2)
+
+
+@pytest.fixture(name="department")
+def department_(place: Place) -> Iterator[front_world.Front]:
+    """The front-end database of a department."""
+    made = front_world.Front(place.database, f"front_{secrets.token_hex(4)}")
+    yield made
+    made.drop()
+
+
+def _connection(place: Place, department: front_world.Front) -> Path:
+    file = place.folder / f"{department.name}.conninfo"
+    file.write_text(department.conninfo, "utf-8")
+    file.chmod(0o600)
+    return file
+
+
+def test_a_front_end_database_is_taken_from_and_answered(place: Place, department: front_world.Front) -> None:
+    at = ("front.licenses", "--connection", _connection(place, department), "--source", "front")
+    asked = ("sync", *at, "--client", place.client_id, "--data", place.data)
+    department.put("F-1", [batch_world.inserted(80), batch_world.inserted(81, number="")])
+    told = console.call_json(*asked, status=1)
+    assert (told["batches"], told["issued"], told["rejected"]) == (["F-1"], 1, 1)
+    assert department.answers() == [("S80", "issued", None), ("S81", "rejected", "number: missing")]
+    size = place.size()
+    assert console.call_json(*asked)["batches"] == []
+    assert place.size() == size
+    console.call("sync", "licenses", *at[1:], "--data", place.data, status=2)
+    console.call("sync", *at, "--watch", "0", "--data", place.data, status=2)
+    department.do("ALTER TABLE front.licenses RENAME source_id TO number_of_row")
+    assert "column source_id is missing" in console.call(*asked, status=2)
+    renamed = (*asked, "--column", "source_id=number_of_row")
+    assert console.call_json(*renamed)["batches"] == []
+
+
+@pytest.mark.faults
+def test_a_watch_goes_on_after_kills_and_ends_when_it_is_told(
+    place: Place, department: front_world.Front
+) -> None:
+    at = ("front.licenses", "--connection", _connection(place, department), "--source", "watched")
+    asked = ("sync", *at, "--watch", "1", "--client", place.client_id, "--data", place.data)
+    count, batches, before = 60, 4, place.size()
+    for number in range(batches - 1):
+        department.put(f"K-{number}", [_watched(number * count + one) for one in range(count)])
+    # In the middle of recording, then of answering; or when all is done, on a machine that is quick.
+    for told in (place.size, place.size, department.answered, department.answered):
+        seen = told()
+        _ended(asked, functools.partial(_is_further, department, told, seen), signal.SIGKILL)
+    department.put(f"K-{batches}", [_watched(batches * count + one) for one in range(count)])
+    assert _ended(asked, lambda: all(department.states()), signal.SIGTERM) == 0
+    assert department.states() == ["issued"] * batches * count
+    assert place.size() == before + batches * count * 2 + batches * 2, "two events a row, and two a batch"
+    console.call("check", "--data", place.data)
+
+
+def _is_further(department: front_world.Front, told: Callable[[], int], seen: int) -> bool:
+    return told() > seen or all(department.states())
+
+
+def _watched(number: int) -> dict[str, Any]:
+    return batch_world.inserted(number, source_id=f"K{number}", number=f"K{number}")
+
+
+def _ended(arguments: tuple[str | Path, ...], is_time: Callable[[], bool], how: signal.Signals) -> int:
+    """The exit status of a command that is ended as soon as it is time, or ends before."""
+    with subprocess.Popen(
+        [console.PROGRAM, *arguments],
+        env=console.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:
+        while running.poll() is None and not is_time():
+            pass
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.pid, how)
+        return running.wait()
 
 
 @pytest.mark.faults
