@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,9 +187,15 @@ def test_the_holders_photo_stands_on_the_page(photo: bytes, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     "photo",
-    [b"no picture", pictures.png()[:60], pictures.jpeg()[:300], pictures.png(width=9_000, height=5_000)],
+    [
+        lambda: b"no picture",
+        lambda: pictures.png()[:60],
+        lambda: pictures.jpeg()[:300],
+        lambda: pictures.png(width=9_000, height=5_000, mode="L"),
+    ],
+    ids=["nothing", "a cut PNG", "a cut JPEG", "too large a one"],
 )
-def test_a_photo_that_is_none_is_named(photo: bytes) -> None:
+def test_a_photo_that_is_none_is_named(photo: Callable[[], bytes]) -> None:
     with pytest.raises(document_page.PageInvalid) as caught:
-        document_page.render(replace(PAGE, photo=photo))
+        document_page.render(replace(PAGE, photo=photo()))
     assert caught.value.field == "photo"
