@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import license, representation
+from ledger import correction, license, representation
 from ledger.command import Command, Reads, View, Wants
 from ledger.fact import Draft
 from ledger.state import AuthorizationRow, RepresentationRow
@@ -40,16 +40,26 @@ def with_change(view: View, draft: Draft) -> list[Draft]:
         return [draft]
     known = view.state.get(RepresentationRow, made.license_ref)
     former = representation.representatives(known)
-    if former == present:
-        return [draft]
-    changed = representation.RepresentationChanged(
-        license_ref=made.license_ref,
-        version=made.version,
-        former=former,
-        present=present,
-        ended=representation.ended_by(known, present, at=view.at),
-        is_reason=True,
-        parted=representation.parted_by(known, present, at=view.at),
-        dismissed=representation.dismissed_by(known, present, at=view.at),
-    )
-    return [draft, Draft(fact=changed, stream_id=draft.stream_id, effective_at=draft.effective_at)]
+    is_moved = isinstance(made, correction.LicenseHolderCorrected)
+    if is_moved and representation.roots(known, at=view.at):
+        # By this license they spoke for another holder: all of that is over, whoever they are.
+        steps = [((), known), (present, None)]
+    else:
+        steps = [(present, known)]
+    drafts = [draft]
+    for said, before in steps:
+        if said != former:
+            changed = representation.RepresentationChanged(
+                license_ref=made.license_ref,
+                version=made.version,
+                former=former,
+                present=said,
+                ended=representation.ended_by(before, said, at=view.at),
+                is_reason=True,
+                parted=representation.parted_by(before, said, at=view.at),
+                dismissed=representation.dismissed_by(before, said, at=view.at),
+            )
+            told = Draft(fact=changed, stream_id=draft.stream_id, effective_at=draft.effective_at)
+            drafts.append(told)
+        former = said
+    return drafts

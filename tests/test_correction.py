@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -12,14 +14,18 @@ from ledger import (
     identifiers,
     keeping,
     license_commands,
+    reading,
     renewal_commands,
     serial,
 )
+from ledger.state import AuthorizationRow
+from tests import test_representation
 from tests.test_catalog_life import content, issue, queued, revision
 from tests.world import BUSINESS_LICENSE, ISSUER, World, citizen
 
 WRONG, RIGHT, OTHER = (citizen(number) for number in (1, 2, 3))
 FIRST, SECOND = "SERIAL1", "SERIAL2"
+ENTERPRISES = "91350100MA0000007A", "91350100MA0000001P"
 
 
 def renewed(world: World) -> license_commands.IssueLicense:
@@ -115,3 +121,35 @@ def test_the_wrong_holders_other_licenses_keep_what_is_theirs(world: World) -> N
     require_taken(world, ("SERIAL3",), ("C-1",))
     erase(world, WRONG)
     world.do(issue(world, content("C-1", serial="SERIAL3"), holder=OTHER))
+
+
+def test_what_a_representative_said_for_the_wrong_holder_by_the_license_is_over(world: World) -> None:
+    enterprise, other = (identifiers.holder_code("001", code) for code in ENTERPRISES)
+    known = {"actor": world.issuer, "parties": (test_representation.person(1),)}
+    said = replace(test_representation.content(), serial=FIRST)
+    issued = license_commands.IssueLicense(
+        type_code=BUSINESS_LICENSE, holder=enterprise, content=said, **known
+    )
+    world.do(issued)
+    by_license = (issued.license_ref, citizen(1))
+    grant = {"mode": "holder", "holder": enterprise, "type_codes": (BUSINESS_LICENSE,)}
+    given, own = world.grant(**grant, representative=by_license), world.grant(**grant)
+    corrected = correction_commands.CorrectHolder(
+        license_ref=issued.license_ref,
+        holder=other,
+        content=said,
+        type_and_issuer=(BUSINESS_LICENSE, ISSUER),
+        serial_version=1,
+        **known,
+    )
+    topics = [item.event.topic for item in world.do(corrected).recorded]
+    assert topics == ["LicenseHolderCorrected", *["RepresentationChanged"] * 2]
+    with contextlib.closing(reading.Reader(world.ledger.ways.service, world.ledger.vault)) as reader:
+        rows = [reader.row(AuthorizationRow, ref) for ref in (given, own)]
+    assert [(row.is_withdrawn, row.is_unrepresented) for row in rows if row is not None] == [
+        (True, True),
+        (False, False),
+    ]
+    world.grant(**grant | {"holder": other}, representative=by_license)
+    with pytest.raises(errors.NotTheRepresentative):
+        world.grant(**grant, representative=by_license)

@@ -203,7 +203,7 @@ class World:
         return found[0], found[1]
 
     def grant(self, *, mode: str = "statutory", requester: str = HALL, **scope: Any) -> bytes:
-        """An authorization; returns its reference. `scope` members as `authorization.Scope`, `holder`."""
+        """An authorization; returns its reference. `scope` members as `authorization.Scope`, `holder` &c."""
         return self.grant_with_code(mode=mode, requester=requester, **scope)[0]
 
     def grant_with_code(
@@ -226,6 +226,7 @@ class World:
             requester=requester,
             holder=holder,
             evidence="00" * 32 if mode == "holder" else None,
+            representative=scope.pop("representative", None),
             scope=authorization.Scope(**members | scope),
         )
         self.do(asked)
