@@ -30,7 +30,7 @@ def read(file: Path) -> workdays.Calendar:
     The file is read once a process. Raises Invalid.
     """
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise errors.Invalid("cannot be read as UTF-8", field=file.name) from error
     said = dict(_rows(lines, file.name))

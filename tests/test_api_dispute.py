@@ -242,6 +242,8 @@ def test_a_missing_license_is_reported_and_comes(face: Face, issuer: Caller, hal
     ref = issued(issuer, 10)
     done = decide(issuer, made[0]["dispute_ref"], "upheld", license_ref=ref).json()
     assert done["status"] == "upheld"
+    then = issuer.get(f"/v1/licenses/{ref}", params={"as_of": done["recorded_at"]})
+    assert (then.status_code, then.json()["is_disputed"]) == (200, False), then.text
     rejected = decide(issuer, made[1]["dispute_ref"]).json()
     assert (rejected["status"], rejected["mended_index"]) == ("rejected", None)
     assert hall.get(path).json()["feedback"] == ANSWER

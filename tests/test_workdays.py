@@ -109,6 +109,12 @@ def test_a_file_tells_the_next_year_and_amends_this_one(tmp_path: Path) -> None:
     assert workdays_file.calendar(None) is OFFICIAL
 
 
+def test_a_file_may_begin_as_spreadsheets_begin_theirs(tmp_path: Path) -> None:
+    file = tmp_path / "saved.csv"
+    file.write_text("day,kind\n2026-10-08,off\n", "utf-8-sig")
+    assert not workdays_file.read(file).is_workday(days.parse("2026-10-08"))
+
+
 @pytest.mark.parametrize(
     "lines",
     [
