@@ -129,6 +129,7 @@ class Sync:
         Batches some of whose rows wait are tried again in a first run, and once another row was applied.
         """
         summary = Summary()
+        self._sweep()
         with self.database.session() as session:
             numbers = sorted({*session.batches(), *self._kept()}, key=_natural)
             self._refuse_nameless(session, summary)
@@ -136,6 +137,12 @@ class Sync:
         while sum(self._take(number, summary) for number in due):
             due = [number for number in numbers if self._is_waiting(number)]
         return summary
+
+    def _sweep(self) -> None:
+        """What an earlier run had not yet put on disk whole, or not yet taken away, is gone."""
+        for folder in self.folder.iterdir():
+            if folder.is_dir() and not (folder / front_file.ROWS).exists():
+                shutil.rmtree(folder)
 
     def _is_waiting(self, number: str) -> bool:
         """Whether a batch was worked off, but for rows that wait."""
@@ -164,13 +171,13 @@ class Sync:
         except (front_file.SequenceUnfit, errors.BatchDiffers) as error:
             is_other = isinstance(error, errors.BatchDiffers)
             self._refuse(number, error.type if is_other else "sequence", summary)
-            shutil.rmtree(folder, ignore_errors=True)
+            _forget(folder)
             return 0
         # From here on the rows are in the ledger: a run that dies answers them next time.
         self._answer(number, folder, state)
         summary.done[number] = state
         if not state.waiting:
-            shutil.rmtree(folder)
+            _forget(folder)
         return state.applied - (0 if before is None else before.applied)
 
     def _fetch(self, batch: collection.Batch, folder: Path, summary: Summary) -> bool:
@@ -188,7 +195,7 @@ class Sync:
             count = front_file.write(folder, session.table, rows)
         if count != there:
             # Rows came or went between the two looks: the next run finds the batch as it is then.
-            shutil.rmtree(folder)
+            _forget(folder)
             summary.wait(batch.number, count, told)
             return False
         return True
@@ -263,6 +270,14 @@ class Sync:
         for sequence, is_missing in session.nameless():
             session.answer_nameless(sequence, remark=f"batch: {'missing' if is_missing else 'name'}")
             summary.nameless += 1
+
+
+def _forget(folder: Path) -> None:
+    """A batch is no longer on disk. Its rows go first: without them the rest is not read."""
+    if folder.exists():
+        (folder / front_file.ROWS).unlink(missing_ok=True)
+        stock_results.sync_folder(folder)
+        shutil.rmtree(folder)
 
 
 def _remark(faults: Any) -> str | None:

@@ -86,7 +86,11 @@ def test_a_crash_between_record_and_answer_is_mended_by_the_next_run(
     with pytest.raises(stock_run.Stopped):
         synced(world, department, tmp_path / "s", is_stopping=lambda: any(department.states()))
     assert sum(state is not None for state in department.states()) == 1
+    half = tmp_path / "s" / "B-0"
+    half.mkdir()
+    (half / f"{front_file.ROWS}.new").write_bytes(b"half of a batch that nobody sends any more")
     done = synced(world, department, tmp_path / "s")
+    assert not half.exists()
     assert department.answers() == [
         ("S1", "issued", None),
         ("S2", "rejected", "number: missing"),
@@ -101,7 +105,7 @@ def test_a_row_that_waits_is_answered_again_once_its_license_came(
     world: World, department: Front, tmp_path: Path
 ) -> None:
     department.put("B-1", [updated(1, source_id="W1"), inserted(2)])
-    with syncing(world, department, tmp_path / "s") as sync:
+    with syncing(world, department, tmp_path / "s") as sync, sync.alone():
         assert not sync.run().is_good
         assert department.states() == ["waiting", "issued"]
         assert sync.run(is_first=False).is_empty, "nothing came that it could have waited for"
