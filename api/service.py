@@ -295,7 +295,7 @@ class Service:
         """As `require_current`, by the client's row and with the key ring as it is here."""
         if not self.tokens.accepts(asking.key_id):
             raise access.refusal("unknown-key")
-        command.require_registered(row, generation=asking.generation, organization=asking.organization)
+        command.require_registered(asking, row)
 
     # --- what a minute left behind ---
 

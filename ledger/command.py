@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ledger import account, errors, joining, party, power, state
 from ledger.batch import Batch, Effects, Entry, NewEntry
@@ -389,12 +389,24 @@ def require_standing(actor: Actor, row: ClientRow | None, *, compromised: frozen
     """The same of a client's row and the ids of keys that were in other hands."""
     if actor.access_key is not None and actor.access_key in compromised:
         raise errors.Unauthenticated(reason="unknown-key")
-    require_registered(row, generation=actor.generation, organization=actor.organization)
+    require_registered(actor, row)
 
 
-def require_registered(row: ClientRow | None, *, generation: int | None, organization: str) -> None:
-    """Nothing when a client may call, by a token of this generation, for this organization."""
-    if row is None or row.is_suspended or row.generation != generation:
+class Calling(Protocol):
+    """What an access token says, and an actor has of it."""
+
+    @property
+    def generation(self) -> int | None:
+        """Of the client's keys."""
+
+    @property
+    def organization(self) -> str:
+        """For which it acts."""
+
+
+def require_registered(said: Calling, row: ClientRow | None) -> None:
+    """Nothing when a client may call as it says; raises ClientSuspended or Forbidden."""
+    if row is None or row.is_suspended or row.generation != said.generation:
         raise errors.ClientSuspended
-    if organization not in (row.organization, *row.acts_for):
+    if said.organization not in (row.organization, *row.acts_for):
         raise errors.Forbidden("the client acts for another organization")

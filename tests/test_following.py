@@ -39,6 +39,7 @@ with following.Process(sys.stdin.readline().strip()) as process:
 def here(world: World) -> Iterator[Projected]:
     # Every projection has something to hold.
     world.do(draft_commands.DraftLicense(actor=world.issuer, type_code=BUSINESS_LICENSE, content={}))
+    world.dispute(None)
     with projected(world) as made:
         yield made
 
