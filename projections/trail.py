@@ -62,7 +62,7 @@ _REASONED: frozenset[type[fact.Fact]] = frozenset(
     }
 )
 """Facts whose row may say a reason."""
-_DISPUTING: frozenset[type[fact.Fact]] = frozenset({dispute.DisputeFiled, dispute.DisputeWithdrawn})
+DISPUTING: frozenset[type[fact.Fact]] = frozenset({dispute.DisputeFiled, dispute.DisputeWithdrawn})
 """Facts that change a license though its issuer did not record them."""
 
 
@@ -240,7 +240,7 @@ def _license(made: fact.Fact) -> bytes | None:
 def _changed(item: Happened) -> bytes | None:
     """The license that an event made or changed: its issuer recorded it, or it is about a dispute."""
     ref: bytes | None = getattr(item.fact, "license_ref", None)
-    if item.about.issuer is None and type(item.fact) not in _DISPUTING:
+    if item.about.issuer is None and type(item.fact) not in DISPUTING:
         return None
     return None if isinstance(item.fact, document.DocumentGiven) else ref
 

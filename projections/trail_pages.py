@@ -284,6 +284,7 @@ class _Search:
             "partition": self._database.partition,
             "refs": sorted({ref for ref, _ in used}),
             "after": min(item.index for _, item in used),
+            "unlike": [one.__name__ for one in trail.DISPUTING],
             "limit": LATE_CHANGES_MAX,
         }
         found = self._database.read(self._texts["changes_of"], params)

@@ -181,7 +181,9 @@ def test_a_closed_case_is_listed_until_every_license_has_come(here: Projected, f
     assert listed(here, finding.WITHOUT_RESULT) == []
 
 
-def test_a_use_in_the_delay_of_a_change_is_listed_with_the_change(here: Projected) -> None:
+def test_a_use_in_the_delay_of_a_change_is_listed_with_the_change(
+    here: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ref, other = here.world.issue(), here.world.issue(citizen(1))
     here.world.grant()
     use_at = [used(here, "A"), used(here, "A", license_ref=other), used(here, "A")]
@@ -197,6 +199,10 @@ def test_a_use_in_the_delay_of_a_change_is_listed_with_the_change(here: Projecte
     assert (row.change.index, row.change.about.effective_at) == (change, effect)
     here.world.do(replace(asked, verb="reinstate", effective_at=effect))
     assert listed(here, finding.IN_DELAY) == [use_at[0], use_at[2]]
+    monkeypatch.setattr(trail_pages, "LATE_CHANGES_MAX", 2)
+    for kind in ("stale", "duplicate"):
+        here.world.dispute(ref, kind=kind, field_names=())
+    assert listed(here, finding.IN_DELAY) == [use_at[0], use_at[2]], "nobody hides it behind disputes"
 
 
 def test_a_channel_is_a_subject_of_the_trail(here: Projected) -> None:

@@ -120,12 +120,15 @@ WHERE p.partition = %(partition)b AND p.name = 'trail'
 ORDER BY c.index LIMIT %(limit)b
 
 -- changes_of --
--- The newest events that made or changed some licenses, of each after an index.
+-- The newest events that made or changed some licenses, of each after an index; but for topics of which others
+-- than its issuer record as many as they please.
 SELECT u.license_ref, c.index FROM unnest(%(refs)b::bytea[]) AS u (license_ref)
 CROSS JOIN LATERAL (
-    SELECT index FROM trail_changes
-    WHERE partition = %(partition)b AND license_ref = u.license_ref AND index > %(after)b
-    ORDER BY index DESC LIMIT %(limit)b
+    SELECT t.index FROM trail_changes t
+    JOIN events e ON e.partition = t.partition AND e.position = t.index + 1
+    WHERE t.partition = %(partition)b AND t.license_ref = u.license_ref AND t.index > %(after)b
+      AND e.topic <> ALL(%(unlike)b::text[])
+    ORDER BY t.index DESC LIMIT %(limit)b
 ) AS c
 ORDER BY u.license_ref, c.index LIMIT %(limit)b * cardinality(%(refs)b::bytea[])
 
