@@ -5,6 +5,7 @@ Who keeps a household answers for its pages, and reads it as auditors do; to oth
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples_household, models_household, routes, service
+from api import access, acts, answers, examples_household, models_household, routes, service, standing
 from api.standing import AsOf
 from ledger import (
     booklet,
@@ -46,7 +47,7 @@ On = Annotated[
     str | None,
     Query(
         description="Who was in it at some time on this Beijing day",
-        json_schema_extra={"pattern": "^20[0-9]{2}-0[1-9]-[01][1-9]$"},
+        json_schema_extra={"pattern": standing.DAY_PATTERN},
     ),
 ]
 
@@ -202,6 +203,8 @@ async def get_household(request: Request, household_ref: str, as_of: AsOf = None
         at = served.moment()
         if known is not None and known > at:
             raise errors.Invalid("a moment that is not over", field="query.as_of")
+        if day is not None and day > days.of_instant(at):
+            raise errors.Invalid("a day that is yet to come", field="query.on")
         row = _visible(served, asking, ref, at=at)
         shown = None if row is None else _shown(served, row, at=at, day=day, as_of=known)
         if shown is None:
@@ -250,9 +253,11 @@ async def search_households(request: Request, body: examples_household.SearchBod
             if served.reader.row(state.TypeRow, body.license_type) is None:
                 raise errors.LicenseTypeUnknown(field="license_type")
             keys = served.reader.filed(body.number, (body.license_type,)).refs
-        rows = (_visible(served, asking, ref, at=at) for ref in registered(served, keys)[:FOUND_MAX])
+        # Others' households of the number are passed over, so that they do not hide one's own.
+        rows = (_visible(served, asking, ref, at=at) for ref in registered(served, keys))
         shown = (_shown(served, row, at=at) for row in rows if row is not None)
-        return {"households": [one for one in shown if one is not None]}
+        told = (one for one in shown if one is not None)
+        return {"households": list(itertools.islice(told, FOUND_MAX))}
 
     return routes.answer(await served.read(look))
 

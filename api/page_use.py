@@ -47,6 +47,12 @@ class _Found(NamedTuple):
     day: int
     pages: dict[identifiers.HolderCode, bytes]
     """The page that each of some people has there."""
+    is_head: bool = False
+    """Whether the first of them is its head."""
+
+    def of_head(self) -> _Found:
+        """The household for its first page, where that is a license of who was named; else none."""
+        return self if self.is_head else _Found(None, self.day, {})
 
 
 @router.post(
@@ -67,25 +73,34 @@ async def use_pages(
     request: Request, body: examples_household.UsePagesBody, key: acts.IdempotencyKey = None
 ) -> Response:
     """Each page as a use of its own, by its holder's consent or the guardian's; of a page whose use is
-    granted it is told whether it was in the household on the day."""
+    granted it is told whether it was in the household on the day. Pages of others by way of somebody's
+    household ask for that one's own page: it is used first."""
     served, asking = service.of(request), routes.asking(request)
+    served.bulk.others_ask()
     anchor, people = acts.holder(body.holder), _people(body)
-    found = await served.read(_find, served, asking, body, (anchor, *people.values()))
+    everybody = [people.get(number, anchor) for number in range(len(body.pages))]
+    found = await served.read(_find, served, asking, body, (anchor, *everybody))
     actor = acts.using(asking, body)
-    asked = [
-        _command(
-            found,
-            body,
-            one.page,
-            people.get(number, anchor),
-            actor=actor,
-            repeat=await acts.repeat(request, asking, operation=f"household page {number}", key=key),
-        )
-        for number, one in enumerate(body.pages)
-    ]
-    told = await asyncio.gather(*(_used(served, asking, one) for one in asked))
-    pages = [{"page": one.page, **more} for one, more in zip(body.pages, told, strict=True)]
-    index = max(one["answer"]["index"] for one in told)
+    told: dict[int, answers.Json] = {}
+
+    async def used(number: int, found: _Found) -> None:
+        repeat = await acts.repeat(request, asking, operation=f"household page {number}", key=key)
+        page, person = body.pages[number].page, everybody[number]
+        asked = _command(found, body, page, person, actor=actor, repeat=repeat)
+        told[number] = await _used(served, asking, asked)
+
+    own = [number for number, one in enumerate(body.pages) if one.page == "own"]
+    await asyncio.gather(*(used(number, found) for number in own))
+    is_permitted = any(told[number]["existed"] is not None for number in own)
+    others = {number: found for number in range(len(body.pages)) if number not in told}
+    if others and not is_permitted:
+        # With whom somebody lives is told under that one's consent too; without it each page stands alone.
+        alone = {number: everybody[number] for number in others if number in people}
+        others |= await served.read(_each_alone, served, asking, body, alone)
+        others |= {number: found.of_head() for number in others if number not in people}
+    await asyncio.gather(*(used(number, one) for number, one in others.items()))
+    pages = [{"page": one.page, **told[number]} for number, one in enumerate(body.pages)]
+    index = max(one["answer"]["index"] for one in told.values())
     return routes.answer({"index": index, "on": days.text(found.day), "pages": pages})
 
 
@@ -126,7 +141,17 @@ def _find(
     licenses = served.reader.rows(state.LicenseRow, [*pages.values()])
     # A page whose holder was corrected since is another's.
     own = {one: page for one, page in pages.items() if licenses[page].stream_id in streams[one]}
-    return _Found(row, day, own)
+    return _Found(row, day, own, own.get(people[0]) == booklet.head(row).page_ref)
+
+
+def _each_alone(
+    served: service.Service,
+    asking: access.Access,
+    body: models_household.UsePages,
+    people: dict[int, identifiers.HolderCode],
+) -> dict[int, _Found]:
+    """By the place of a page, its own person's household: nothing of whether that is another's."""
+    return {number: _find(served, asking, body, (one,)) for number, one in people.items()}
 
 
 def _streams(served: service.Service, person: identifiers.HolderCode) -> tuple[bytes, ...]:

@@ -18,18 +18,24 @@ from ledger import authorization, days, errors, joining, mapping, mark, party, s
 router = APIRouter(route_class=lane.DirectRead)
 SCOPES = ("license:verify", "audit:read", "license:issue", "license:use")
 _EVERY_LICENSE = {"license:verify", "audit:read"}
+DAY_PATTERN = "^(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+INSTANT_PATTERN = (
+    f"{DAY_PATTERN[:-1]}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{{1,6}})?"
+    "(Z|[+-][01][0-9]:[0-5][0-9])$"
+)
+"""What is told of days and instants in queries; whether there is such a day is asked when it is read."""
 AsOf = Annotated[
     str | None,
     Query(
         description="What the ledger would have answered at this instant, RFC 3339",
-        json_schema_extra={"pattern": "^20[0-9]{2}-0[1-9]-[01][1-9]T[01][0-9]:[0-5][0-9]:[0-5][0-9]Z$"},
+        json_schema_extra={"pattern": INSTANT_PATTERN},
     ),
 ]
 EffectiveOn = Annotated[
     str | None,
     Query(
         description="What was true at the end of this Beijing day, as it is known now (or `as_of` then)",
-        json_schema_extra={"pattern": "^20[0-9]{2}-0[1-9]-[01][1-9]$"},
+        json_schema_extra={"pattern": DAY_PATTERN},
     ),
 ]
 

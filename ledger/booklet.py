@@ -175,8 +175,11 @@ def told(
     if there is None or not there.pages:
         return None
     if license_ref == head(row).first_page:
+        ends = [one.until for one in pages(row)]
+        # It stays as long as anybody does.
+        end = None if None in ends else max(one for one in ends if one is not None)
         is_same = there.head.first_page == license_ref
-        return (there.head.since, None) if is_same else None
+        return (there.head.since, end) if is_same else None
     own = [one for one in there.pages if one.stream_id == stream_id]
     if not own or page_of(row, (stream_id,)) != license_ref:
         return None

@@ -54,18 +54,37 @@ class HouseholdFact(Fact, is_topic=False):
 def require_keeper(row: HouseholdRow, about: event.Event, state: State) -> None:
     """Nothing when the actor answers for the household's pages, and somebody is in it."""
     household_place.require_type(row.type_code, about, state)
+    require_power(row, state, organization=about.organization, acting=about.issuer, at=about.recorded_at)
+    if not booklet.present(row):
+        raise errors.HouseholdConflict("nobody is left in the household")
+
+
+def require_power(row: HouseholdRow, state: State, *, organization: str, acting: str | None, at: int) -> None:
+    """Nothing when an organization, acting as one, keeps the household; raises NotTheIssuer."""
     seat = booklet.seat(row)
+    power.require_issuer(
+        state,
+        organization=organization,
+        acting=acting,
+        issuer=seat.issuer,
+        type_code=row.type_code,
+        area_code=seat.area_code,
+        at=at,
+    )
+
+
+def require_seat(type_code: str, area_code: str | None, about: event.Event, state: State) -> None:
+    """Nothing when the actor may keep households of a type in a division; raises NotTheIssuer."""
+    household_place.require_type(type_code, about, state)
     power.require_issuer(
         state,
         organization=about.organization,
         acting=about.issuer,
-        issuer=seat.issuer,
-        type_code=row.type_code,
-        area_code=seat.area_code,
+        issuer=about.issuer or "",
+        type_code=type_code,
+        area_code=area_code,
         at=about.recorded_at,
     )
-    if not booklet.present(row):
-        raise errors.HouseholdConflict("nobody is left in the household")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +116,15 @@ class HouseholdRegistered(HouseholdFact):
             raise errors.AlreadyExists("the household is registered")
         household_place.require_types(self.type_code, self.first_type, state)
         version.check_area(self.area_code)
+        require_seat(self.type_code, self.area_code, about, state)
         streams = _require_sorted(self.pages)
         if self.head not in streams:
             raise errors.Invalid("the head has a page in the household", field="head")
         for named in self.pages:
             household_place.require_page(named, self.type_code, about, state)
+        # Asked last: whose licenses are one person's is told to nobody who does not answer for them.
+        if len({*streams.values()}) < len(streams):
+            raise errors.PageTaken("a person has one page", field="pages")
         household_place.require_first(self.first_page, streams[self.head], self.first_type, about, state)
         if self.first_page in streams:
             raise errors.Invalid("the first page is no person's page", field="first_page")
@@ -180,8 +203,10 @@ class PageRemoved(HouseholdFact):
         is_last = len(booklet.present(row)) == 1
         if not is_last:
             require_not_head(row, {self.page}, at=about.effective_at)
-        if is_last and about.effective_at < booklet.head(row).since:
-            raise errors.Invalid("the head became so later than that", field="effective_at")
+        elif about.effective_at < _latest(row):
+            raise errors.Invalid(
+                "others left, or the head or seat came, later than that", field="effective_at"
+            )
         if self.first_page != (booklet.head(row).first_page if is_last else None):
             raise errors.HouseholdConflict("the first page goes with the last page, and with no other")
 
@@ -292,9 +317,12 @@ class HouseholdSplit(HouseholdFact):
 
 
 def require_not_head(row: HouseholdRow, page_refs: set[bytes], *, at: int) -> None:
-    """Nothing unless the head, now or at the instant, has one of the pages; raises HouseholdConflict."""
-    then = [one for one in booklet.heads(row) if one.since <= at]
-    if booklet.head(row).page_ref in page_refs or (then and then[-1].page_ref in page_refs):
+    """Nothing unless one of the pages is the head's, at the instant or later; raises HouseholdConflict."""
+    heads = booklet.heads(row)
+    ends = (*(one.since for one in heads[1:]), None)
+    if any(
+        one.page_ref in page_refs and (end is None or end > at) for one, end in zip(heads, ends, strict=True)
+    ):
         raise errors.HouseholdConflict("the head leaves as the last: name a new head first", field="page")
 
 
@@ -314,12 +342,10 @@ def require_room(row: HouseholdRow) -> None:
 
 
 def _require_sorted(pages: tuple[Named, ...]) -> dict[bytes, bytes]:
-    """Page to stream; raises Invalid for none, too many or unsorted ones, PageTaken for a person twice."""
+    """Page to stream; raises Invalid for none, too many or unsorted ones."""
     streams = dict(pages)
     if not 1 <= len(pages) <= booklet.PAGES_MAX or list(pages) != sorted(pages) or len(streams) < len(pages):
         raise errors.Invalid(f"1 to {booklet.PAGES_MAX} different pages, sorted", field="pages")
-    if len({*streams.values()}) < len(streams):
-        raise errors.PageTaken("a person has one page", field="pages")
     return streams
 
 
@@ -339,6 +365,12 @@ def _require_leaving(row: HouseholdRow, pages: tuple[Named, ...], about: event.E
             raise errors.HouseholdConflict("the page came in as another person's", field="page")
         if about.effective_at < page.since:
             raise errors.Invalid("the page came in later than that", field="effective_at")
+
+
+def _latest(row: HouseholdRow) -> int:
+    """When the last of the others left, or the last head or seat came."""
+    left = (one.until for one in booklet.pages(row) if one.until is not None)
+    return max(booklet.head(row).since, booklet.seat(row).since, *left)
 
 
 def without(row: HouseholdRow, page_refs: set[bytes], about: event.Event) -> HouseholdRow:

@@ -15,6 +15,7 @@ from ledger.fact import Draft, Fact
 from ledger.state import LicenseRow, StreamRow, TypeRulesRow
 from ledger.state_household import HouseholdPlaceRow, HouseholdRow
 from ledger.vault import Vault
+from signing import ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +52,26 @@ class _OfHousehold(Command):
         reads.rows |= {(HouseholdPlaceRow, key) for key in keys}
         return reads
 
-    def _known(self, view: View) -> HouseholdRow:
-        row = view.state.get(HouseholdRow, self.household_ref)
-        if row is None:
-            raise errors.NotFound("no such household")
+    def _kept(self, view: View) -> HouseholdRow:
+        """The household, of which nobody is told anything but who keeps it; raises NotFound, NotTheIssuer."""
+        row = _known(view, self.household_ref)
+        acting = self.actor.responsible
+        household.require_power(
+            row, view.state, organization=self.actor.organization, acting=acting, at=view.at
+        )
         return row
 
     def _draft(self, made: Fact, view: View) -> Draft:
         own = actor_stream(self.actor, view)
         assert own is not None, "a client's organization has a stream"
         return Draft(fact=made, stream_id=own, effective_at=self.effective_at)
+
+
+def _known(view: View, household_ref: bytes) -> HouseholdRow:
+    row = view.state.get(HouseholdRow, household_ref)
+    if row is None:
+        raise errors.NotFound("no such household")
+    return row
 
 
 def _license(view: View, license_ref: bytes, *, field: str) -> LicenseRow:
@@ -128,7 +139,7 @@ class AddPage(_OfHousehold):
         return (self.page,)
 
     def decide(self, view: View) -> list[Draft]:
-        self._known(view)
+        self._kept(view)
         stream_id = _license(view, self.page, field="page").stream_id
         made = household.PageAdded(household_ref=self.household_ref, page=self.page, holder_stream=stream_id)
         return [self._draft(made, view)]
@@ -145,7 +156,7 @@ class ChangeHead(_OfHousehold):
         return (self.head, self.first_page)
 
     def decide(self, view: View) -> list[Draft]:
-        return [self._draft(_head_changed(self._known(view), self.head, self.first_page, field="head"), view)]
+        return [self._draft(_head_changed(self._kept(view), self.head, self.first_page, field="head"), view)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +172,7 @@ class RemovePage(_OfHousehold):
         return (self.page, *(self.new_head or ()))
 
     def decide(self, view: View) -> list[Draft]:
-        row = self._known(view)
+        row = self._kept(view)
         is_last = len(booklet.present(row)) == 1
         made = household.PageRemoved(
             household_ref=self.household_ref,
@@ -197,7 +208,7 @@ class SplitHousehold(_OfHousehold):
         return wants
 
     def decide(self, view: View) -> list[Draft]:
-        row = self._known(view)
+        row = self._kept(view)
         going = sorted({self.head, *self.pages})
         made = household.HouseholdSplit(
             household_ref=self.household_ref,
@@ -222,25 +233,21 @@ class MoveHousehold(_OfHousehold):
         return (self.first_page, *(ref for pair in self.pages for ref in pair))
 
     def decide(self, view: View) -> list[Draft]:
-        row = self._known(view)
+        row = _known(view, self.household_ref) if self.pages else self._kept(view)
         last, renamed = booklet.head(row), dict(self.pages)
+        # Whether they are pages of the household is not for somebody who may not take it over: the rule asks.
+        streams = {one.page_ref: one.stream_id for one in booklet.present(row)}
         taken = (
-            (former, new, _present(row, former, field="pages").stream_id) for former, new in renamed.items()
+            (former, new, streams.get(former) or _license(view, former, field="pages").stream_id)
+            for former, new in renamed.items()
         )
         made = household_move.HouseholdMoved(
             household_ref=self.household_ref,
             area_code=self.area_code,
             head=renamed.get(last.page_ref, last.page_ref),
-            holder_stream=_stream_of_head(row),
+            holder_stream=streams.get(last.page_ref, bytes(ids.ID_BYTES)),
             first_page=self.first_page,
             former_first=last.first_page,
             pages=tuple(sorted(taken)),
         )
         return [self._draft(made, view)]
-
-
-def _stream_of_head(row: HouseholdRow) -> bytes:
-    found = [one.stream_id for one in booklet.present(row) if one.page_ref == booklet.head(row).page_ref]
-    if not found:
-        raise errors.HouseholdConflict("nobody is left in the household")
-    return found[0]

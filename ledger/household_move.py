@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger import booklet, errors, household, household_place, license, power, version
+from ledger import booklet, errors, household, household_place, license, version
 from ledger.booklet import Head, Page, Seat
 from ledger.fact import Touched
 from ledger.state import LicenseRow, State, altered
@@ -53,8 +53,13 @@ class HouseholdMoved(household.HouseholdFact):
         row = state.get(HouseholdRow, self.household_ref)
         if row is None:
             raise errors.NotFound("no such household")
-        household.require_room(row)
         version.check_area(self.area_code)
+        if self.pages:
+            self._require_released(state)
+        else:
+            household.require_keeper(row, about, state)
+        household.require_seat(row.type_code, self.area_code, about, state)
+        household.require_room(row)
         last, seat = booklet.head(row), booklet.seat(row)
         if self.former_first != last.first_page:
             raise errors.HouseholdConflict("the first page is another one", field="first_page")
@@ -62,41 +67,33 @@ class HouseholdMoved(household.HouseholdFact):
             raise errors.Invalid("its head or its seat came later than that", field="effective_at")
         if self.pages:
             self._allow_taken(row, about, state)
-        else:
-            household.require_keeper(row, about, state)
-        self._allow_seat(row, about, state)
         self._allow_first(row, about, state)
 
+    def _require_released(self, state: State) -> None:
+        """Who kept the household has let go of it; until then nobody else learns more of it than that."""
+        named = ((former, "pages") for former, _, _ in self.pages)
+        for license_ref, field in (*named, (self.former_first, "first_page")):
+            row = state.get(LicenseRow, license_ref)
+            if row is None or row.status != RELEASED:
+                raise errors.HouseholdConflict("not transferred out by who kept it", field=field)
+
     def _allow_taken(self, row: HouseholdRow, about: event.Event, state: State) -> None:
-        """Every page was released, and each person has another of who takes the household over."""
+        """All pages go along, and each person has another of who takes the household over."""
         present = {one.page_ref: one for one in booklet.present(row)}
         if not present or {former for former, _, _ in self.pages} != present.keys():
             raise errors.HouseholdConflict("all its pages go along, and no others", field="pages")
         if list(self.pages) != sorted(self.pages) or len({new for _, new, _ in self.pages}) < len(present):
             raise errors.Invalid("different pages, sorted", field="pages")
         for former, new, stream_id in self.pages:
-            _require_released(former, state, field="pages")
             if present[former].stream_id != stream_id:
                 raise errors.HouseholdConflict("the page came in as another person's", field="pages")
             if about.effective_at < present[former].since:
                 raise errors.Invalid("a page came in later than that", field="effective_at")
             household_place.require_anew(new, stream_id, row.type_code, about, state)
-        _require_released(self.former_first, state, field="first_page")
         if self.first_page == self.former_first:
             raise errors.HouseholdConflict("who takes it over makes a first page", field="first_page")
-
-    def _allow_seat(self, row: HouseholdRow, about: event.Event, state: State) -> None:
-        """The actor answers for pages there."""
-        household_place.require_type(row.type_code, about, state)
-        power.require_issuer(
-            state,
-            organization=about.organization,
-            acting=about.issuer,
-            issuer=about.issuer or "",
-            type_code=row.type_code,
-            area_code=self.area_code,
-            at=about.recorded_at,
-        )
+        if self.first_page in {new for _, new, _ in self.pages}:
+            raise errors.Invalid("the first page is no person's page", field="first_page")
 
     def _allow_first(self, row: HouseholdRow, about: event.Event, state: State) -> None:
         last = booklet.head(row)
@@ -130,10 +127,3 @@ class HouseholdMoved(household.HouseholdFact):
             household_place.enter_first(self.first_page, self.household_ref, state)
         household_place.leave((former for former, _, _ in self.pages), state, at=at)
         household_place.enter(((new, stream) for _, new, stream in self.pages), self.household_ref, state)
-
-
-def _require_released(license_ref: bytes, state: State, *, field: str) -> None:
-    """Nothing when who kept it has transferred the license out; raises HouseholdConflict."""
-    row = state.get(LicenseRow, license_ref)
-    if row is None or row.status != RELEASED:
-        raise errors.HouseholdConflict("the page was not transferred out by who kept it", field=field)

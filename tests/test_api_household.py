@@ -90,6 +90,7 @@ def test_a_household_lives_and_is_told_of_any_moment(face: Face, issuer: Caller)
     today = shown(issuer, ref, on=days.text(days.of_instant(days.parse_instant(now["at"]))))
     assert len(today["heads"]) == 2
     assert problem(issuer.get(path, params={"on": "1999-12-31"}))[:2] == (404, "not-found")
+    assert problem(issuer.get(path, params={"on": "2200-12-31"}))[2] == "query.on"
     assert problem(issuer.get(path, params={"as_of": "2100-01-01T00:00:00Z"}))[2] == "query.as_of"
 
 
@@ -117,15 +118,24 @@ def test_nobody_else_sees_or_changes_a_household_and_an_auditor_sees_all(
     made = registered(issuer, 21)
     path = f"{HOUSEHOLDS}/{made['ref']}"
     auditor = face.register(world.AUDITOR, "audit:read")
-    before = face.events()
     assert shown(auditor, made["ref"])["issuer"] == world.ISSUER
     assert problem(other.get(path))[:2] == (404, "not-found")
     assert problem(hall.get(path))[:2] == (403, "scope-missing")
     assert problem(auditor.post(f"{path}/add-page", act(page=made["first"])))[:2] == (403, "scope-missing")
-    assert problem(other.post(f"{path}/remove-page", act(page=made[21], cause="death")))[:2] == (
-        403,
-        "not-the-issuer",
-    )
+    foreign, first = page(other, 22), {"head": made[21], "first_page": made["first"]}
+    before = face.events()
+    for change, members in (
+        ("remove-page", {"page": made[21], "cause": "death"}),
+        ("remove-page", {"page": foreign, "cause": "death"}),
+        ("remove-page", {"page": foreign, "cause": "death", "new_head": first}),
+        ("change-head", {"head": foreign, "first_page": foreign}),
+        ("split", {**first, "pages": [foreign]}),
+        ("move", {"first_page": foreign}),
+    ):
+        assert problem(other.post(f"{path}/{change}", act(**members)))[:2] == (403, "not-the-issuer")
+    for guessed in (made[21], foreign):
+        taken = act(first_page=foreign, pages=[{"former": guessed, "page": foreign}])
+        assert problem(other.post(f"{path}/move", taken)) == (409, "household-conflict", "pages")
     assert problem(issuer.get(f"{HOUSEHOLDS}/{'a' * 26}"))[:2] == (404, "not-found")
     assert face.events() == before
 
@@ -287,6 +297,24 @@ def facts_of(answered: dict[str, Any]) -> dict[str, Any]:
     """What the event of a refusal says."""
     made = event.parse(spelling.from_base64(answered["answer"]["uses"][0]["proof"]["event"])).fact
     return {name: made[name] for name in ("reason", "type_code")}
+
+
+def test_who_lives_with_somebody_is_told_under_that_ones_consent_too(issuer: Caller, hall: Caller) -> None:
+    made, apart = registered(issuer, 111, 112, 113), registered(issuer, 114)
+    for number in (111, 112):
+        consent(issuer, person(number))
+    path, pages = f"{HOUSEHOLDS}/uses", (FIRST_PAGE, OWN, member(person(112)))
+    answers = [hall.done(path, asked(*pages, holder=person(number)))["pages"] for number in (113, 114)]
+    for told in answers:
+        assert [one["answer"]["uses"][0]["reason"] for one in told] == [
+            "not-authorized",
+            "not-authorized",
+            None,
+        ]
+        assert told[2]["household_ref"] == made["ref"] != apart["ref"]
+    beside = hall.done(path, asked(*pages[1:], FIRST_PAGE, holder=person(112)))
+    assert told_of(beside) == [("granted", True)] * 3
+    assert told_of(hall.done(path, asked(FIRST_PAGE, holder=person(111)))) == [("granted", True)]
 
 
 def test_somebody_in_no_household_and_the_same_request_again(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ledger import booklet, days, ending, errors, household, household_move, license
+from ledger import booklet, days, ending, errors, household, household_move, issuing, license
 from ledger.state import LicenseRow, altered
 from ledger.state_household import HouseholdPlaceRow, HouseholdRow
 from signing import ids
@@ -165,6 +166,23 @@ def test_the_head_leaves_as_the_last_and_the_household_is_over_with_it() -> None
     assert there(history, ref=SECOND) == {FATHER, MOTHER}
 
 
+def test_who_was_the_head_does_not_leave_before_that_and_the_last_one_not_before_the_others() -> None:
+    history, another = family(), b"another again".ljust(16)
+    recorded(history, page_of(FATHER, another), stream=FATHER)
+    recorded(history, headed(), at=NOON + 2 * DAY)
+    back = headed(FATHER, first_page=another, former_first=SECOND_FIRST)
+    recorded(history, back, at=NOON + 4 * DAY)
+    for early in (NOON + DAY, NOON + 3 * DAY):
+        with pytest.raises(errors.HouseholdConflict):
+            recorded(history, removed(MOTHER), at=NOON + 9 * DAY, effective_at=early)
+    recorded(history, removed(MOTHER), at=NOON + 9 * DAY, effective_at=NOON + 6 * DAY)
+    last = removed(FATHER, "death", another)
+    for early in (NOON + 3 * DAY, NOON + 5 * DAY):
+        with pytest.raises(errors.Invalid):
+            recorded(history, last, at=NOON + 9 * DAY, effective_at=early)
+    recorded(history, last, at=NOON + 9 * DAY, effective_at=NOON + 6 * DAY)
+
+
 def test_a_new_head_brings_a_first_page_and_the_former_one_may_leave_from_then_on() -> None:
     history = family()
     for wrong, refusal in (
@@ -216,7 +234,7 @@ def test_of_two_splits_one_takes_the_page_and_the_household_is_never_emptied_by_
         ({"area_code": "3501"}, errors.Invalid, "area_code"),
         ({"pages": ((PAGE[FATHER], FATHER), (PAGE[MOTHER], CHILD))}, errors.Conflict, "pages"),
         (
-            {"pages": tuple(sorted(((PAGE[FATHER], FATHER), (SECOND_FIRST, FATHER))))},
+            {"pages": tuple(sorted((*pages(FATHER, MOTHER), (SECOND_FIRST, MOTHER))))},
             errors.PageTaken,
             "pages",
         ),
@@ -256,6 +274,38 @@ def test_nobody_changes_a_household_whose_pages_another_answers_for() -> None:
             recorded(history, made, stream=STREAMS[HALL])
         with pytest.raises(errors.ScopeMissing):
             history.record(made, stream=STREAMS[HALL], by=HALL)
+
+
+def test_whose_licenses_are_one_persons_is_told_to_nobody_who_does_not_answer_for_them() -> None:
+    history = people()
+    of_one = formed(pages=tuple(sorted(((PAGE[FATHER], FATHER), (SECOND_FIRST, FATHER)))))
+    with pytest.raises(errors.NotTheIssuer):
+        recorded(history, of_one, by=OTHER)
+
+
+def test_a_delegate_keeps_households_where_issuing_is_entrusted_to_it_and_nowhere_else() -> None:
+    history = people()
+    given = issuing.IssuingEntrusted(
+        entrustment_ref=b"e" * 16,
+        delegator=ISSUER,
+        delegate=OTHER,
+        type_codes=(TYPE,),
+        areas=("350100",),
+        valid_from=0,
+        valid_until=None,
+    )
+    history.record(given, stream=REGISTRY, by=None)
+    acting = {"by": OTHER, "issuer": ISSUER}
+    for person, ref in ((FATHER, b"its page".ljust(16)), (FATHER, b"its first".ljust(16))):
+        made = version(license_ref=ref, type_code=TYPE, parties=(("holder", person),), area_code="350100")
+        recorded(history, made, stream=person, **acting)
+    said = {"head": b"its page".ljust(16), "first_page": b"its first".ljust(16)}
+    here = formed(pages=((said["head"], FATHER),), area_code="350102", **said)
+    with pytest.raises(errors.NotTheIssuer):
+        recorded(history, replace(here, area_code="350200"), stream=STREAMS[OTHER], **acting)
+    recorded(history, here, stream=STREAMS[OTHER], **acting)
+    with pytest.raises(errors.NotTheIssuer):
+        recorded(history, moved(first_page=FIRST, former_first=FIRST), stream=STREAMS[OTHER], **acting)
 
 
 def moved(**members: Any) -> household_move.HouseholdMoved:
@@ -304,6 +354,8 @@ def test_another_organization_takes_a_household_over_once_every_page_was_transfe
         recorded(history, out, stream=person)
     with pytest.raises(errors.HouseholdConflict):
         recorded(history, moved(head=anew[PAGE[FATHER]], first_page=first, pages=taken.pages[:1]), by=OTHER)
+    with pytest.raises(errors.Invalid):
+        recorded(history, replace(taken, first_page=anew[PAGE[FATHER]]), by=OTHER)
     recorded(history, taken, by=OTHER, at=NOON + DAY)
     row = history.row(HouseholdRow, GROUP)
     assert booklet.seat(row).issuer == OTHER
@@ -323,9 +375,9 @@ def test_a_household_with_a_long_history_takes_nobody_in_and_lets_everybody_go()
     for made in (added(), headed(), moved()):
         with pytest.raises(errors.HouseholdConflict, match="too long"):
             recorded(history, made)
-    recorded(history, removed(MOTHER))
+    recorded(history, split(MOTHER))
     recorded(history, removed(FATHER, first_page=FIRST))
-    assert there(history) == set()
+    assert (there(history), there(history, ref=SECOND)) == (set(), {MOTHER})
 
 
 def test_the_lines_of_a_household_are_read_as_they_were_written() -> None:

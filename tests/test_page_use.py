@@ -77,6 +77,9 @@ def test_what_is_told_of_a_page_is_whether_it_was_there_on_the_day() -> None:
     assert told(history, SECOND_FIRST, MOTHER) is None
     assert told(history, SECOND_FIRST, MOTHER, day=TODAY + 4) == (NOON + 4 * DAY, None)
     assert told(history, PAGE[CHILD], MOTHER) is None
+    recorded(history, removed(FATHER), at=NOON + 5 * DAY)
+    recorded(history, removed(MOTHER, "death", SECOND_FIRST), at=NOON + 6 * DAY)
+    assert told(history, SECOND_FIRST, MOTHER, day=TODAY + 4) == (NOON + 4 * DAY, NOON + 6 * DAY)
 
 
 @pytest.mark.parametrize(
