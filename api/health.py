@@ -30,7 +30,7 @@ async def ready(request: Request) -> Response:
     """503 when facts cannot be appended or a projection has stopped; lag alone is no reason, nor is a
     witness that is silent or a trust file that cannot be made, which are told."""
     served = service.of(request)
-    served.within_rate(request)
+    served.within_rate(request, served.ready_limits)
     content = await served.read(_ready, served)
     return routes.answer(content, status=200 if content["status"] == "ready" else 503)
 

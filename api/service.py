@@ -73,7 +73,9 @@ class Settings:
     """Looks at links of copies, of one address."""
     client_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=20, per_s=1.0))
     log_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=300, per_s=50.0))
-    """Tiles, proofs, checkpoints, keys and readiness an address."""
+    """Tiles, proofs, checkpoints and keys an address."""
+    ready_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=60, per_s=10.0))
+    """Looks at readiness an address: whoever mirrors the log takes none from who watches the service."""
     look_rates: limits.LookRates = field(default_factory=limits.LookRates)
     trust_rate: limits.Rate = field(default_factory=lambda: limits.Rate(burst=120, per_s=2.0))
     """Trust files and status lists of one address; all counters of an office may share one."""
@@ -117,6 +119,7 @@ class Service:
     """Makes documents."""
     token_limits: limits.TokenLimits = field(init=False)
     log_limits: limits.Buckets = field(init=False)
+    ready_limits: limits.Buckets = field(init=False)
     mirroring: mirroring.Mirroring = field(init=False)
     attestations: attestations.Attestations = field(init=False)
     look_limits: limits.LookLimits = field(init=False)
@@ -135,6 +138,7 @@ class Service:
         """What follows from the parts."""
         self.disclosure = disclosure.Disclosure(self.reader, self.ledger.vault)
         self.log_limits = limits.Buckets(self.settings.log_rate)
+        self.ready_limits = limits.Buckets(self.settings.ready_rate)
         self.mirroring = mirroring.Mirroring(self.reader)
         self.versions = together.Together(self.disclosure.versions)
         self.presents = together.Together(self._present)
@@ -212,10 +216,11 @@ class Service:
         """This machine's clock in seconds since 1970."""
         return self.clock() // 1_000_000
 
-    def within_rate(self, request: Request) -> None:
-        """Nothing while an address may ask what is open to everybody; raises TooManyRequests."""
+    def within_rate(self, request: Request, buckets: limits.Buckets | None = None) -> None:
+        """Nothing while an address may ask what is open to everybody, or has its own buckets; raises
+        TooManyRequests."""
         key = limits.address_key(limits.remote(request))
-        self.log_limits.take(key, now_s=time.monotonic())
+        (self.log_limits if buckets is None else buckets).take(key, now_s=time.monotonic())
 
     # --- commands ---
 
