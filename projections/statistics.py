@@ -19,6 +19,7 @@ from ledger import (
     collection,
     comparison,
     days,
+    dispute,
     document,
     errors,
     household,
@@ -131,6 +132,9 @@ def _count(
 
 _BESIDE = (
     collection.LicenseCollected
+    | dispute.DisputeFiled
+    | dispute.DisputeDecided
+    | dispute.DisputeWithdrawn
     | document.DocumentGiven
     | household.HouseholdFact
     | quality.QualityFindingRaised

@@ -57,6 +57,8 @@ def plain_count(here: Projected) -> Counter[tuple[int, str, str, str, str, str]]
             "LicenseVerified": "verified",
             "LicenseCompared": "compared",
         }.get(about.topic, "changed" if about.issuer and "license_ref" in said else None)
+        if about.topic.startswith("Dispute"):
+            continue  # what is said of a license changes nothing of it
         if measure is not None:
             found[day, type_code, issuer, about.service_item or "", about.channel, measure] += 1
     return found
