@@ -11,11 +11,13 @@ from typing import Any
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from eventsourcing.persistence import OperationalError
 from fastapi.testclient import TestClient
 from psycopg import conninfo as conninfos
+from psycopg import errors as faults
 
 from benchmarks import serving
-from benchmarks.peers.ordinary import app, filling, settings
+from benchmarks.peers.ordinary import app, filling, settings, uses
 from tests import api_world, world
 from tests.conftest import Cluster
 
@@ -154,3 +156,23 @@ def test_the_ordinary_service_never_grants_beyond_the_counter(peer: Peer) -> Non
             answers = list(callers.map(lambda _: ask(http, peer, api_world.use_body(1)), range(12)))
     told = [decided(answer.json())[0][:2] for answer in answers]
     assert sorted(told, key=str) == [("granted", None)] * 3 + [("refused", "uses-exhausted")] * 9
+
+
+def test_a_refusal_whose_reason_was_not_fetched_is_asked_for_again(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[bool] = []
+
+    def aborted(self: uses.Uses, *said: Any) -> Any:
+        if failed:
+            return record(self, *said)
+        failed.append(True)
+        raise OperationalError from faults.PipelineAborted()
+
+    record = uses.Uses.record
+    peer.issue(1)
+    monkeypatch.setattr(uses.Uses, "record", aborted)
+    with peer.start() as http:
+        answer = ask(http, peer, api_world.use_body(1))
+    assert failed
+    assert decided(answer.json())[0][:2] == ("granted", None)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from eventsourcing.persistence import IntegrityError
+from eventsourcing.persistence import IntegrityError, OperationalError
 from psycopg import errors as faults
 
 from api import access
@@ -21,6 +21,7 @@ from benchmarks.peers.ordinary import models, sealing, settings, uses
 BEIJING = timezone(timedelta(hours=8))
 LICENSES_MAX = 8_192
 """Opened licenses that are remembered, as many as the ledger remembers."""
+AGAIN_MAX = 10
 
 
 class KeyReused(Exception):
@@ -101,7 +102,15 @@ class Service:
         return hmac.digest(self._lookup_key, f"{code_type}:{code}".encode(), "sha256")
 
     def _grant(
-        self, asking: access.Access, asked: models.UseRequest, row: Any, allowed: Any, key: str, digest: bytes
+        self,
+        asking: access.Access,
+        asked: models.UseRequest,
+        row: Any,
+        allowed: Any,
+        key: str,
+        digest: bytes,
+        *,
+        again: int = AGAIN_MAX,
     ) -> models.Use:
         fields = self._fields(row, asked)
         use = uses.LicenseUse(
@@ -128,6 +137,11 @@ class Service:
             if isinstance(error.__cause__, faults.CheckViolation):
                 return _refused("uses-exhausted").uses[0]
             raise
+        except OperationalError as error:
+            # Of a transaction that is refused, now and then: its reason was not fetched yet.
+            if not again or not isinstance(error.__cause__, faults.PipelineAborted):
+                raise
+            return self._grant(asking, asked, row, allowed, key, digest, again=again - 1)
         return self._answer(row, fields, state)
 
     def _fields(self, row: Any, asked: models.UseRequest) -> dict[str, str]:
