@@ -54,7 +54,7 @@ async def dispute_license(
     served, asking = service.of(request), routes.asking(request)
     ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
     is_holders = body.raised_by == dispute.HOLDER
-    routes.require_any(asking, ("consent:attest" if is_holders else "license:use",))
+    routes.require_any(asking, (dispute.raising_scope(body.raised_by),))
     if is_holders != (body.holder is not None):
         raise errors.Invalid("a holder who raises it is named, and nobody else", field="holder")
     if not body.values.keys() <= {*body.fields}:
@@ -96,7 +96,7 @@ async def report_missing(
 ) -> Response:
     """Whether the ledger knows the holder is not told; who should have issued the license decides."""
     served, asking = service.of(request), routes.asking(request)
-    routes.require_any(asking, ("consent:attest" if body.raised_by == dispute.HOLDER else "license:use",))
+    routes.require_any(asking, (dispute.raising_scope(body.raised_by),))
     issuer = acts.organization(body.should_be_issued_by, field="should_be_issued_by")
     asked = dispute_commands.FileDispute(
         actor=acts.actor(asking, body),
@@ -208,7 +208,7 @@ async def withdraw_dispute(
     """By the organization that raised it, or by the holder on evidence, through any client that attests."""
     served, asking = service.of(request), routes.asking(request)
     if body.holder is not None:
-        routes.require_any(asking, ("consent:attest",))
+        routes.require_any(asking, (dispute.raising_scope(dispute.HOLDER),))
     asked = dispute_commands.WithdrawDispute(
         actor=acts.actor(asking, body),
         repeat=await acts.repeat(request, asking, operation=f"withdraw dispute {dispute_ref}", key=key),
@@ -413,8 +413,9 @@ def of_license(
 def _raised_it(
     served: service.Service, asking: access.Access, row: state_dispute.DisputeRow, at: int
 ) -> bool:
-    """Whether the dispute came through the organization that is acted for, or one that it succeeded."""
-    if not asking.scopes & {*_RAISERS}:
+    """Whether the dispute came through the organization that is acted for, or one that it succeeded, and the
+    client may raise such a one: who only uses licenses does not read what was attested for a holder."""
+    if dispute.raising_scope(row.raised_by) not in asking.scopes:
         return False
     own = served.reader.row(state.OrganizationRow, asking.organization)
     return asking.organization == row.organization or power.has_succeeded(
@@ -428,18 +429,12 @@ def _decides(served: service.Service, asking: access.Access, row: state_dispute.
     if "license:issue" not in asking.scopes or client is None or row.type_code not in client.license_types:
         return False
     held = None if row.license_ref is None else served.reader.row(state.LicenseRow, row.license_ref)
-    for acting in (asking.organization, row.issuer):
-        try:
-            power.require_issuer(
-                state.State(served.reader.row),
-                organization=asking.organization,
-                acting=acting,
-                issuer=row.issuer,
-                type_code=row.type_code,
-                area_code=None if held is None else held.area_code,
-                at=at,
-            )
-        except errors.NotTheIssuer:
-            continue
-        return True
-    return False
+    acting = power.acting(
+        state.State(served.reader.row),
+        organization=asking.organization,
+        issuer=row.issuer,
+        type_code=row.type_code,
+        area_code=None if held is None else held.area_code,
+        at=at,
+    )
+    return acting is not None

@@ -187,21 +187,17 @@ def _acting(served: service.Service, asking: access.Access, row: state.LicenseRo
     client = served.reader.row(state.ClientRow, asking.client_id)
     if client is None or row.type_code not in client.license_types:
         raise errors.LicenseNotFound
-    for acting in dict.fromkeys((asking.organization, row.issuer)):
-        try:
-            power.require_issuer(
-                known,
-                organization=asking.organization,
-                acting=acting,
-                issuer=row.issuer,
-                type_code=row.type_code,
-                area_code=row.area_code,
-                at=at,
-            )
-        except errors.NotTheIssuer:
-            continue
-        return acting
-    raise errors.LicenseNotFound
+    acting = power.acting(
+        known,
+        organization=asking.organization,
+        issuer=row.issuer,
+        type_code=row.type_code,
+        area_code=row.area_code,
+        at=at,
+    )
+    if acting is None:
+        raise errors.LicenseNotFound
+    return acting
 
 
 def _place(

@@ -317,21 +317,15 @@ def _visible(
     if row is None or "audit:read" in asking.scopes:
         return row
     seat = booklet.seat(row)
-    for acting in dict.fromkeys((asking.organization, seat.issuer)):
-        try:
-            power.require_issuer(
-                state.State(served.reader.row),
-                organization=asking.organization,
-                acting=acting,
-                issuer=seat.issuer,
-                type_code=row.type_code,
-                area_code=seat.area_code,
-                at=at,
-            )
-        except errors.NotTheIssuer:
-            continue
-        return row
-    return None
+    acting = power.acting(
+        state.State(served.reader.row),
+        organization=asking.organization,
+        issuer=seat.issuer,
+        type_code=row.type_code,
+        area_code=seat.area_code,
+        at=at,
+    )
+    return None if acting is None else row
 
 
 def _shown(

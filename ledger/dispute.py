@@ -98,7 +98,7 @@ class DisputeFiled(Fact):
     evidence_digest: bytes
 
     def needed_scope(self, state: State) -> str | None:
-        return _scope(self.raised_by)
+        return raising_scope(self.raised_by)
 
     def touches(self, about: event.Event) -> Touched:
         yield DisputeRow, self.dispute_ref
@@ -308,7 +308,7 @@ class DisputeWithdrawn(_Settled):
 
     def needed_scope(self, state: State) -> str | None:
         row = state.get(DisputeRow, self.dispute_ref)
-        return _scope(OFFICE if row is None else row.raised_by)
+        return raising_scope(OFFICE if row is None else row.raised_by)
 
     def allow(self, about: event.Event, state: State) -> None:
         row = self._row(about, state)
@@ -347,7 +347,8 @@ def mends(row: LicenseRow, *, since: int) -> list[int]:
     return sorted(index for index in found if index > since)
 
 
-def _scope(raised_by: str) -> str:
+def raising_scope(raised_by: str) -> str:
+    """The scope of clients through which one is raised, and withdrawn."""
     return "consent:attest" if raised_by == HOLDER else "license:use"
 
 

@@ -230,3 +230,27 @@ def require_issuer(
         raise errors.NotTheIssuer("another organization has taken the type over", field="issuer")
     if issuer != acting and not has_succeeded(row, issuer, day=day, type_codes=(type_code,), area=area):
         raise errors.NotTheIssuer
+
+
+def acting(
+    state: State, *, organization: str, issuer: str, type_code: str, area_code: str | None, at: int
+) -> str | None:
+    """As whom an organization may act on licenses of `issuer`: itself, else that issuer as its delegate.
+
+    None where it may not.
+    """
+    for one in dict.fromkeys((organization, issuer)):
+        try:
+            require_issuer(
+                state,
+                organization=organization,
+                acting=one,
+                issuer=issuer,
+                type_code=type_code,
+                area_code=area_code,
+                at=at,
+            )
+        except errors.NotTheIssuer:
+            continue
+        return one
+    return None

@@ -243,11 +243,9 @@ class _Cases:
     ) -> None:
         self._work, self._happened, self._marks, self._types = work, happened, marks, types
         said = [item for item in happened if isinstance(item.fact, case.CaseFact)]
-        named = {key for item in happened for key in keys(item)}
-        has_cases = bool(named) and (
-            bool(said) or bool(work.run(sql.load("trail")["any_case"], (work.partition,)))
-        )
-        self._rows = work.rows(CaseRow, named) if has_cases else {}
+        has_cases = bool(said) or bool(work.run(sql.load("trail")["any_case"], (work.partition,)))
+        named = {key for item in happened for key in keys(item)} if has_cases else set()
+        self._rows = work.rows(CaseRow, named)
         self._before = dict(self._rows)
         numbers = {item.about.case_number.encode(): 0 for item in said if item.about.case_number is not None}
         topics = (*_LOOK_TOPICS, *_VERSION_TOPICS)

@@ -221,6 +221,9 @@ def test_a_scope_is_needed_for_each_way(face: Face, issuer: Caller) -> None:
     assert problem(user.post(path, said))[:2] == (403, "scope-missing")
     assert problem(attester.post(path, WRONG))[:2] == (403, "scope-missing")
     made = attester.done(path, said)
+    seen = f"/v1/corrections/{made['dispute_ref']}"
+    assert attester.get(seen).json()["claim"]["statement"] == "地址有误"
+    assert problem(user.get(seen))[:2] == (404, "not-found"), "what was attested is not for who uses licenses"
     withdrawal = f"/v1/corrections/{made['dispute_ref']}/withdraw"
     own = {**WITHDRAWAL, "holder": person(9), "evidence": WRONG["evidence"]}
     assert problem(attester.post(withdrawal, {**own, "holder": person(8)}))[:2] == (404, "not-found")
