@@ -86,13 +86,15 @@ def from_event(about: event.Event) -> Fact:
     # As `cls(**values)`, whose checks the shape has answered: every follower does this for every event.
     made = object.__new__(cls)
     values = made.__dict__
+    values.update(shape.later)
     values.update(about.fact)
     for name, value in about.fact.items():
         if type(value) is list:
             values[name] = _frozen(value)
-    for name, default in shape.later.items():
-        if values.setdefault(name, default) == default and name in named:
-            raise errors.HistoryBroken("a fact writes a member that has its default")
+    if not named.isdisjoint(shape.later) and any(
+        values[name] == default for name, default in shape.later.items() if name in named
+    ):
+        raise errors.HistoryBroken("a fact writes a member that has its default")
     return made
 
 

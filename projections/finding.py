@@ -71,7 +71,9 @@ def of(item: Happened, row: CaseRow | None) -> set[str]:
 
 
 def _of_look(about: event.Event, row: CaseRow | None) -> set[str]:
-    known = [] if row is None else spans(row)
+    if row is None:
+        return {WITHOUT_CASE}
+    known = spans(row)
     found = set() if case.is_opened(known) else {WITHOUT_CASE}
     ended_at = case.ended_at(known)
     if ended_at is not None and ended_at <= about.recorded_at:
@@ -154,6 +156,7 @@ class _Marks:
             work.run(texts["drop_postings"], (list(subjects), list(blocks), work.partition))
 
 
+@functools.cache
 def _subject(name: str) -> int:
     return postings.subject(postings.KINDS["finding"], name.encode())
 
