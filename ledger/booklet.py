@@ -183,7 +183,19 @@ def told(
     own = [one for one in there.pages if one.stream_id == stream_id]
     if not own or page_of(row, (stream_id,)) != license_ref:
         return None
-    return own[0].since, own[-1].until
+    return _stay([one for one in pages(row) if one.stream_id == stream_id], own[0].since, own[-1].until)
+
+
+def _stay(lines: list[Page], since: int, until: int | None) -> tuple[int, int | None]:
+    """Since when and until when somebody is there: who takes a household over puts other pages in the places
+    of those before, and nobody leaves."""
+    for one in lines:
+        if one.since == until:
+            until = one.until
+    for one in reversed(lines):
+        if one.until == since:
+            since = one.since
+    return since, until
 
 
 def _as_known(one: Page, as_of: int | None) -> Page:

@@ -361,6 +361,10 @@ def test_another_organization_takes_a_household_over_once_every_page_was_transfe
     assert booklet.seat(row).issuer == OTHER
     assert {one.page_ref for one in booklet.present(row)} == {*anew.values()}
     assert there(history) == there(history, at=NOON) == {FATHER, MOTHER}
+    since = min(one.since for one in booklet.pages(row) if one.stream_id == MOTHER)
+    for day in (days.of_instant(NOON), days.of_instant(NOON + 2 * DAY)):
+        told = booklet.told(row, anew[PAGE[MOTHER]], MOTHER, day=day)
+        assert told == (since, None), "who is taken over with the household has not left"
     with pytest.raises(errors.NotTheIssuer):
         recorded(history, added(), at=NOON + DAY)
     assert history.row(LicenseRow, PAGE[FATHER]).status == "transferred-out"
