@@ -36,7 +36,8 @@ INCOMPLETE_MAX = 100
 """So many batches of which rows are missing are told one by one."""
 BACK_OFF_S = 300.0
 _DIGITS = re.compile("([0-9]+)")
-_LOCK = "lock"
+_LOCK = ".lock"
+"""No batch has such a name: a number begins with a letter or a digit."""
 
 
 @dataclass(kw_only=True)
@@ -161,7 +162,8 @@ class Sync:
         try:
             batch.check()
         except errors.Invalid:
-            self._refuse(number, "name", summary)
+            # It is not told on: a number that cannot be kept may contain a citizen ID.
+            summary.nameless += self._send_back(number, "name")
             return 0
         try:
             if not (folder / front_file.ROWS).exists() and not self._fetch(batch, folder, summary):
@@ -241,12 +243,10 @@ class Sync:
 
     def _answer(self, number: str, folder: Path, state: stock_results.State) -> None:
         """Tell what became of each row, its newest result alone."""
-        told = stock_results.told
-        waiting = {said["line"] for said in told(folder, state) if said["outcome"] == "waiting"}
-        waiting -= {said["line"] for said in told(folder, state) if said["outcome"] != "waiting"}
+        waiting = stock_results.waiting(folder, state)
         with self.database.session() as session, (folder / front_file.SEQUENCES).open("rb") as file:
             sequences = front_file.Sequences(file)
-            for said in told(folder, state):
+            for said in stock_results.told(folder, state):
                 if self.is_stopping():
                     raise stock_run.Stopped
                 if said["outcome"] == "waiting" and said["line"] not in waiting:
@@ -261,10 +261,16 @@ class Sync:
     def _refuse(self, number: str, rule: str, summary: Summary) -> None:
         """Send back the rows of a batch that have no answer."""
         summary.refused[number] = rule
-        remark = f"batch: {rule}"
+        self._send_back(number, rule)
+
+    def _send_back(self, number: str, rule: str) -> int:
+        """How many rows of a batch had no answer, and have one now."""
+        count = 0
         with self.database.session() as session:
             for sequence in session.unanswered(number):
-                session.answer(number, sequence, state="rejected", remark=remark)
+                session.answer(number, sequence, state="rejected", remark=f"batch: {rule}")
+                count += 1
+        return count
 
     def _refuse_nameless(self, session: Session, summary: Summary) -> None:
         for sequence, is_missing in session.nameless():

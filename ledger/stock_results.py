@@ -148,11 +148,16 @@ class Results:
         write_state(self.folder, self.state)
 
     def waiting(self) -> set[int]:
-        """Lines of the rows that wait: those of which nothing else was told since."""
-        found: set[int] = set()
-        for said in told(self.folder, self.state):
-            (found.add if said["outcome"] == "waiting" else found.discard)(said["line"])
-        return found
+        """Lines of the rows that wait."""
+        return waiting(self.folder, self.state)
+
+
+def waiting(folder: Path, state: State) -> set[int]:
+    """Lines of the rows that wait, by what the results say: those of which nothing else was told since."""
+    found: set[int] = set()
+    for said in told(folder, state):
+        (found.add if said["outcome"] == "waiting" else found.discard)(said["line"])
+    return found
 
 
 def told(folder: Path, state: State) -> Iterator[dict[str, Any]]:

@@ -15,7 +15,7 @@ from ledger import collection_sync, errors, front, front_database, front_file, s
 from tests.batch_world import deleted, inserted, updated
 from tests.conftest import Cluster
 from tests.front_world import PASSWORD, Front, synced, syncing
-from tests.world import World
+from tests.world import World, citizen
 
 
 @pytest.fixture(name="shared", scope="module")
@@ -51,7 +51,7 @@ def test_two_batches_are_taken_in_order_and_every_row_is_answered(
     assert list(done.done) == ["B-9", "B-10"]
     assert done.incomplete == {"B-11": (1, 2)}
     assert not done.is_good
-    assert [one.name for one in (tmp_path / "s").iterdir()] == ["lock"], "what rows say is gone"
+    assert [one.name for one in (tmp_path / "s").iterdir()] == [".lock"], "what rows say is gone"
     size = world.ledger.recorder.newest_index()
     with syncing(world, department, tmp_path / "s") as sync, sync.alone():
         assert sync.run().is_empty
@@ -121,9 +121,11 @@ def test_what_is_no_batch_is_sent_back_and_what_was_changed_later_too(
     department.put("B-1", [inserted(1)])
     department.put(None, [inserted(2)])
     department.put("no number", [inserted(3)])
-    department.put("350102190001010000", [inserted(4)])
+    department.put("lock", [inserted(4)])
+    department.put(citizen(1).code, [inserted(5)])
     done = synced(world, department, tmp_path / "s")
-    assert (done.nameless, set(done.refused.values())) == (2, set())
+    assert (done.nameless, done.refused) == (3, {}), "a number that is a citizen ID is told to nobody else"
+    assert [*done.done] == ["B-1", "lock"]
     assert department.answers()[1:3] == [
         ("S2", "rejected", "batch: missing"),
         ("S3", "rejected", "batch: name"),
