@@ -274,6 +274,8 @@ class DisputeDecided(_Settled):
             types = state.need(ClientRow, about.client).license_types
             if row.type_code not in types:
                 raise errors.NotTheIssuer
+        if row.license_ref is None and held is not None:
+            license.require_issuer(held, about, state)
         require_open(row)
         if self.outcome == UPHELD:
             self._require_mended(row, held)

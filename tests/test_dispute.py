@@ -300,6 +300,9 @@ def test_what_is_missing_stands_with_who_reports_it_until_it_has_come() -> None:
     history.record(version(license_ref=OTHER_REF, type_code=CONDITIONAL))
     with pytest.raises(errors.Invalid):
         decide(history, "upheld", history.size - 1, stream=own, license_ref=OTHER_REF)
+    history.record(version(license_ref=b"4" * 16), by=OTHER)
+    with pytest.raises(errors.NotTheIssuer):
+        decide(history, "upheld", history.size - 1, stream=own, license_ref=b"4" * 16)
     history.record(version(license_ref=b"3" * 16))
     decide(history, "upheld", history.size - 1, stream=own, license_ref=b"3" * 16)
     assert (row(history).outcome, open_disputes(history)) == ("upheld", 0)
