@@ -57,11 +57,20 @@ def write(data: bytes, file: Path) -> None:
 
 def write_lines(chunks: Iterable[bytes], file: Path) -> None:
     """Replace a file in one step by one that its owner alone reads; raises Invalid, and as `write` does."""
-    fresh = file.resolve().with_name(f".{file.resolve().name}.new")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.writelines(chunks)
-        fresh.replace(file.resolve())
+        target = file.resolve()
+        if target.exists() and not target.is_file():
+            with target.open("wb") as stream:
+                stream.writelines(chunks)
+            return
+        fresh = target.with_name(f".{target.name}.new")
+        fresh.unlink(missing_ok=True)
+        try:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.writelines(chunks)
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise errors.Invalid(f"cannot be written: {error.strerror}", field=file.name) from error

@@ -159,7 +159,7 @@ def refresh(
         contextlib.closing(reading.Reader(ledger.ways.service, ledger.vault)) as reader,
     ):
         made = refreshed(kept, own, reader)
-    cli_files.write(made, out)
+    cli_files.write_lines((made,), out)
     cli_console.done(f"Fresh receipts in {out}")
 
 

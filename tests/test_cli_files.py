@@ -92,6 +92,18 @@ def test_a_file_for_its_owner_alone_is_replaced_when_all_of_it_is_there(tmp_path
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"first", 0o600)
     with pytest.raises(errors.Invalid, match="cannot be written"):
         cli_files.write_lines([b""], tmp_path / "none" / "file")
+    left = tmp_path / f".{file.name}.new"
+    assert not left.exists(), "nothing is left half written"
+    left.write_bytes(b"")
+    left.chmod(0o644)
+    cli_files.write_lines([b"second"], file)
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"second", 0o600)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    cli_files.write_lines([b"th", b"ird"], pipe)
+    assert (os.read(reading, 9), pipe.is_fifo()) == (b"third", True), "what is no file is written to"
+    os.close(reading)
 
 
 def test_the_code_of_a_holder_is_asked_for_and_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
