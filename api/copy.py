@@ -7,14 +7,13 @@ download.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import acts, answers, copy_page, document, examples, limits, models_copy, routes, service, use
+from api import acts, answers, copy_page, document, examples, models_copy, routes, service, use
 from ledger import (
     catalog,
     command,
@@ -146,7 +145,7 @@ async def show_copy(request: Request, link: str) -> Response:
     """What waits behind the link and until when, with a button that downloads it; nothing of the holder."""
     served = service.of(request)
     try:
-        _limit(served, request)
+        served.within_rate(request, served.copy_limits)
         return copy_page.waiting(await served.read(_waiting, served, link))
     except errors.LedgerError as error:
         return _refused(request, error)
@@ -161,7 +160,7 @@ async def download_copy(request: Request, link: str) -> Response:
     """The file, once; what broke off is given again for 60 s."""
     served = service.of(request)
     try:
-        _limit(served, request)
+        served.within_rate(request, served.copy_limits)
         return await _downloaded(served, link)
     except errors.LedgerError as error:
         return _refused(request, error)
@@ -182,12 +181,6 @@ async def _downloaded(served: service.Service, link: str) -> Response:
     )
     await served.do(asked)
     return document.file(made, name="copy.pdf")
-
-
-def _limit(served: service.Service, request: Request) -> None:
-    """Nothing while the address may look; raises TooManyRequests."""
-    address = limits.remote(request)
-    served.copy_limits.take(limits.address_key(address), now_s=time.monotonic())
 
 
 def _refused(request: Request, error: errors.LedgerError) -> Response:

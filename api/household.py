@@ -21,6 +21,8 @@ from ledger import (
     errors,
     household,
     household_commands,
+    identifiers,
+    joining,
     license,
     power,
     state,
@@ -63,8 +65,8 @@ async def register_household(
     """Of licenses that were issued: a page of each person, and a first page of the head."""
     asked = household_commands.RegisterHousehold(
         **await _act(request, body, key, "register household"),
-        head=_ref(body.head, "head"),
-        first_page=_ref(body.first_page, "first_page"),
+        head=ids.parse(body.head),
+        first_page=ids.parse(body.first_page),
         pages=_refs(body.pages),
         area_code=body.area_code,
     )
@@ -84,7 +86,7 @@ async def add_page(
 ) -> Response:
     """A page, and the person whose page it is, are in one household at a time."""
     asked = household_commands.AddPage(
-        **await _act(request, body, key, "add page", household_ref), page=_ref(body.page, "page")
+        **await _act(request, body, key, "add page", household_ref), page=ids.parse(body.page)
     )
     return await _recorded(request, asked)
 
@@ -104,11 +106,9 @@ async def remove_page(
     new = body.new_head
     asked = household_commands.RemovePage(
         **await _act(request, body, key, "remove page", household_ref),
-        page=_ref(body.page, "page"),
+        page=ids.parse(body.page),
         cause=body.cause,
-        new_head=None
-        if new is None
-        else (_ref(new.head, "new_head.head"), _ref(new.first_page, "new_head.first_page")),
+        new_head=None if new is None else (ids.parse(new.head), ids.parse(new.first_page)),
     )
     return await _recorded(request, asked)
 
@@ -127,8 +127,8 @@ async def change_head(
     """With a first page of the new head; the former one is in no household any more."""
     asked = household_commands.ChangeHead(
         **await _act(request, body, key, "change head", household_ref),
-        head=_ref(body.head, "head"),
-        first_page=_ref(body.first_page, "first_page"),
+        head=ids.parse(body.head),
+        first_page=ids.parse(body.first_page),
     )
     return await _recorded(request, asked)
 
@@ -148,8 +148,8 @@ async def split_household(
     asked = household_commands.SplitHousehold(
         **await _act(request, body, key, "split household", household_ref),
         pages=_refs(body.pages),
-        head=_ref(body.head, "head"),
-        first_page=_ref(body.first_page, "first_page"),
+        head=ids.parse(body.head),
+        first_page=ids.parse(body.first_page),
     )
     return await _recorded(request, asked)
 
@@ -167,12 +167,12 @@ async def move_household(
 ) -> Response:
     """Its first page says where to. Another organization takes it over with pages of its own, once those
     before were transferred out."""
-    taken = tuple((_ref(one.former, "pages"), _ref(one.page, "pages")) for one in body.pages)
+    taken = tuple((ids.parse(one.former), ids.parse(one.page)) for one in body.pages)
     if len({former for former, _ in taken}) < len(taken):
         raise errors.Invalid("each page once", field="pages")
     asked = household_commands.MoveHousehold(
         **await _act(request, body, key, "move household", household_ref),
-        first_page=_ref(body.first_page, "first_page"),
+        first_page=ids.parse(body.first_page),
         area_code=body.area_code,
         pages=taken,
     )
@@ -193,10 +193,7 @@ async def get_household(request: Request, household_ref: str, as_of: AsOf = None
     """Now, on a day, and as it was known at an instant; to who keeps it and to auditors."""
     served, asking = service.of(request), routes.asking(request)
     ref, day = acts.ref(household_ref, absent=errors.NotFound), acts.asked_day(on, field="on")
-    try:
-        known = acts.instant(as_of)
-    except ValueError as error:
-        raise errors.Invalid("an instant, RFC 3339 with its offset", field="query.as_of") from error
+    known = standing.asked_instant(as_of)
 
     def look() -> answers.Json:
         served.require_current(asking)
@@ -246,9 +243,7 @@ async def search_households(request: Request, body: examples_household.SearchBod
         at = served.moment()
         keys: Iterable[bytes] = ()
         if code is not None:
-            found = served.reader.find("holder", code.code_type, code.code)
-            if found is not None and not served.is_erased(found.stream_id):
-                keys = served.streams(found.stream_id)
+            keys = streams_of(served, code)
         elif body.number is not None and body.license_type is not None:
             if served.reader.row(state.TypeRow, body.license_type) is None:
                 raise errors.LicenseTypeUnknown(field="license_type")
@@ -268,6 +263,13 @@ def registered(served: service.Service, keys: Iterable[bytes]) -> list[bytes]:
     present = [one.household_ref for one in places if one.household_ref is not None]
     former = [ids.parse(text) for one in places for text in reversed(one.former)]
     return list(dict.fromkeys((*present, *former)))
+
+
+def streams_of(served: service.Service, code: identifiers.HolderCode) -> tuple[bytes, ...]:
+    """The streams of whom a code names; none of somebody unknown or erased."""
+    found = served.reader.find("holder", code.code_type, code.code)
+    row = None if found is None else served.reader.row(state.StreamRow, found.stream_id)
+    return () if row is None or row.is_erased else joining.streams(row)
 
 
 async def _act(
@@ -298,15 +300,8 @@ async def _recorded(request: Request, asked: Any) -> Response:
     return routes.answer(said)
 
 
-def _ref(text: str, field: str) -> bytes:
-    try:
-        return ids.parse(text)
-    except ids.IdInvalid as error:
-        raise errors.LicenseNotFound(field=field) from error
-
-
 def _refs(texts: Iterable[str]) -> tuple[bytes, ...]:
-    return tuple(_ref(text, "pages") for text in texts)
+    return tuple(map(ids.parse, texts))
 
 
 def _visible(

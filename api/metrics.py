@@ -15,7 +15,7 @@ import prometheus_client as prometheus
 from prometheus_client import exposition
 
 from api import service
-from ledger import appender, copy, errors, page_use, pen, refusal, use
+from ledger import appender, errors, pen, refusal, rooms
 
 CONTENT_TYPE = exposition.CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -147,7 +147,7 @@ class Metrics:
         return prometheus.generate_latest(self._registry)
 
 
-_GRANTS = (use.LicenseUsed.__name__, copy.LicenseCopied.__name__, page_use.PageUsed.__name__)
+_GRANTS = frozenset(rooms.grants())
 
 
 def _decided(item: pen.Recorded) -> tuple[str, str] | None:

@@ -96,7 +96,7 @@ async def use_pages(
     if others and not is_permitted:
         # With whom somebody lives is told under that one's consent too; without it each page stands alone.
         alone = {number: everybody[number] for number in others if number in people}
-        others |= await served.read(_each_alone, served, asking, body, alone)
+        others |= await served.read(_each_alone, served, body.license_type, found.day, alone)
         others |= {number: found.of_head() for number in others if number not in people}
     await asyncio.gather(*(used(number, one) for number, one in others.items()))
     pages = [{"page": one.page, **told[number]} for number, one in enumerate(body.pages)]
@@ -129,15 +129,22 @@ def _find(
     day = today if body.on is None else days.parse(body.on)
     if day > today:
         raise errors.Invalid("a day that is yet to come", field="on")
-    streams = {one: _streams(served, one) for one in people}
+    return _household(served, body.license_type, day, people)
+
+
+def _household(
+    served: service.Service, type_code: str, day: int, people: tuple[identifiers.HolderCode, ...]
+) -> _Found:
+    """As `_find`, of pages of a type on a day."""
+    streams = {one: household.streams_of(served, one) for one in dict.fromkeys(people)}
     refs = household.registered(served, streams[people[0]])
     known = served.reader.rows(state_household.HouseholdRow, refs)
-    rows = [known[ref] for ref in refs if ref in known and known[ref].type_code == body.license_type]
+    rows = [known[ref] for ref in refs if ref in known and known[ref].type_code == type_code]
     there = [row for row in rows if _is_in(row, streams[people[0]], day)]
     row = next(iter((*there, *rows)), None)
     if row is None:
         return _Found(None, day, {})
-    pages = {one: page for one in people if (page := booklet.page_of(row, streams[one])) is not None}
+    pages = {one: page for one in streams if (page := booklet.page_of(row, streams[one])) is not None}
     licenses = served.reader.rows(state.LicenseRow, [*pages.values()])
     # A page whose holder was corrected since is another's.
     own = {one: page for one, page in pages.items() if licenses[page].stream_id in streams[one]}
@@ -145,20 +152,10 @@ def _find(
 
 
 def _each_alone(
-    served: service.Service,
-    asking: access.Access,
-    body: models_household.UsePages,
-    people: dict[int, identifiers.HolderCode],
+    served: service.Service, type_code: str, day: int, people: dict[int, identifiers.HolderCode]
 ) -> dict[int, _Found]:
     """By the place of a page, its own person's household: nothing of whether that is another's."""
-    return {number: _find(served, asking, body, (one,)) for number, one in people.items()}
-
-
-def _streams(served: service.Service, person: identifiers.HolderCode) -> tuple[bytes, ...]:
-    entry = served.reader.find("holder", person.code_type, person.code)
-    if entry is None or served.is_erased(entry.stream_id):
-        return ()
-    return tuple(served.streams(entry.stream_id))
+    return {number: _household(served, type_code, day, (one,)) for number, one in people.items()}
 
 
 def _is_in(row: state_household.HouseholdRow, streams: tuple[bytes, ...], day: int) -> bool:

@@ -56,7 +56,7 @@ async def get_license(
     """Status, type, dates and issuer, to its issuer, who may use it, verifiers and auditors."""
     served, asking = service.of(request), routes.asking(request)
     ref = acts.ref(license_ref, absent=errors.LicenseNotFound)
-    instant = _instant(as_of)
+    instant = asked_instant(as_of)
     day = acts.asked_day(effective_on, field="effective_on")
 
     if instant is None and day is None:
@@ -90,7 +90,8 @@ async def _now(served: service.Service, asking: access.Access, ref: bytes) -> an
     return answers.license_now(served, row, at=at)
 
 
-def _instant(text: str | None) -> int | None:
+def asked_instant(text: str | None) -> int | None:
+    """What a query calls `as_of`; raises Invalid."""
     try:
         return acts.instant(text)
     except ValueError as error:

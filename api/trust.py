@@ -7,12 +7,11 @@ fetch so many a minute.
 from __future__ import annotations
 
 import hashlib
-import time
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import limits, models_answers, routes, service
+from api import models_answers, routes, service
 from ledger import errors, trust_shared
 from ledger import trust as trusts
 from signing import status_list as lists
@@ -74,8 +73,7 @@ async def status_list(request: Request, number: str) -> Response:
 
 async def _published(request: Request) -> trust_shared.Published:
     served = service.of(request)
-    address = limits.remote(request)
-    served.trust_limits.take(limits.address_key(address), now_s=time.monotonic())
+    served.within_rate(request, served.trust_limits)
     return await served.publisher.current(wait_s=_WAIT_S)
 
 

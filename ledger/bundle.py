@@ -13,12 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from ledger import advice, copy, days, errors, fact, license, mapping, page_use, power, refusal, use
+from ledger import advice, days, errors, fact, license, mapping, power, refusal, use
 from signing import event, fields, ids, receipt, spelling, trust
 
 BUNDLE_BYTES_MAX = 16 * 1024 * 1024
-_GRANTS = (use.LicenseUsed, copy.LicenseCopied, page_use.PageUsed)
-"""What a granted use is recorded as: each has the members of the first."""
 _USE = {"index", "decision", "code", "reason", "license", "proof"}
 _LICENSE = {
     "license_ref",
@@ -210,7 +208,7 @@ def _judge_use(item: Any, trusted: trust.TrustFile, path: str) -> ProvenUse:
     values: Mapping[str, Any] = {}
     license_ref = issued = None
     if is_granted:
-        if not isinstance(made, _GRANTS) or has_help:
+        if not isinstance(made, use.LicenseUsed) or has_help:
             _refuse(f"{path}.decision", "is not what the event records")
         _require(said["reason"] is None and said["code"] == use.GRANTED_CODE, f"{path}.code")
         values, issued = _judge_license(said["license"], proof, shown, made, trusted, path)

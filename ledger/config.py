@@ -100,9 +100,13 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
         passphrase=passphrase.encode() or None,
         public_url=(environ.get("LEDGER_PUBLIC_URL") or Config.public_url).rstrip("/"),
         qr_host=qr_host,
-        trust_fresh_s=_seconds(environ.get("LEDGER_TRUST_FRESH_S", "")),
+        trust_fresh_s=_whole(
+            environ, "LEDGER_TRUST_FRESH_S", Config.trust_fresh_s, least=60, most=366 * 86_400
+        ),
         workdays_file=_path(environ.get("LEDGER_WORKDAYS", "")),
-        dispute_days=_dispute_days(environ.get("LEDGER_DISPUTE_DAYS", "")),
+        dispute_days=_whole(
+            environ, "LEDGER_DISPUTE_DAYS", Config.dispute_days, least=1, most=workdays.TERM_DAYS_MAX
+        ),
         metrics_bind=_bind(environ.get("LEDGER_METRICS_BIND", "")),
         timestamp_url=_http(environ.get("LEDGER_TIMESTAMP_URL", "")),
         timestamp_roots=_path(environ.get("LEDGER_TIMESTAMP_ROOTS", "")),
@@ -116,25 +120,13 @@ def from_environment(environ: Mapping[str, str], *, data: Path | None = None) ->
     )
 
 
-def _seconds(text: str) -> int:
-    """A minute to a year in seconds; a day where nothing is said."""
+def _whole(environ: Mapping[str, str], name: str, otherwise: int, *, least: int, most: int) -> int:
+    """A whole number within bounds; `otherwise` where nothing is said."""
+    text = environ.get(name, "")
     if not text:
-        return Config.trust_fresh_s
-    if not (text.isascii() and text.isdigit() and len(text) <= 8 and 60 <= int(text) <= 366 * 86_400):
-        raise errors.Invalid("LEDGER_TRUST_FRESH_S is 60 to 31622400", field="LEDGER_TRUST_FRESH_S")
-    return int(text)
-
-
-def _dispute_days(text: str) -> int:
-    """1 to 60 working days; 10 where nothing is said."""
-    if not text:
-        return Config.dispute_days
-    if not (
-        text.isascii() and text.isdigit() and len(text) <= 2 and 1 <= int(text) <= workdays.TERM_DAYS_MAX
-    ):
-        raise errors.Invalid(
-            f"LEDGER_DISPUTE_DAYS is 1 to {workdays.TERM_DAYS_MAX}", field="LEDGER_DISPUTE_DAYS"
-        )
+        return otherwise
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise errors.Invalid(f"{name} is {least} to {most}", field=name)
     return int(text)
 
 

@@ -244,7 +244,7 @@ class HeadChanged(HouseholdFact):
             raise errors.HouseholdConflict("the first page is another one", field="first_page")
         if self.head == last.page_ref:
             raise errors.HouseholdConflict("the head is the same", field="head")
-        page = _present(row, self.head, field="head")
+        page = present(row, self.head, field="head")
         if page.stream_id != self.holder_stream:
             raise errors.HouseholdConflict("the page is another person's", field="head")
         if about.effective_at < max(last.since, page.since):
@@ -349,7 +349,7 @@ def _require_sorted(pages: tuple[Named, ...]) -> dict[bytes, bytes]:
     return streams
 
 
-def _present(row: HouseholdRow, page_ref: bytes, *, field: str) -> Page:
+def present(row: HouseholdRow, page_ref: bytes, *, field: str) -> Page:
     """The page in the household now; raises HouseholdConflict."""
     found = next((one for one in booklet.present(row) if one.page_ref == page_ref), None)
     if found is None:
@@ -360,7 +360,7 @@ def _present(row: HouseholdRow, page_ref: bytes, *, field: str) -> Page:
 def _require_leaving(row: HouseholdRow, pages: tuple[Named, ...], about: event.Event) -> None:
     """Nothing when these pages are in the household and may leave it then."""
     for page_ref, stream_id in pages:
-        page = _present(row, page_ref, field="page")
+        page = present(row, page_ref, field="page")
         if page.stream_id != stream_id:
             raise errors.HouseholdConflict("the page came in as another person's", field="page")
         if about.effective_at < page.since:

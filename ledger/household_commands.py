@@ -81,18 +81,11 @@ def _license(view: View, license_ref: bytes, *, field: str) -> LicenseRow:
     return row
 
 
-def _present(row: HouseholdRow, page_ref: bytes, *, field: str) -> booklet.Page:
-    found = next((one for one in booklet.present(row) if one.page_ref == page_ref), None)
-    if found is None:
-        raise errors.HouseholdConflict("the page is not in the household", field=field)
-    return found
-
-
 def _head_changed(row: HouseholdRow, head: bytes, first_page: bytes, *, field: str) -> household.HeadChanged:
     return household.HeadChanged(
         household_ref=row.household_ref,
         head=head,
-        holder_stream=_present(row, head, field=field).stream_id,
+        holder_stream=household.present(row, head, field=field).stream_id,
         first_page=first_page,
         former_first=booklet.head(row).first_page,
     )
@@ -177,7 +170,7 @@ class RemovePage(_OfHousehold):
         made = household.PageRemoved(
             household_ref=self.household_ref,
             page=self.page,
-            holder_stream=_present(row, self.page, field="page").stream_id,
+            holder_stream=household.present(row, self.page, field="page").stream_id,
             cause=self.cause,
             first_page=booklet.head(row).first_page if is_last else None,
         )
@@ -213,7 +206,7 @@ class SplitHousehold(_OfHousehold):
         made = household.HouseholdSplit(
             household_ref=self.household_ref,
             new_ref=self.new_ref,
-            pages=tuple((ref, _present(row, ref, field="pages").stream_id) for ref in going),
+            pages=tuple((ref, household.present(row, ref, field="pages").stream_id) for ref in going),
             head=self.head,
             first_page=self.first_page,
         )

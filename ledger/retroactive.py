@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ledger import copy, correction, fact, page_use, reading, sql, use
+from ledger import correction, fact, reading, rooms, sql, use
 from signing import event
 
 LISTED_MAX = 100
@@ -62,7 +62,7 @@ def _used(
 ) -> Iterator[tuple[int, bytes]]:
     """(leaf index, stored bytes) of the granted uses in the license's home streams, in their order."""
     homes = _homes(reader, about, license_ref=license_ref, before=before, partition=partition)
-    topics = (use.LicenseUsed.__name__, copy.LicenseCopied.__name__, page_use.PageUsed.__name__)
+    topics = tuple(rooms.grants())
     return heapq.merge(
         *(
             _of_topic(reader, about, topic, one, before, partition)

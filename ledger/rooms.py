@@ -58,3 +58,8 @@ def topics() -> dict[str, type[fact.Fact]]:
     """Every topic of this build, and its fact."""
     assert ROOMS, "they are imported"
     return fact.topics()
+
+
+def grants() -> dict[str, type[fact.Fact]]:
+    """The topics of granted uses, and their facts: `LicenseUsed`, and what says more of one."""
+    return {name: made for name, made in topics().items() if issubclass(made, use.LicenseUsed)}

@@ -29,17 +29,12 @@ _DECEMBER_KNOWN = "12-28"
 class Calendar:
     """Which days are off or worked against the rule of the week, and until when that is known."""
 
-    known_from: int
     known_until: int
     """The last day of which it is known whether it is a working day."""
     holidays: frozenset[int]
     """Days off, with those of a break that would be days off anyway."""
     workdays: frozenset[int]
     """Make-up days: Saturdays and Sundays that are worked."""
-
-    def is_known(self, day: int) -> bool:
-        """Whether a notice has said what this day is."""
-        return self.known_from <= day <= self.known_until
 
     def is_workday(self, day: int) -> bool:
         """Whether a day is worked; by the week alone where nothing is known."""
@@ -56,10 +51,6 @@ class Calendar:
             count -= self.is_workday(day)
         return day
 
-    def is_provisional(self, start: int, due: int) -> bool:
-        """Whether a term reaches beyond what is known."""
-        return not (self.is_known(start) and self.is_known(due))
-
 
 @functools.cache
 def official() -> Calendar:
@@ -67,7 +58,6 @@ def official() -> Calendar:
     said = chinese_calendar.constants
     years = [day.year for day in said.holidays]
     return Calendar(
-        known_from=days.parse(f"{min(years)}-01-01"),
         known_until=known_through(max(years)),
         holidays=_days(said.holidays),
         workdays=_days(said.workdays),

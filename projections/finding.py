@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ledger import case, comparison, copy, correction, fact, license, mark, page_use, state, use
+from ledger import case, comparison, correction, fact, license, mark, rooms, state, use
 from projections import db, postings, sql
 from projections.projection import Happened, licenses_of
 from signing import event
@@ -26,12 +26,7 @@ NAMES = (WITHOUT_CASE, AFTER_END, OF_NO_PARTY, WITHOUT_RESULT, IN_DELAY)
 BLOCKS_MAX = 64
 """Blocks of events of one case or license that are looked through again: the newest before the fact."""
 LOOKS = (use.LicenseUsed, comparison.LicenseCompared)
-_LOOK_TOPICS = (
-    use.LicenseUsed.__name__,
-    copy.LicenseCopied.__name__,
-    page_use.PageUsed.__name__,
-    comparison.LicenseCompared.__name__,
-)
+_LOOK_TOPICS = (*rooms.grants(), comparison.LicenseCompared.__name__)
 _VERSION_TOPICS = (
     *(license.LicenseIssued.__name__, license.LicenseAmended.__name__, license.LicenseRenewed.__name__),
     *(license.LicenseReplaced.__name__, correction.LicenseHolderCorrected.__name__),

@@ -13,14 +13,13 @@ from typing import Any, ClassVar
 from ledger import (
     authorization,
     comparison,
-    copy,
     fact,
     license,
     mandate,
     mark,
     organization,
-    page_use,
     representation,
+    rooms,
     scope,
     state,
     tables,
@@ -132,9 +131,7 @@ class Holder:
         changes.save()
 
 
-_COUNTED: frozenset[type[fact.Fact]] = frozenset(
-    {use.LicenseUsed, copy.LicenseCopied, page_use.PageUsed, comparison.LicenseCompared}
-)
+_COUNTED: frozenset[type[fact.Fact]] = frozenset({*rooms.grants().values(), comparison.LicenseCompared})
 """Facts that add to counts and change nothing else: the rows they name need not be read."""
 
 

@@ -15,15 +15,14 @@ from ledger import (
     authorization,
     case,
     comparison,
-    copy,
     dispute,
     document,
     fact,
     holder,
     license,
     organization,
-    page_use,
     refusal,
+    rooms,
     state,
     use,
     verification,
@@ -34,9 +33,7 @@ from signing import event
 
 _ASKING: frozenset[type[fact.Fact]] = frozenset(
     {
-        use.LicenseUsed,
-        copy.LicenseCopied,
-        page_use.PageUsed,
+        *rooms.grants().values(),
         refusal.UseRefused,
         comparison.LicenseCompared,
         verification.LicenseVerified,

