@@ -107,12 +107,16 @@ def _answer(
     page = served.views.files.licenses(*streams, limit=body.limit, cursor=body.cursor, until=made.through)
     if item.is_repeat:
         served.views.wait_for(item.index, name="trail")
-        shown = [_license(served, *_then(served, ref, item), item) for ref in made.license_refs]
+        shown = [
+            _license(served, *_then(served, ref, item, streams), item, streams) for ref in made.license_refs
+        ]
     else:
         at = item.event.recorded_at
         roles = {held.license.license_ref: held.roles for held in page.rows}
         rows = [served.reader.row(state.LicenseRow, ref) for ref in made.license_refs]
-        shown = [_license(served, row, roles.get(row.license_ref, ()), at, item) for row in rows if row]
+        shown = [
+            _license(served, row, roles.get(row.license_ref, ()), at, item, streams) for row in rows if row
+        ]
     return {
         "index": item.index,
         "receipt": item.receipt,
@@ -123,22 +127,26 @@ def _answer(
 
 
 def _then(
-    served: service.Service, ref: bytes, item: service.Recorded
+    served: service.Service, ref: bytes, item: service.Recorded, streams: tuple[bytes, ...]
 ) -> tuple[state.LicenseRow, tuple[str, ...], int]:
-    """A license as it stood when the page was recorded, and the holder's roles in it."""
+    """A license as it stood when the page was recorded, and the roles in it of whose streams these are."""
     _, happened = served.views.trail.changes(ref)
     changes = [(one.index, one.about, one.fact) for one in happened if one.index < item.index]
     row = standing.standing(changes, find=served.reader.row)
     assert row is not None, "what a page shows had been issued"
     made = {index: change for index, _, change in changes}[row.version_index]
     assert isinstance(made, license.VersionFact), "the event of a version"
-    streams = served.streams(item.event.stream_id)
     roles = tuple(role for role, stream_id in made.parties if stream_id in streams)
     return row, roles, item.event.recorded_at
 
 
 def _license(
-    served: service.Service, row: state.LicenseRow, roles: tuple[str, ...], at: int, item: service.Recorded
+    served: service.Service,
+    row: state.LicenseRow,
+    roles: tuple[str, ...],
+    at: int,
+    item: service.Recorded,
+    streams: tuple[bytes, ...],
 ) -> answers.Json:
     """A license with the fields that still open; null where none does, since their parties were erased."""
     now = served.reader.row(state.LicenseRow, row.license_ref)
@@ -154,7 +162,7 @@ def _license(
     disputes = dispute.of_license(
         served,
         row.license_ref,
-        served.streams(item.event.stream_id),
+        streams,
         before=item.index,
         is_erased=served.is_erased(row.stream_id),
     )
