@@ -5,27 +5,18 @@ What is claimed, and what is answered, is told to who raised it and who decides,
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import access, acts, answers, examples_dispute, models_dispute, routes, service, standing, tasks
+from api import access, acts, answers, examples_dispute, models_dispute, routes, service, standing
 from ledger import days, dispute, dispute_commands, disputed, errors, power, state, state_dispute
 from projections import dispute as lists
-from projections import paging
 from signing import event, ids
 
 router = routes.router()
-Overdue = Annotated[bool, Query(description="Only those whose last day is past")]
-Issuer = Annotated[
-    str | None,
-    Query(description="About licenses of this issuer", json_schema_extra={"pattern": "^[0-9A-Z]{18}$"}),
-]
-WhichStatus = Annotated[Literal[lists.STATUSES] | None, Query(description="Only of this status")]  # type: ignore[valid-type]
-_RAISERS = ("license:use", "consent:attest")
+RAISERS = ("license:use", "consent:attest")
 _REFUSALS = (
     errors.LicenseNotFound,
     errors.LicenseTypeUnknown,
@@ -44,7 +35,7 @@ _SETTLES = (errors.NotFound, errors.Conflict, errors.CaseNumberUnfit, errors.Hol
     "/v1/licenses/{license_ref}/corrections",
     summary="Dispute what a license says 异议/纠错",
     **routes.secured(
-        *_RAISERS, model=models_dispute.DisputeRaised, refusals=_REFUSALS, **examples_dispute.LINKS
+        *RAISERS, model=models_dispute.DisputeRaised, refusals=_REFUSALS, **examples_dispute.LINKS
     ),
 )
 async def dispute_license(
@@ -88,7 +79,7 @@ async def dispute_license(
     "/v1/corrections",
     summary="Report a license that is missing 缺证",
     **routes.secured(
-        *_RAISERS, model=models_dispute.DisputeRaised, refusals=_REFUSALS, **examples_dispute.LINKS
+        *RAISERS, model=models_dispute.DisputeRaised, refusals=_REFUSALS, **examples_dispute.LINKS
     ),
 )
 async def report_missing(
@@ -135,7 +126,7 @@ async def _raised(served: service.Service, asked: dispute_commands.FileDispute) 
     "/v1/corrections/{dispute_ref}",
     summary="A dispute",
     **routes.secured(
-        *_RAISERS,
+        *RAISERS,
         "license:issue",
         "audit:read",
         model=models_dispute.DisputeShown,
@@ -194,7 +185,7 @@ async def decide_dispute(
     "/v1/corrections/{dispute_ref}/withdraw",
     summary="Withdraw a dispute 撤回异议",
     **routes.secured(
-        *_RAISERS,
+        *RAISERS,
         model=models_dispute.DisputeSettled,
         refusals=(*_SETTLES, errors.InvalidHolderCode),
     ),
@@ -233,105 +224,7 @@ def _settled(
     return routes.answer({**answers.proven(item), **told})
 
 
-@router.get(
-    "/v1/tasks/corrections",
-    summary="Disputes that wait for the issuer's decision",
-    **routes.listed("license:issue", model=models_dispute.Disputes),
-)
-async def waiting_disputes(
-    request: Request,
-    overdue: Overdue = False,
-    limit: tasks.Limit = 100,
-    cursor: tasks.Cursor = None,
-    at_least: acts.AtLeast = None,
-) -> Response:
-    """About licenses of the caller's organization and those it succeeded, the nearest last day first."""
-    served, asking = service.of(request), routes.asking(request)
-
-    def page(at: int) -> paging.Page[lists.FiledRow]:
-        reach = tasks.reach(served, asking, at)
-        return served.views.disputes.waiting(
-            asking.organization, before=_before(overdue, at), reach=reach, limit=limit, cursor=cursor
-        )
-
-    return await _listed(request, page, at_least=at_least, overdue=overdue)
-
-
-@router.get(
-    "/v1/corrections",
-    summary="Disputes that the caller's organization raised",
-    **routes.listed(*_RAISERS, model=models_dispute.Disputes),
-)
-async def list_disputes(
-    request: Request,
-    status: WhichStatus = None,
-    limit: tasks.Limit = 100,
-    cursor: tasks.Cursor = None,
-    at_least: acts.AtLeast = None,
-) -> Response:
-    """For itself and for holders, in the order in which they came."""
-    served, asking = service.of(request), routes.asking(request)
-
-    def page(at: int) -> paging.Page[lists.FiledRow]:
-        return served.views.disputes.raised(asking.organization, status=status, limit=limit, cursor=cursor)
-
-    return await _listed(request, page, at_least=at_least)
-
-
-@router.get(
-    "/v1/audit/corrections",
-    summary="Disputes that wait for a decision, of every issuer or of one",
-    **routes.listed("audit:read", model=models_dispute.Disputes),
-)
-async def audit_disputes(
-    request: Request,
-    overdue: Overdue = False,
-    issuer: Issuer = None,
-    limit: tasks.Limit = 100,
-    cursor: tasks.Cursor = None,
-    at_least: acts.AtLeast = None,
-) -> Response:
-    """The nearest last day first; with `overdue` those alone that are past it."""
-    served = service.of(request)
-    whose = acts.asked_text(issuer, field="issuer", pattern="[0-9A-Z]{18}")
-
-    def page(at: int) -> paging.Page[lists.FiledRow]:
-        return served.views.disputes.all_waiting(
-            issuer=whose, before=_before(overdue, at), limit=limit, cursor=cursor
-        )
-
-    return await _listed(request, page, at_least=at_least, overdue=overdue)
-
-
-def _before(overdue: bool, at: int) -> int | None:
-    """The day before which the last day of all in a list lies."""
-    return days.of_instant(at) if overdue else None
-
-
-async def _listed(
-    request: Request,
-    page: Callable[[int], paging.Page[lists.FiledRow]],
-    *,
-    at_least: str | None,
-    overdue: bool = False,
-) -> Response:
-    """A page of a list as it is told; one of what is overdue can be short and still have a cursor."""
-    served, asking = service.of(request), routes.asking(request)
-    wanted = acts.at_least(at_least)
-
-    def look() -> answers.Json:
-        served.require_current(asking)
-        served.views.wait_for(wanted, name="dispute")
-        at = served.moment()
-        found = page(at)
-        shown = [_told(served, row, row.status, at=at) for row in found.rows]
-        told = [one for one in shown if one["is_overdue"] or not overdue]
-        return {"through": found.through, "disputes": told, "cursor": found.cursor}
-
-    return routes.answer(await served.read(look))
-
-
-def _told(
+def told(
     served: service.Service, row: lists.FiledRow | state_dispute.DisputeRow, status: str, *, at: int
 ) -> answers.Json:
     """A dispute, as far as it is in clear."""
@@ -358,7 +251,7 @@ def _told(
 def _row(served: service.Service, row: state_dispute.DisputeRow, at: int) -> answers.Json:
     home = dispute.home(row, state.State(served.reader.row))
     status = disputed.status(row, is_erased=served.is_erased(home))
-    return _told(served, row, status, at=at)
+    return told(served, row, status, at=at)
 
 
 def _content(served: service.Service, row: state_dispute.DisputeRow, *, is_told: bool) -> answers.Json:

@@ -23,7 +23,7 @@ from ledger import errors, pooling, state, store_pipeline, tables
 from projections import sql
 
 SCHEMA, NEXT_SCHEMA = "projections", "projections_next"
-VERSIONS = {"trail": 5, "holder": 3, "catalog": 2, "statistics": 4, "tasks": 8, "draft": 1, "dispute": 1}
+VERSIONS = {"trail": 5, "holder": 3, "catalog": 2, "statistics": 4, "tasks": 8, "draft": 1, "dispute": 2}
 """Projection to the version of its tables; it rises when they, or what stands in them, change."""
 _SETTINGS = {
     "statement_timeout": "30s",

@@ -152,11 +152,19 @@ class Lists:
         return self._page(listed, {"value": issuer}, of=of, before=before, limit=limit, cursor=cursor)
 
     def raised(
-        self, organization: str, *, status: str | None = None, limit: int = 100, cursor: str | None = None
+        self,
+        organization: str,
+        *,
+        raised_by: Sequence[str],
+        status: str | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
     ) -> paging.Page[FiledRow]:
-        """Disputes that came through an organization, of one status or of all, as they came."""
+        """Disputes that came through an organization and were raised so, of one status or of all, as they
+        came."""
         listed = listing.listing("dispute", "raised", FiledRow, index="filed_index")
-        asked, of = {"value": organization, "status": status}, ["dispute", "raised", organization, status]
+        asked = {"value": organization, "status": status, "raised_by": list(raised_by)}
+        of = ["dispute", "raised", organization, status, *raised_by]
         return listing.page(self._database, self._cursors, listed, asked, of=of, limit=limit, cursor=cursor)
 
     def _page(

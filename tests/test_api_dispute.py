@@ -224,6 +224,8 @@ def test_a_scope_is_needed_for_each_way(face: Face, issuer: Caller) -> None:
     seen = f"/v1/corrections/{made['dispute_ref']}"
     assert attester.get(seen).json()["claim"]["statement"] == "地址有误"
     assert problem(user.get(seen))[:2] == (404, "not-found"), "what was attested is not for who uses licenses"
+    assert made["dispute_ref"] in refs(listed(attester, "/v1/corrections", made))
+    assert made["dispute_ref"] not in refs(listed(user, "/v1/corrections", made))
     withdrawal = f"/v1/corrections/{made['dispute_ref']}/withdraw"
     own = {**WITHDRAWAL, "holder": person(9), "evidence": WRONG["evidence"]}
     assert problem(attester.post(withdrawal, {**own, "holder": person(8)}))[:2] == (404, "not-found")

@@ -123,9 +123,10 @@ CARRIERS: dict[str, Callable[[], bytes]] = {
     "tail", [b"%%EOF\n", b"sha256 of x.json=sha256:" + b"0" * 64 + b"/ByteRange %%EOF\n"]
 )
 def test_files_made_to_do_harm_are_refused_in_bounded_time_and_memory(carrier: str, tail: bytes) -> None:
+    data = CARRIERS[carrier]() + tail
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     begun = time.process_time()
-    verdict = judge(CARRIERS[carrier]() + tail)
+    verdict = judge(data)
     assert not verdict.holds
     assert time.process_time() - begun < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 400 << 10

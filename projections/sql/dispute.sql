@@ -21,18 +21,18 @@ CREATE TABLE filed_disputes (
     settled_at bigint,
     PRIMARY KEY (partition, dispute_ref)
 ) WITH (fillfactor = 90);
-CREATE INDEX filed_disputes_by_license ON filed_disputes (partition, license_ref) WHERE status = 'open';
+CREATE INDEX filed_disputes_by_license ON filed_disputes (partition, license_ref);
 CREATE INDEX filed_disputes_by_holder ON filed_disputes (partition, stream_id) WHERE status = 'open';
 CREATE INDEX filed_disputes_by_organization ON filed_disputes (partition, organization, filed_index);
 CREATE INDEX filed_disputes_of_issuer ON filed_disputes (partition, issuer, due_key) WHERE status = 'open';
 CREATE INDEX filed_disputes_open ON filed_disputes (partition, due_key) WHERE status = 'open'
 
 -- move --
--- Licenses about which something is disputed are another holder's, or lie in another division; where none is
--- said, in their issuer's.
+-- Licenses about which something was disputed are another holder's, or lie in another division; where none is
+-- said, in their issuer's. Settled ones too: whether one is settled in the same batch makes no difference.
 UPDATE filed_disputes f SET stream_id = u.stream_id, area = coalesce(nullif(u.area, ''), substr(f.issuer, 3, 6))
 FROM unnest(%b::bytea[], %b::bytea[], %b::text[]) AS u (license_ref, stream_id, area)
-WHERE f.partition = %b::integer AND f.license_ref = u.license_ref AND f.status = 'open'
+WHERE f.partition = %b::integer AND f.license_ref = u.license_ref
 
 -- lapse --
 -- The holders of some streams were erased: nothing is left to decide.
@@ -73,7 +73,7 @@ ORDER BY due_key LIMIT %(limit)b
 -- raised --
 -- Disputes that came through an organization, in the order in which they came.
 SELECT * FROM filed_disputes
-WHERE partition = %(partition)b AND organization = %(value)b
+WHERE partition = %(partition)b AND organization = %(value)b AND raised_by = ANY(%(raised_by)b::text[])
   AND (%(status)b::text IS NULL OR status = %(status)b::text)
   AND filed_index BETWEEN %(since)b AND least(%(until)b, p.through)
 ORDER BY filed_index LIMIT %(limit)b
