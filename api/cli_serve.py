@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 import uvicorn
 
-from api import cli_console, logs, main, views, workers
+from api import appending, cli_console, logs, main, views, workers
 from ledger import appender, config
 
 
@@ -43,6 +43,6 @@ def serve(
     if processes > 1:
         workers.serve(configured, workers=processes, host=host, port=port, **options)
         return
-    application = main.create_app(configured, followed=views.beside)
+    application = main.create_app(configured, followed=views.beside, appended=appending.beside)
     appender.spare_collector()
     uvicorn.run(application, host=host, port=port, **options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from fastapi import FastAPI
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from api import (
+    appending,
     attachment,
     audit,
     audit_export,
@@ -69,7 +71,7 @@ from api import (
     verification,
     views,
 )
-from ledger import appender, attesting, opening, reading, stock_jobs, store
+from ledger import attesting, opening, queueing, reading, stock_jobs, store
 from ledger import config as configs
 
 VERSION = "0.1.0"
@@ -133,39 +135,29 @@ def create_app(
     settings: service.Settings | None = None,
     migrate: bool = True,
     followed: views.Following = views.by_thread,
+    appended: appending.Appending = appending.by_thread,
 ) -> FastAPI:
     """The application of the ledger in `config.data`; it opens the ledger when it is started.
 
     `migrate`: bring the database up to date first, where its owner is known. `followed`: who keeps the
-    projections up.
+    projections up. `appended`: who appends.
     """
     chosen = settings or service.Settings()
     counted = metrics.Metrics()
 
-    @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with contextlib.AsyncExitStack() as stack:
-            served = stack.enter_context(
-                opened(config, chosen, migrate=migrate, followed=followed, observed=counted.appended)
-            )
-            app.state.service = served
-            token = opening.metrics_token(config) if config.metrics_bind is not None else ""
-            await stack.enter_async_context(
-                metrics_server.listening(config.metrics_bind, token=token, counted=counted, served=served)
-            )
-            counting = asyncio.create_task(served.keep_counting())
-            try:
-                yield
-            finally:
-                counting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await counting
-                await served.append_counts(all_=True)
-
+    parts = functools.partial(
+        opened,
+        config,
+        chosen,
+        migrate=migrate,
+        followed=followed,
+        appended=appended,
+        observed=counted.appended,
+    )
     app = lane.Application(
         title=description.TITLE,
         version=VERSION,
-        lifespan=lifespan,
+        lifespan=_lifespan(config, parts, counted),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -189,6 +181,36 @@ def create_app(
     return app
 
 
+def _lifespan(
+    config: configs.Config,
+    parts: Callable[[], contextlib.AbstractContextManager[service.Service]],
+    counted: metrics.Metrics,
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    """What is there while the application serves: its service, of some parts, and metrics."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            # Closed by a thread: what is asked until the end is answered on the loop.
+            opening_parts = contextlib.ExitStack()
+            stack.push_async_callback(asyncio.to_thread, opening_parts.close)
+            app.state.service = served = opening_parts.enter_context(parts())
+            token = opening.metrics_token(config) if config.metrics_bind is not None else ""
+            await stack.enter_async_context(
+                metrics_server.listening(config.metrics_bind, token=token, counted=counted, served=served)
+            )
+            counting = asyncio.create_task(served.keep_counting())
+            try:
+                yield
+            finally:
+                counting.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await counting
+                await served.append_counts(all_=True)
+
+    return lifespan
+
+
 def bring_up_to_date(ledger: opening.Ledger) -> None:
     """The projections' tables of an open ledger, where its owner is known."""
     if ledger.ways.owner is not None:
@@ -202,7 +224,8 @@ def opened(
     *,
     migrate: bool,
     followed: views.Following = views.by_thread,
-    observed: Callable[[appender.Appended], None] = lambda batch: None,
+    appended: appending.Appending = appending.by_thread,
+    observed: Callable[[queueing.Appended], None] = lambda batch: None,
 ) -> Iterator[service.Service]:
     """The service of an open ledger, for the time of the block."""
     with contextlib.ExitStack() as stack:
@@ -214,21 +237,21 @@ def opened(
         )
         stack.callback(reader.close)
         viewed = stack.enter_context(views.opened(ledger, followed=followed))
-        appending = stack.enter_context(ledger.appending(observed=observed))
+        appends = stack.enter_context(appended(ledger, observed))
         imports = stock_jobs.Jobs(
             ledger,
             reader,
-            appending.submit,
+            appends.submit,
             now=store.wall_clock,
             bytes_max=settings.import_bytes_max,
         ).start()
         stack.callback(imports.stop)
-        asking = attesting.Attesting(reader, config.outsiders, halt=appending.halt).start()
+        asking = attesting.Attesting(reader, config.outsiders, halt=appends.halt).start()
         stack.callback(asking.stop)
         served = service.Service(
             ledger=ledger,
             attesting=asking,
-            appender=appending,
+            appender=appends,
             reader=reader,
             views=viewed,
             imports=imports,

@@ -15,7 +15,7 @@ import prometheus_client as prometheus
 from prometheus_client import exposition
 
 from api import service
-from ledger import appender, errors, pen, refusal, rooms
+from ledger import errors, pen, queueing, refusal, rooms
 
 CONTENT_TYPE = exposition.CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -100,7 +100,7 @@ class Metrics:
         """Somebody looked behind a QR code; the result, or why there was none."""
         self._looks.labels(result).inc()
 
-    def appended(self, batch: appender.Appended) -> None:
+    def appended(self, batch: queueing.Appended) -> None:
         """A batch was answered; on the appender's thread, so with few steps an event."""
         topics: Counter[str] = Counter()
         uses: Counter[tuple[str, str]] = Counter()
@@ -116,9 +116,9 @@ class Metrics:
             self._uses.labels(*decided).inc(count)
         self._batch.observe(len(batch.outcomes))
         if topics:
-            self._append_s.observe(batch.append_s)
-            self._commit_s.observe(batch.commit_s)
-            self._anchor_s.observe(batch.anchor_s)
+            self._append_s.observe(batch.times.append_s)
+            self._commit_s.observe(batch.times.commit_s)
+            self._anchor_s.observe(batch.times.anchor_s)
 
     def exposed(self, served: service.Service) -> bytes:
         """All of them as text; what the database must be asked is left as it was when it does not answer."""

@@ -19,7 +19,6 @@ from starlette.requests import Request
 
 from api import access, bulk, limits, look_counts, press, quota, together, views
 from ledger import (
-    appender,
     attestations,
     attesting,
     audit_commands,
@@ -34,6 +33,7 @@ from ledger import (
     opening,
     pen,
     present,
+    queueing,
     reading,
     sql,
     state,
@@ -98,7 +98,7 @@ class Service:
     """Everything an endpoint needs; lives as long as the application."""
 
     ledger: opening.Ledger
-    appender: appender.Appender
+    appender: queueing.Appends
     reader: reading.Reader
     views: views.Views
     """The projections."""

@@ -14,13 +14,14 @@ import os
 import signal
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from api import following, logs, main, service, views
+from api import appending, following, logs, main, service, views
 from ledger import appender, config, errors, opening
 
 WORKERS_MAX = 64
@@ -52,11 +53,19 @@ def _bound(family: int, address: tuple[Any, ...]) -> SharedAddress:
     return bound
 
 
-def application(configured: config.Config, settings: service.Settings, wake: following.Bell) -> FastAPI:
+def application(
+    configured: config.Config, settings: service.Settings, wake: following.Bell, appender_path: Path
+) -> FastAPI:
     """What one worker serves; its ledger was brought up to date before, and is followed beside it."""
     logs.configure()
     threading.Thread(target=_end_with_parent, name="parent's end", daemon=True).start()
-    app = main.create_app(configured, settings=settings, migrate=False, followed=views.elsewhere(wake))
+    app = main.create_app(
+        configured,
+        settings=settings,
+        migrate=False,
+        followed=views.elsewhere(wake),
+        appended=appending.elsewhere(appender_path),
+    )
     appender.spare_collector()
     return app
 
@@ -87,9 +96,10 @@ def serve(
         opening.database(configured, migrate=False) as (ways, _),
         _bound(family, (host, port)) as address,
         following.Process(ways.service) as followers,
+        appending.Process(configured) as appended,
     ):
         running = uvicorn.Config(
-            functools.partial(application, configured, chosen, followers.wake),
+            functools.partial(application, configured, chosen, followers.wake, appended.path),
             factory=True,
             workers=workers,
             host=host,

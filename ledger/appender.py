@@ -9,60 +9,32 @@ does not cancel its command. Without timers: an idle appender waits for the firs
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
-import math
 import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
 
-from ledger import errors
+from ledger import errors, queueing
 from ledger.command import Command
 from ledger.pen import Pen, Result
+from ledger.queueing import BATCH_MAX, CLIENTS_PART, QUEUE_MAX, Appended, Desk, Load, Outcome, Times, Waiting
 from ledger.store import Lost, Refused
 
-BATCH_MAX = 256
-QUEUE_MAX = 4_000
 OTHERS_TO_ONE = 12
 """While others wait, one in so many gives way: it costs about four of them, so that it has a quarter."""
 GIVING_WAY_FEW, OTHERS_RECENT_S, OTHERS_COME_S = 4, 1.0, 0.02
 """So many go at once, so long after others waited; before they go alone, others have a moment to come."""
 GIVE_WAY_S = 0.005
 """How long, at most, a batch waits for those who were just answered to ask again."""
-WAIT_MAX_S = 2.0
-"""Who would wait longer, by the time that batches took of late, is told to come back before it is read."""
 RETRY_FOR_S = 20.0
 """How long a batch that surely did not land is tried again before its callers are told to come back."""
 
 _BATCHES_OF_LATE = 4
 _COLLECTOR = (20_000, 20, 50)
 _log = logging.getLogger(__name__)
-
-
-Outcome = Result | errors.LedgerError
-
-
-class Waiting(NamedTuple):
-    """A command and whoever waits for it: a thread, or a task of an event loop."""
-
-    asked: Command
-    future: Future[Result] | asyncio.Future[Result]
-    loop: asyncio.AbstractEventLoop | None = None
-
-
-class Appended(NamedTuple):
-    """A batch that was answered, for those who count and time."""
-
-    outcomes: Sequence[Outcome]
-    append_s: float
-    """From the lock to the signed tree head."""
-    commit_s: float
-    anchor_s: float
-    """0, as the commit, where the batch recorded nothing."""
 
 
 class Appender:
@@ -80,8 +52,7 @@ class Appender:
         self._observed = observed
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._client_max = -(-queue_max // 2)
-        """One client never takes the whole queue: what others send still finds a place."""
+        self._client_max = -(-queue_max // CLIENTS_PART)
         self._queues: OrderedDict[tuple[bytes | None, bool], deque[Waiting]] = OrderedDict()
         """By client, and whether they give way."""
         self._waiting = 0
@@ -127,56 +98,60 @@ class Appender:
         """Commands that no batch has taken yet."""
         return self._waiting
 
+    @property
+    def load(self) -> Load:
+        """How much there is to do now; takes no lock."""
+        others = self._waiting - self._giving_way
+        return Load(self._waiting, others, len(self._queues), self._batch_s)
+
     def require_place(self, client_id: bytes | None = None) -> None:
         """Nothing where a use, of the client if one is named, would find a place now; raises QueueFull.
 
         For whoever has not read yet what is asked. Takes no lock: the place itself is taken by `submit`.
         """
-        others = self._waiting - self._giving_way
-        if self._waiting >= self._queue_max:
-            raise self._full(others)
-        if client_id is None:
-            return
-        own = len(self._queues.get((client_id, False), ()))
-        # Clients are served in turn: whoever asks little does not wait for all that others ask.
-        ahead = min(others, (own + 1) * len(self._queues) - 1)
-        if own >= self._client_max or self._takes_s(ahead) > WAIT_MAX_S:
-            raise self._full(ahead)
-
-    def _takes_s(self, count: int) -> float:
-        """How long so many commands take that are more than one batch; one batch is always taken."""
-        return count // self._batch_max * self._batch_s
-
-    def _full(self, ahead: int) -> errors.QueueFull:
-        return errors.QueueFull(retry_after_s=max(1, math.ceil(self._takes_s(ahead))))
+        own = None if client_id is None else len(self._queues.get((client_id, False), ()))
+        self.load.require_place(
+            own, queue_max=self._queue_max, client_max=self._client_max, batch_max=self._batch_max
+        )
 
     def submit(self, asked: Command) -> Future[Result]:
         """The future of `asked`, for a thread to wait on; raises QueueFull, and then nothing was done."""
         future: Future[Result] = Future()
-        self._enqueue(Waiting(asked=asked, future=future))
+        self._submit(Waiting(asked, future, queueing.THREADS))
         return future
 
     def submit_soon(self, asked: Command) -> asyncio.Future[Result]:
         """As `submit`, for a task to await: a loop is woken once for all its answers of a batch."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._enqueue(Waiting(asked=asked, future=future, loop=loop))
+        self._submit(Waiting(asked, future, queueing.Loop(loop)))
         return future
 
-    def _enqueue(self, waiting: Waiting) -> None:
+    def _submit(self, waiting: Waiting) -> None:
+        for _, error in self.take((waiting,)):
+            raise error
+
+    def take(self, many: Sequence[Waiting]) -> list[tuple[Waiting, errors.LedgerError]]:
+        """Queue commands together; returns those that found no place, and were not done, with the reason."""
         with self._wake:
-            if self._is_stopping:
-                raise errors.Unavailable("the service is stopping")
-            if self._halted is not None:
-                raise type(self._halted)
-            whose = waiting.asked.actor.client_id, waiting.asked.gives_way
-            own = self._queues.get(whose, ())
-            if self._waiting >= self._queue_max or len(own) >= self._client_max:
-                raise self._full(self._waiting - self._giving_way)
-            self._queues.setdefault(whose, deque()).append(waiting)
-            self._waiting += 1
-            self._giving_way += waiting.asked.gives_way
+            refused = [(one, error) for one in many if (error := self._enqueued(one)) is not None]
             self._wake.notify()
+        return refused
+
+    def _enqueued(self, waiting: Waiting) -> errors.LedgerError | None:
+        """Why a command finds no place; None where it has one now."""
+        if self._is_stopping:
+            return errors.Unavailable("the service is stopping")
+        if self._halted is not None:
+            return type(self._halted)()
+        whose = waiting.asked.actor.client_id, waiting.asked.gives_way
+        own = self._queues.get(whose, ())
+        if self._waiting >= self._queue_max or len(own) >= self._client_max:
+            return self.load.full(self._waiting - self._giving_way, self._batch_max)
+        self._queues.setdefault(whose, deque()).append(waiting)
+        self._waiting += 1
+        self._giving_way += waiting.asked.gives_way
+        return None
 
     def _run(self) -> None:
         while batch := self._take():
@@ -266,10 +241,10 @@ class Appender:
         except errors.LedgerError as error:
             _fail(batch, error)
             return
-        append_s = time.perf_counter() - begun
-        self._returning = _answer(list(zip(batch, outcomes, strict=True)))
+        times = Times(time.perf_counter() - begun, self._pen.commit_s, self._pen.anchor_s)
+        self._returning = _answer(list(zip(batch, outcomes, strict=True)), times)
         # They have their answers: counting holds up nobody but the next batch.
-        self._observed(Appended(outcomes, append_s, self._pen.commit_s, self._pen.anchor_s))
+        self._observed(Appended(outcomes, times))
 
     def _persistently(self, batch: Sequence[Waiting]) -> list[Outcome]:
         """One outcome a command; a session lost before COMMIT, or without effect, is tried again.
@@ -304,46 +279,13 @@ def spare_collector() -> None:
 
 
 def _fail(batch: Sequence[Waiting], error: errors.LedgerError) -> None:
-    _answer([(waiting, error) for waiting in batch])
+    _answer([(waiting, error) for waiting in batch], Times())
 
 
-def _answer(told: Sequence[tuple[Waiting, Outcome]]) -> list[threading.Event]:
-    """Answer everybody, each event loop by one call; a loop that has ended waits for nothing.
-
-    Returns what the loops set once those who waited there have gone on.
-    """
-    by_loop: dict[asyncio.AbstractEventLoop | None, list[tuple[Waiting, Outcome]]] = {}
-    for waiting, outcome in told:
-        by_loop.setdefault(waiting.loop, []).append((waiting, outcome))
-    returning = []
-    for loop, own in by_loop.items():
-        if loop is None:
-            _settle_all(own)
-        else:
-            with contextlib.suppress(RuntimeError):
-                returned = threading.Event()
-                loop.call_soon_threadsafe(_settle_on, loop, own, returned)
-                returning.append(returned)
-    return returning
-
-
-def _settle_on(
-    loop: asyncio.AbstractEventLoop, told: Sequence[tuple[Waiting, Outcome]], returned: threading.Event
-) -> None:
-    """Settle futures on their loop; those who wait for them run before `returned` is set."""
-    _settle_all(told)
-    loop.call_soon(returned.set)
-
-
-def _settle_all(told: Sequence[tuple[Waiting, Outcome]]) -> None:
-    """Settle futures, but those whose caller hung up or was answered."""
-    for waiting, outcome in told:
-        future = waiting.future
-        if future.done():
-            continue
-        if isinstance(future, Future) and not future.set_running_or_notify_cancel():
-            continue
-        if isinstance(outcome, errors.LedgerError):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+def _answer(told: Sequence[tuple[Waiting, Outcome]], times: Times) -> list[threading.Event]:
+    """Tell every desk its part by one call; returns what is set once those who waited there have gone on."""
+    by_desk: dict[Desk, list[tuple[Waiting, Outcome]]] = {}
+    for one in told:
+        by_desk.setdefault(one[0].desk, []).append(one)
+    returning = (desk.tell(own, times) for desk, own in by_desk.items())
+    return [event for event in returning if event is not None]

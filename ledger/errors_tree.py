@@ -32,6 +32,10 @@ class LedgerError(Exception):
         self.extra = extra
         """Further members of the problem document; no personal data."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, whatever it was made of: one process tells another."""
+        return type(self).__new__, (type(self), *self.args), self.__dict__
+
 
 class Malformed(LedgerError):
     """400: the request cannot be read."""

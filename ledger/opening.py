@@ -16,10 +16,11 @@ from psycopg import conninfo as conninfos
 
 from ledger import catalog, client, embedded, errors, issuer_seal, log, migration, recorder, registry_commands
 from ledger.anchor import Mark
-from ledger.appender import Appended, Appender
+from ledger.appender import Appender
 from ledger.command import Actor
 from ledger.config import Config
 from ledger.pen import Pen
+from ledger.queueing import Appended
 from ledger.vault import Vault
 from signing import keyring, keys, suites
 

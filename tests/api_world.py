@@ -5,14 +5,17 @@ Requests go through the real application with its lifespan; nothing of it is rep
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import json
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +23,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api import auth, client, description, examples, main, problems, service
-from ledger import catalog, check, config, coverage_commands, opening, registry_commands
+from ledger import catalog, check, config, coverage_commands, distant, opening, queueing, registry_commands
 from signing import ids, note, trust
 from tests import world
 
@@ -171,9 +174,27 @@ class Face:
 
 
 @contextlib.contextmanager
+def through_a_socket(
+    ledger: opening.Ledger, observed: Callable[[queueing.Appended], None]
+) -> Iterator[queueing.Appends]:
+    """An appender of this process that is asked through a socket, as the one of another process is."""
+    loop = asyncio.get_running_loop()
+    with ledger.appending() as appending, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "appender"
+        desks = distant.Desks(appending, ring_version=lambda: ledger.vault.ring.version)
+        opening_desks = loop.create_task(loop.create_unix_server(desks.another, str(path)))
+        asked = distant.DistantAppender(path, observed=observed, renew=ledger.vault.require_version).start()
+        try:
+            yield asked
+        finally:
+            asked.stop()
+            loop.call_soon_threadsafe(opening_desks.result().close)
+
+
+@contextlib.contextmanager
 def running(configured: config.Config, settings: service.Settings = GENEROUS) -> Iterator[Face]:
     """The application of a configured ledger, started."""
-    app = main.create_app(configured, settings=settings)
+    app = main.create_app(configured, settings=settings, appended=through_a_socket)
     with TestClient(app, raise_server_exceptions=False) as http:
         yield Face(app=app, http=http)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import httpx
+import psycopg
 import pytest
 
 from ledger import config, opening
@@ -29,7 +30,7 @@ from tests.service_process import Ending
 ROOT = Path(__file__).resolve().parent.parent
 SERVE = """
 import json, pathlib, sys, uvicorn
-from api import limits, logs, main, service, views
+from api import appending, limits, logs, main, service, views
 from ledger import config
 said = json.loads(sys.argv[1])
 logs.configure()
@@ -38,6 +39,7 @@ app = main.create_app(
     config.Config(**{**said, "data": pathlib.Path(said["data"])}),
     settings=service.Settings(address_rate=rate, client_rate=rate),
     followed=views.beside,
+    appended=appending.beside,
 )
 uvicorn.run(app, fd=int(sys.argv[2]), log_config=None, server_header=False, proxy_headers=False)
 """
@@ -140,14 +142,24 @@ def workers_of(server: Server, *, but: frozenset[int] = frozenset()) -> list[int
         time.sleep(0.05)
 
 
-def follower_of(process_id: int, *, but: int = 0) -> int:
-    """The process that follows beside a service, or the one that took the place of `but`."""
+def beside(process_id: int, module: str, *, but: int = 0) -> int:
+    """The process that runs a module beside a service, or the one that took the place of `but`."""
     while True:
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
-                if folder.name.isdigit() and _is_follower(folder, process_id) and int(folder.name) != but:
+                if folder.name.isdigit() and _runs(folder, module, process_id) and int(folder.name) != but:
                     return int(folder.name)
         time.sleep(0.05)
+
+
+def follower_of(process_id: int, *, but: int = 0) -> int:
+    """The process that follows beside a service, or the one that took the place of `but`."""
+    return beside(process_id, "api.following", but=but)
+
+
+def appender_of(process_id: int, *, but: int = 0) -> int:
+    """The process that appends beside a service, or the one that took the place of `but`."""
+    return beside(process_id, "api.appending", but=but)
 
 
 def await_through(caller: Caller, index: int) -> None:
@@ -158,10 +170,10 @@ def await_through(caller: Caller, index: int) -> None:
     assert answer.status_code == 200
 
 
-def _is_follower(folder: Path, parent: int) -> bool:
+def _runs(folder: Path, module: str, parent: int) -> bool:
     if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) != parent:
         return False
-    return b"api.following" in (folder / "cmdline").read_bytes()
+    return module.encode() in (folder / "cmdline").read_bytes().split(b"\0")
 
 
 def _listens(pid: int, server: Server) -> bool:
@@ -212,9 +224,10 @@ def test_a_server_answers_logs_nothing_about_anyone_and_ends_when_told(
         assert hall.http.get(made["qr"][made["qr"].index("/V/") :]).json()["result"] == "effective"
         assert hall.http.get("/readyz").json()["status"] == "ready"
         assert hall.http.get("/docs").status_code == 200
-        ending = Ending(follower_of(server.process.pid))
+        endings = [Ending(find(server.process.pid)) for find in (follower_of, appender_of)]
         logged = server.stop()
-        ending.wait()
+        for ending in endings:
+            ending.wait()
     lines = [json.loads(line) for line in logged.splitlines()]
     assert {line.get("route") for line in lines} >= {"/v1/uses", "/v1/licenses", "/V/{token}", "unmatched"}
     tokens = [hall.headers["Authorization"].split()[1], made["qr"][-60:], made["license_ref"]]
@@ -270,9 +283,10 @@ def test_workers_are_one_service_and_one_that_is_killed_is_replaced(
         assert before[1] in after
         assert at(server, callers[1]).done("/v1/uses", body)["uses"][0]["decision"] == "refused"
         await_through(at(server, callers[1]), made["index"])
-        ending = Ending(follower_of(server.process.pid))
+        endings = [Ending(find(server.process.pid)) for find in (follower_of, appender_of)]
         server.stop()
-        ending.wait()
+        for ending in endings:
+            ending.wait()
         assert not [pid for pid in after if Path(f"/proc/{pid}").exists()]
 
 
@@ -295,12 +309,51 @@ def test_a_follower_that_is_killed_comes_back_and_catches_up(
 
 @pytest.mark.faults
 @pytest.mark.parametrize("served", [serving, working])
+def test_an_appender_that_is_killed_loses_no_use_and_does_none_twice(
+    registered: tuple[config.Config, list[Caller]], served: Any
+) -> None:
+    configured, callers = registered
+    with served(configured) as server:
+        if served is working:
+            workers_of(server)
+        issuer = at(server, callers[0])
+        issuer.done("/v1/licenses", issue_body(1))
+        issuer.done("/v1/authorizations", grant_body(to=world.HALL))
+        halls = [at(server, callers[1]) for _ in range(8)]
+        killed = 0
+
+        def ask(number: int) -> int:
+            hall, key = halls[number % len(halls)], f"kill-{number}"
+            while (answer := hall.post("/v1/uses", use_body(1), key=key)).status_code == 503:
+                time.sleep(0.05)
+            (used,) = answer.json()["uses"]
+            assert used["decision"] == "granted"
+            index: int = used["index"]
+            return index
+
+        with ThreadPoolExecutor(len(halls)) as pool:
+            asked = [pool.submit(ask, number) for number in range(400)]
+            while killed < 3:
+                before = appender_of(server.process.pid)
+                os.kill(before, signal.SIGKILL)
+                killed += 1
+                appender_of(server.process.pid, but=before)
+            indexes = [future.result() for future in asked]
+        assert len(set(indexes)) == len(indexes), "each is a fact of its own"
+        with psycopg.connect(str(configured.owner_database_url)) as conn:
+            rows = conn.execute("SELECT count(*) FROM events WHERE topic = 'LicenseUsed'").fetchall()
+        assert rows == [(len(indexes),)], "and there is no other"
+        server.stop()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("served", [serving, working])
 def test_no_process_outlives_a_service_that_is_killed(
     registered: tuple[config.Config, list[Caller]], served: Any
 ) -> None:
     configured, _ = registered
     with served(configured) as server:
-        children = [follower_of(server.process.pid)]
+        children = [follower_of(server.process.pid), appender_of(server.process.pid)]
         if served is working:
             children += workers_of(server)
         endings = [Ending(child) for child in children]

@@ -1,0 +1,278 @@
+"""An appender in another process: what it is asked, told, and asked again when its process was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import distant, errors, use_commands
+from ledger.appender import Appender
+from ledger.command import Command, Repeat
+from ledger.deciding import Result
+from ledger.queueing import Load, Waiting
+from signing import note, receipt
+from tests.world import BUSINESS_LICENSE, ENTERPRISE, World
+
+PATIENCE_S = 30.0
+
+
+class Lossy:
+    """An appender whose process dies, as often as is said, when it is asked: before or after it does it."""
+
+    def __init__(self, appender: Appender, desks: Callable[[], distant.Desks]) -> None:
+        self._appender, self._desks = appender, desks
+        self.dies, self.is_done_before = 0, False
+        self.asked = 0
+
+    @property
+    def load(self) -> Load:
+        return self._appender.load
+
+    def take(self, many: Sequence[Waiting]) -> list[tuple[Waiting, errors.LedgerError]]:
+        self.asked += len(many)
+        if not self.dies:
+            return self._appender.take(many)
+        self.dies -= 1
+        if self.is_done_before:
+            for one in many:
+                self._appender.submit(one.asked).result(PATIENCE_S)
+        for one in many:
+            assert isinstance(one.desk, distant.Desk)
+            one.desk.line.close()
+        return []
+
+
+class Place:
+    """An appender, and where it is asked through a socket."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world, self.path = world, folder / "appender"
+        self.renewed: list[int] = []
+        self.observed: list[Any] = []
+
+    @contextlib.asynccontextmanager
+    async def asking(self) -> AsyncIterator[tuple[distant.DistantAppender, Lossy]]:
+        desks: distant.Desks
+        lossy = Lossy(self.world.appender, lambda: desks)
+        version = self.world.ledger.vault.ring.version
+        desks = distant.Desks(lossy, ring_version=lambda: version)  # type: ignore[arg-type]
+        server = await asyncio.get_running_loop().create_unix_server(desks.another, str(self.path))
+        asked = distant.DistantAppender(
+            self.path, observed=self.observed.append, renew=self.renewed.append
+        ).start()
+        try:
+            yield asked, lossy
+        finally:
+            await asyncio.to_thread(asked.stop)
+            server.close()
+            await asyncio.wait_for(desks.nobody_asks.wait(), PATIENCE_S)
+
+    def use(self, key: bytes | None = None, **changes: Any) -> use_commands.UseLicense:
+        repeat = None if key is None else Repeat(key=key * 16, body_digest=b"d" * 16)
+        named = {"holder": ENTERPRISE, "type_code": BUSINESS_LICENSE, **changes}
+        return use_commands.UseLicense(actor=self.world.hall, repeat=repeat, **named)
+
+
+@pytest.fixture
+def place(world: World, tmp_path: Path) -> Place:
+    world.issue()
+    world.grant()
+    return Place(world, tmp_path)
+
+
+async def soon(future: asyncio.Future[Result]) -> Result:
+    return await asyncio.wait_for(future, PATIENCE_S)
+
+
+def test_what_is_asked_is_done_and_told_with_its_proof(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            futures = [asked.submit_soon(place.use()) for _ in range(20)]
+            results = [await soon(future) for future in futures]
+            ring = place.world.ledger.vault.ring
+            key = note.VerifierKey(name=f"{ring.origin}/0", public=place.world.ledger.vault.log_key.public)
+            for result in results:
+                (item,) = result.recorded
+                assert item.fact.topic == "LicenseUsed"
+                receipt.verify(item.receipt, event=item.data, trusted=[key])
+            assert len({result.indexes for result in results}) == 20
+            assert lossy.asked == 20
+            with pytest.raises(errors.LicenseTypeUnknown) as raised:
+                await soon(asked.submit_soon(place.use(type_code="11100000MB0143028R999")))
+            assert raised.value.field == "license_type"
+            threaded: Future[Result] = await asyncio.to_thread(asked.submit, place.use())
+            assert (await asyncio.to_thread(threaded.result, PATIENCE_S)).recorded
+        assert sum(len(batch.outcomes) for batch in place.observed) == 22
+        assert place.renewed == [ring.version]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_done_before", [False, True])
+def test_what_has_a_key_is_asked_again_of_the_next_process_and_done_once(
+    place: Place, is_done_before: bool
+) -> None:
+    before = place.world.ledger.recorder.newest_index()
+
+    async def run() -> Result:
+        async with place.asking() as (asked, lossy):
+            lossy.dies, lossy.is_done_before = 1, is_done_before
+            return await soon(asked.submit_soon(place.use(b"k")))
+
+    result = asyncio.run(run())
+    assert result.indexes == (before + 1,)
+    assert result.is_repeat == is_done_before
+    assert place.world.ledger.recorder.newest_index() == before + 1
+
+
+def test_what_has_no_key_has_an_unknown_outcome_when_its_process_was_lost(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            lossy.dies = 1
+            with pytest.raises(errors.OutcomeUnknown):
+                await soon(asked.submit_soon(place.use()))
+            assert (await soon(asked.submit_soon(place.use()))).recorded, "the next one is done"
+
+    asyncio.run(run())
+
+
+def test_what_kills_its_process_each_time_is_not_asked_for_ever(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            lossy.dies = 10
+            with pytest.raises(errors.OutcomeUnknown):
+                await soon(asked.submit_soon(place.use(b"k")))
+            assert lossy.asked == distant.TIMES_SENT_MAX
+
+    asyncio.run(run())
+
+
+def test_where_nobody_appends_nothing_is_done_and_that_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.distant.RETRY_FOR_S", 0.2)
+
+    async def run() -> None:
+        asked = distant.DistantAppender(place.path).start()
+        assert not asked.is_running
+        with pytest.raises(errors.Unavailable):
+            await soon(asked.submit_soon(place.use(b"k")))
+        with pytest.raises(errors.Unavailable):
+            asked.submit_soon(place.use(b"k"))
+        assert asked.waiting == 0
+        await asyncio.to_thread(asked.stop)
+
+    asyncio.run(run())
+
+
+def test_who_stops_waits_for_what_was_asked(place: Place) -> None:
+    async def run() -> list[Result]:
+        async with place.asking() as (asked, _):
+            futures = [asked.submit_soon(place.use()) for _ in range(50)]
+        with pytest.raises(errors.Unavailable):
+            asked.submit_soon(place.use())
+        assert all(future.done() for future in futures)
+        return [future.result() for future in futures]
+
+    assert all(result.recorded for result in asyncio.run(run()))
+
+
+def test_who_halts_takes_nothing_until_it_may(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, _):
+            asked.halt(errors.Unavailable())
+            assert not asked.is_running
+            with pytest.raises(errors.Unavailable):
+                asked.submit_soon(place.use())
+            asked.halt(None)
+            assert (await soon(asked.submit_soon(place.use()))).recorded
+
+    asyncio.run(run())
+
+
+def test_a_full_queue_is_told_with_the_time_to_come_back_and_forgotten_when_it_is_empty(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, _):
+            place.world.appender._queue_max = 0
+            with pytest.raises(errors.QueueFull) as raised:
+                await soon(asked.submit_soon(place.use()))
+            assert raised.value.retry_after_s >= 1
+            place.world.appender._queue_max = 100
+            client_id = place.world.hall.client_id
+            asked._load = Load(waiting=10_000, others=10_000, clients=1, batch_s=10.0)
+            asked.require_place(client_id)  # nothing of ours waits: nobody would say that the crowd is gone
+            future = asked.submit_soon(place.use())
+            with pytest.raises(errors.QueueFull):
+                asked.require_place(client_id)
+            assert (await soon(future)).recorded
+            asked.require_place(client_id)
+            assert not asked._of_client
+
+    asyncio.run(run())
+
+
+class Unsendable(use_commands.UseLicense):
+    """A command that no other process can be told of."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a command is plain data")
+
+
+def test_a_command_that_cannot_be_sent_costs_no_other(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, _):
+            named: Any = {"holder": ENTERPRISE, "type_code": BUSINESS_LICENSE}
+            wrong: Command = Unsendable(actor=place.world.hall, repeat=None, **named)
+            futures = [asked.submit_soon(one) for one in (place.use(), wrong, place.use())]
+            assert (await soon(futures[0])).recorded
+            with pytest.raises(errors.LedgerError):
+                await soon(futures[1])
+            assert (await soon(futures[2])).recorded
+
+    asyncio.run(run())
+
+
+def leaves(cls: type[errors.LedgerError]) -> Iterator[type[errors.LedgerError]]:
+    yield cls
+    for below in cls.__subclasses__():
+        yield from leaves(below)
+
+
+def test_every_error_is_told_as_it_is() -> None:
+    for cls in leaves(errors.LedgerError):
+        error = cls.__new__(cls, "told")
+        errors.LedgerError.__init__(error, "what is wrong", field="holder.code", since=1)
+        again = pickle.loads(pickle.dumps(error))  # noqa: S301
+        assert type(again) is cls
+        assert (again.args, again.detail, again.field, again.extra) == (
+            error.args,
+            "what is wrong",
+            "holder.code",
+            {"since": 1},
+        )
+
+
+@pytest.mark.parametrize("cut", [1, 3, 4, 5, 1_000])
+def test_what_comes_in_pieces_is_heard_whole_and_in_order(cut: int) -> None:
+    said: list[Any] = []
+    written = bytearray()
+
+    class Transport:
+        def writelines(self, pieces: Sequence[bytes]) -> None:
+            written.extend(b"".join(pieces))
+
+    speaking, hearing = distant.Line(heard=said.append), distant.Line(heard=said.append)
+    speaking.connection_made(Transport())  # type: ignore[arg-type]
+    told = [b"", "甲" * 500, {"a": [1, 2]}, None]
+    for one in told:
+        speaking.say(one)
+    for at in range(0, len(written), cut):
+        hearing.data_received(bytes(written[at : at + cut]))
+    assert said == told
