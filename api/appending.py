@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import uvloop
 
@@ -34,6 +35,9 @@ LINGERS_S = 8.0
 class Process(processes.Process):
     """A process that appends, as long as the block lasts; whoever has its path may ask it."""
 
+    program: ClassVar[tuple[str, ...]] = ("-m", __name__)
+    """What runs there; benchmarks run their own around it."""
+
     def __init__(self, configured: config.Config) -> None:
         # Made by us alone, and short enough for the address of a socket, whatever the data folder is called.
         self._folder = tempfile.TemporaryDirectory(prefix="ledger-", ignore_cleanup_errors=True)
@@ -42,7 +46,7 @@ class Process(processes.Process):
         self._listening.bind(str(self.path))
         self._listening.listen(_BACKLOG)
         super().__init__(
-            __name__,
+            self.program,
             base64.b64encode(pickle.dumps(configured)),
             name="appender's process",
             passed=(self._listening.fileno(),),
@@ -90,7 +94,7 @@ def main() -> None:
 
 def _append(told: bytes, line: socket.socket) -> None:
     configured: config.Config = pickle.loads(base64.b64decode(told))  # noqa: S301 -- of the service that started us
-    listening = socket.socket(fileno=int(sys.argv[1]))
+    listening = socket.socket(fileno=int(sys.argv[-1]))
     path = Path(listening.getsockname())
     with opening.opened(configured, migrate=False) as ledger, ledger.appending() as appending:
         appender.spare_collector()

@@ -47,7 +47,7 @@ class Process(processes.Process):
         self._heard, rope = multiprocessing.Pipe(duplex=False)
         self.wake = Bell(rope)
         told = json.dumps({"conninfo": conninfo}).encode()
-        super().__init__(__name__, told, name="followers' process", passed=(self._heard.fileno(),))
+        super().__init__(("-m", __name__), told, name="followers' process", passed=(self._heard.fileno(),))
 
     def stop(self) -> None:
         """End it after the step at hand."""

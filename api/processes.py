@@ -37,11 +37,13 @@ _log = logging.getLogger(__name__)
 
 
 class Process:
-    """A process that runs a module, as long as the block lasts."""
+    """A process that runs a program, as long as the block lasts."""
 
-    def __init__(self, module: str, told: bytes, *, name: str, passed: Sequence[int] = ()) -> None:
-        """`told`: one line, without its end. `passed`: file descriptors, whose numbers are its arguments."""
-        self._module, self._told, self._passed = module, told + b"\n", tuple(passed)
+    def __init__(self, program: Sequence[str], told: bytes, *, name: str, passed: Sequence[int] = ()) -> None:
+        """`program`: what Python is to run, `-m` and a module of ours. `told`: one line, without its end.
+        `passed`: file descriptors, whose numbers are its last arguments.
+        """
+        self._program, self._told, self._passed = tuple(program), told + b"\n", tuple(passed)
         self._late, self._ended = f"the {name} is not up yet", f"the {name} ended"
         self._guard = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
@@ -114,7 +116,7 @@ class Process:
         """A new process: it runs the code that we run, and knows none of the settings of the ledger."""
         passed = {name: said for name, said in config.child_environment().items() if name[:7] != "LEDGER_"}
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", self._module, *map(str, self._passed)],
+            [sys.executable, "-P", *self._program, *map(str, self._passed)],
             stdin=line.fileno(),
             pass_fds=self._passed,
             env=passed | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},

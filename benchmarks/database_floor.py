@@ -1,7 +1,7 @@
 """The database floor: the statements of our own run, sent again by one client that does nothing else.
 
 `python -m benchmarks.database_floor --data … --port … --record FILE` serves the ledger as `license-ledger
-serve` does and writes down every statement of the append path, with its packed parameters and where
+serve` does, and has its appender's process write down every statement, with its packed parameters and where
 answers were waited for. `Replay` sends the same to a copy of the database as it was before, as fast as
 the server answers: without deciding, sealing, hashing, signing or answering anyone.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo as conninfos
 
-from api import cli_serve
+from api import appending, cli_serve
 from ledger import store_pipeline
 
 COPY = "ledger_copy"
@@ -27,23 +28,32 @@ Step = tuple[str, str, bytes, list[bytes | None]]
 
 
 def main() -> None:
-    """Serve and write down; the file is complete once the process has ended in order."""
+    """Serve, or append and write down; the file is complete once the process has ended in order."""
+    if sys.argv[1] == "--append":
+        append(Path(sys.argv[2]))
+        return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--record", type=Path, required=True)
     arguments = parser.parse_args()
-    steps: list[Step] = []
-    write_down(steps)
+    appending.Process.program = ("-m", "benchmarks.database_floor", "--append", str(arguments.record))
     # The server ends in order on this signal, and then raises it again for whoever was there before it.
     signal.signal(signal.SIGTERM, lambda *_: None)
     cli_serve.serve(port=arguments.port, data=arguments.data)
-    arguments.record.touch(mode=0o600)
-    arguments.record.write_bytes(pickle.dumps(steps))
+
+
+def append(record: Path) -> None:
+    """Append as the process beside a service does, and write down."""
+    steps: list[Step] = []
+    write_down(steps)
+    appending.main()
+    record.touch(mode=0o600)
+    record.write_bytes(pickle.dumps(steps))
 
 
 def write_down(steps: list[Step]) -> None:
-    """Have every pipeline of this process, which is the appender's, write into `steps` what it does."""
+    """Have every pipeline of this process, the appender's, write into `steps` what it does."""
     pipeline = store_pipeline.Pipeline
     put, send, gather = pipeline._put, pipeline.send, pipeline.gather
 

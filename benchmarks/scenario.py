@@ -13,8 +13,6 @@ import base64
 import itertools
 import json
 import multiprocessing
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -209,8 +207,9 @@ class Stage:
         """Uses up to the end of a day, and from then on: none is granted that has expired."""
         asked = self.calls.expiring()
         self._ends_at = store.wall_clock() + int((ORDER_S + self.said.phases[0]["seconds"]) * 1e6)
-        self._order.write_text(json.dumps({"day": self._last_day, "ends_at": self._ends_at}), "utf-8")
-        os.kill(self._served.process_id, signal.SIGUSR1)
+        written = self._order.with_suffix(".written")
+        written.write_text(json.dumps({"day": self._last_day, "ends_at": self._ends_at}), "utf-8")
+        written.replace(self._order)
         time.sleep(ORDER_S)
         before, after = (self.phase(number, asked=asked, judge=self._is_right) for number in (0, 1))
         step = after.quantile(0.99) / before.quantile(0.99)

@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import sys
 
-from api import cli
-from ledger import appender
+from api import appending, cli
+from ledger import appender, distant
 
 
 def shorten(length: int) -> None:
     """Appenders that are made from here on take so many commands at most."""
-    defaults = appender.Appender.__init__.__kwdefaults__
-    assert defaults is not None, "the length has a default"
-    defaults["queue_max"] = length
+    for made in (appender.Appender.__init__, distant.DistantAppender.__init__):
+        defaults = made.__kwdefaults__
+        assert defaults is not None, "the length has a default"
+        defaults["queue_max"] = length
 
 
 def main() -> None:
-    """Serve with a short queue."""
+    """Serve with a short queue, or append from one."""
     at = sys.argv.index("--queue")
-    shorten(int(sys.argv[at + 1]))
+    length = sys.argv[at + 1]
+    shorten(int(length))
+    if "--append" in sys.argv:
+        appending.main()
+        return
+    appending.Process.program = ("-m", "benchmarks.small_queue", "--queue", length, "--append")
     del sys.argv[at : at + 2]
     cli.main()
 
