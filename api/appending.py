@@ -22,7 +22,7 @@ from typing import ClassVar
 import uvloop
 
 from api import processes
-from ledger import appender, config, distant, opening, queueing, vault
+from ledger import appender, config, distant, embedded_files, opening, queueing, vault
 
 Observed = Callable[[queueing.Appended], None]
 Appending = Callable[[opening.Ledger, Observed], contextlib.AbstractContextManager[queueing.Appends]]
@@ -39,8 +39,10 @@ class Process(processes.Process):
     """What runs there; benchmarks run their own around it."""
 
     def __init__(self, configured: config.Config) -> None:
-        # Made by us alone, and short enough for the address of a socket, whatever the data folder is called.
-        self._folder = tempfile.TemporaryDirectory(prefix="ledger-", ignore_cleanup_errors=True)
+        # Open to us alone, and short enough for the address of a socket, whatever the data folder is called.
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="ledger-", dir=embedded_files.SOCKET_PARENT, ignore_cleanup_errors=True
+        )
         self.path = Path(self._folder.name) / "appender"
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self.path))

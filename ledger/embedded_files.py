@@ -36,7 +36,7 @@ from ledger.embedded_binaries import prepare_base
 
 CONTROL = "postgres"
 POLL_S = 0.02
-_SOCKET_PARENT = Path("/tmp")  # noqa: S108 - short, as a socket's path must be; see socket_folder()
+SOCKET_PARENT = Path("/tmp")  # noqa: S108 - short, as a socket's path must be; see socket_folder()
 _PASSWORD_BYTES = 32
 
 
@@ -190,7 +190,7 @@ def socket_folder(recorded: str | None, *, account: Account) -> Path:
     """
     if recorded is not None and _belongs(Path(recorded), account=account):
         return Path(recorded)
-    folder = Path(tempfile.mkdtemp(prefix="ledger-", dir=_SOCKET_PARENT))
+    folder = Path(tempfile.mkdtemp(prefix="ledger-", dir=SOCKET_PARENT))
     if account.is_switched:
         os.chown(folder, account.uid, account.gid)
     return folder
