@@ -9,9 +9,10 @@ from typing import ClassVar
 import pytest
 
 from ledger import errors, stock_commands
-from ledger.appender import BATCH_MAX, GIVING_WAY_FEW, OTHERS_TO_ONE, WAIT_MAX_S, Appender
+from ledger.appender import GIVING_WAY_FEW, OTHERS_TO_ONE, Appender
 from ledger.command import Actor
 from ledger.pen import Pen
+from ledger.queueing import BATCH_MAX, WAIT_MAX_S
 from tests.test_appender import Gate, NoFacts, lock_held
 from tests.world import World
 
