@@ -22,12 +22,18 @@ from typing import ClassVar
 import uvloop
 
 from api import processes
-from ledger import appender, config, distant, embedded_files, opening, queueing, vault
+from ledger import appender, config, desk, distant, embedded_files, errors, opening, queueing, vault
 
 Observed = Callable[[queueing.Appended], None]
-Appending = Callable[[opening.Ledger, Observed], contextlib.AbstractContextManager[queueing.Appends]]
-"""Who appends during the block, and tells of every batch."""
+Appending = Callable[
+    [opening.Ledger, Observed, asyncio.AbstractEventLoop], contextlib.AbstractContextManager[queueing.Appends]
+]
+"""Who appends during the block, and tells of every batch; asked on an event loop or by a thread beside it."""
 _BACKLOG = 256
+PAUSE_MAX_S = 1.0
+"""Before a process that died is replaced: all who append wait for it."""
+LOOKS_EVERY_S = 1.0
+"""After whether the appender still appends."""
 LINGERS_S = 8.0
 """So long a process whose service is gone waits for those who still ask."""
 
@@ -39,10 +45,14 @@ class Process(processes.Process):
     """What runs there; benchmarks run their own around it."""
 
     def __init__(self, configured: config.Config) -> None:
-        # Open to us alone, and short enough for the address of a socket, whatever the data folder is called.
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="ledger-", dir=embedded_files.SOCKET_PARENT, ignore_cleanup_errors=True
-        )
+        parent = embedded_files.SOCKET_PARENT
+        try:
+            # Open to us alone, and short enough for a socket's address, wherever the data lies.
+            self._folder = tempfile.TemporaryDirectory(
+                prefix="ledger-", dir=parent, ignore_cleanup_errors=True
+            )
+        except OSError as error:
+            raise errors.Unavailable(f"no folder for a socket in {parent}: {error.strerror}") from error
         self.path = Path(self._folder.name) / "appender"
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self.path))
@@ -51,6 +61,7 @@ class Process(processes.Process):
             self.program,
             base64.b64encode(pickle.dumps(configured)),
             name="appender's process",
+            pause_max_s=PAUSE_MAX_S,
             passed=(self._listening.fileno(),),
         )
 
@@ -62,31 +73,40 @@ class Process(processes.Process):
 
 
 @contextlib.contextmanager
-def by_thread(ledger: opening.Ledger, observed: Observed) -> Iterator[queueing.Appends]:
+def by_thread(
+    ledger: opening.Ledger,
+    observed: Observed,
+    loop: asyncio.AbstractEventLoop,
+) -> Iterator[queueing.Appends]:
     """A thread of this process appends."""
     with ledger.appending(observed=observed) as appending:
         yield appending
 
 
 @contextlib.contextmanager
-def beside(ledger: opening.Ledger, observed: Observed) -> Iterator[queueing.Appends]:
+def beside(
+    ledger: opening.Ledger, observed: Observed, loop: asyncio.AbstractEventLoop
+) -> Iterator[queueing.Appends]:
     """A process beside this one appends, and ends with it."""
-    with Process(ledger.config) as process, _connected(process.path, ledger, observed) as appending:
+    with Process(ledger.config) as process, elsewhere(process.path)(ledger, observed, loop) as appending:
         yield appending
 
 
 def elsewhere(path: Path) -> Appending:
     """A process that somebody else started appends."""
-    return lambda ledger, observed: _connected(path, ledger, observed)
 
+    @contextlib.contextmanager
+    def connected(
+        ledger: opening.Ledger, observed: Observed, loop: asyncio.AbstractEventLoop
+    ) -> Iterator[queueing.Appends]:
+        renew = ledger.vault.require_version
+        asked = distant.DistantAppender(path, loop=loop, observed=observed, renew=renew).start()
+        try:
+            yield asked
+        finally:
+            asked.stop()
 
-@contextlib.contextmanager
-def _connected(path: Path, ledger: opening.Ledger, observed: Observed) -> Iterator[queueing.Appends]:
-    asked = distant.DistantAppender(path, observed=observed, renew=ledger.vault.require_version).start()
-    try:
-        yield asked
-    finally:
-        asked.stop()
+    return connected
 
 
 def main() -> None:
@@ -95,7 +115,9 @@ def main() -> None:
 
 
 def _append(told: bytes, line: socket.socket) -> None:
-    configured: config.Config = pickle.loads(base64.b64decode(told))  # noqa: S301 -- of the service that started us
+    # Whoever ends all processes at once ends the service, which says when it is over for this one.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    configured: config.Config = pickle.loads(base64.b64decode(told))  # noqa: S301 - of who started us
     listening = socket.socket(fileno=int(sys.argv[-1]))
     path = Path(listening.getsockname())
     with opening.opened(configured, migrate=False) as ledger, ledger.appending() as appending:
@@ -112,12 +134,15 @@ async def _serve(
 ) -> None:
     """Take commands until the service is gone, and those who ask for it are."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, over.set)
     loop.add_reader(line, over.set)
-    desks = distant.Desks(appending, ring_version=lambda: opened.ring.version)
+    desks = desk.Desks(appending, ring_version=lambda: opened.ring.version)
     server = await loop.create_unix_server(desks.another, sock=listening)
     processes.ready(line)
-    await over.wait()
+    while not over.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), LOOKS_EVERY_S)
+        if not appending.is_running:
+            raise RuntimeError("the appender has ended")
     loop.remove_reader(line)
     server.close()
     with contextlib.suppress(TimeoutError):

@@ -183,7 +183,7 @@ def create_app(
 
 def _lifespan(
     config: configs.Config,
-    parts: Callable[[], contextlib.AbstractContextManager[service.Service]],
+    parts: Callable[..., contextlib.AbstractContextManager[service.Service]],
     counted: metrics.Metrics,
 ) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     """What is there while the application serves: its service, of some parts, and metrics."""
@@ -191,10 +191,11 @@ def _lifespan(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
-            # Closed by a thread: what is asked until the end is answered on the loop.
+            # Opened and closed by threads: what is asked meanwhile is answered on the loop.
             opening_parts = contextlib.ExitStack()
             stack.push_async_callback(asyncio.to_thread, opening_parts.close)
-            app.state.service = served = opening_parts.enter_context(parts())
+            there = parts(loop=asyncio.get_running_loop())
+            app.state.service = served = await asyncio.to_thread(opening_parts.enter_context, there)
             token = opening.metrics_token(config) if config.metrics_bind is not None else ""
             await stack.enter_async_context(
                 metrics_server.listening(config.metrics_bind, token=token, counted=counted, served=served)
@@ -222,12 +223,13 @@ def opened(
     config: configs.Config,
     settings: service.Settings,
     *,
+    loop: asyncio.AbstractEventLoop,
     migrate: bool,
     followed: views.Following = views.by_thread,
     appended: appending.Appending = appending.by_thread,
     observed: Callable[[queueing.Appended], None] = lambda batch: None,
 ) -> Iterator[service.Service]:
-    """The service of an open ledger, for the time of the block."""
+    """The service of an open ledger, for the time of the block; for a thread beside its event loop."""
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(opening.opened(config, migrate=migrate))
         if migrate:
@@ -237,7 +239,7 @@ def opened(
         )
         stack.callback(reader.close)
         viewed = stack.enter_context(views.opened(ledger, followed=followed))
-        appends = stack.enter_context(appended(ledger, observed))
+        appends = stack.enter_context(appended(ledger, observed, loop))
         imports = stock_jobs.Jobs(
             ledger,
             reader,

@@ -39,12 +39,22 @@ _log = logging.getLogger(__name__)
 class Process:
     """A process that runs a program, as long as the block lasts."""
 
-    def __init__(self, program: Sequence[str], told: bytes, *, name: str, passed: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        program: Sequence[str],
+        told: bytes,
+        *,
+        name: str,
+        passed: Sequence[int] = (),
+        pause_max_s: float = PAUSE_MAX_S,
+    ) -> None:
         """`program`: what Python is to run, `-m` and a module of ours. `told`: one line, without its end.
-        `passed`: file descriptors, whose numbers are its last arguments.
+        `passed`: file descriptors, whose numbers are its last arguments. `pause_max_s`: before it is
+        replaced, at most.
         """
         self._program, self._told, self._passed = tuple(program), told + b"\n", tuple(passed)
         self._late, self._ended = f"the {name} is not up yet", f"the {name} ended"
+        self._pause_max_s = pause_max_s
         self._guard = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
@@ -85,13 +95,16 @@ class Process:
         pause_s = PAUSE_MIN_S
         while not self._stopping.is_set():
             began = time.monotonic()
-            status = self._run()
+            try:
+                reason = f"exit status {self._run()}"
+            except OSError as error:
+                reason = f"not started: {error.strerror}"
             if not self._stopping.is_set():
-                _log.error(self._ended, extra={"reason": f"exit status {status}"})
+                _log.error(self._ended, extra={"reason": reason})
             if time.monotonic() - began >= LIVED_S:
                 pause_s = PAUSE_MIN_S
             self._stopping.wait(pause_s)
-            pause_s = min(2 * pause_s, PAUSE_MAX_S)
+            pause_s = min(2 * pause_s, self._pause_max_s)
 
     def _run(self) -> int | None:
         """Its exit status, once it has ended; None when it was not to be started any more."""

@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from ledger import errors, queueing
 from ledger.command import Command
 from ledger.pen import Pen, Result
-from ledger.queueing import BATCH_MAX, CLIENTS_PART, QUEUE_MAX, Appended, Desk, Load, Outcome, Times, Waiting
+from ledger.queueing import BATCH_MAX, QUEUE_MAX, Appended, Desk, Load, Outcome, Times, Waiting
 from ledger.store import Lost, Refused
 
 OTHERS_TO_ONE = 12
@@ -52,7 +52,7 @@ class Appender:
         self._observed = observed
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._client_max = -(-queue_max // CLIENTS_PART)
+        self._client_max = queueing.client_max(queue_max)
         self._queues: OrderedDict[tuple[bytes | None, bool], deque[Waiting]] = OrderedDict()
         """By client, and whether they give way."""
         self._waiting = 0
@@ -168,8 +168,8 @@ class Appender:
     def _take(self) -> list[Waiting]:
         """What waits, one command a client in turn, at most a batch; empty when stopping.
 
-        Those who were answered go on first: whoever has more to ask joins the next batch, rather than
-        miss it by a moment. Else callers fall into two halves that each fill half a batch.
+        Those of this process who were answered go on first: whoever has more to ask joins the next batch,
+        rather than miss it by a moment. Else callers fall into two halves that each fill half a batch.
         """
         for returned in self._returning:
             returned.wait(GIVE_WAY_S)

@@ -1,12 +1,13 @@
-"""An appender in a process of its own, and what stands between it and whoever asks.
+"""An appender in a process of its own, as whoever asks it knows it.
 
 Python lets one thread of a process run at a time: an appender beside an event loop waits for it, under the
 ledger's lock, and so does everybody else. A `DistantAppender` is asked like an appender, and hands commands
-on through a Unix socket. In the appender's process a `Desk` a connection takes them, so that one batch has
-what all processes want. Both ends run the same code under one account, to which alone the socket is open.
+on through a Unix socket. In the appender's process a desk (`ledger/desk.py`) takes them, so that one batch
+has what all processes want. Both ends run the same code under one account, to which alone the socket is open.
 
 An appender's process that dies takes no fact along, but the answers on their way: what is known by an
 idempotency key is asked once more, of the process that replaces it; what is not has an unknown outcome.
+A connection is of use once the other end has greeted: the socket takes callers while nobody appends, too.
 """
 
 from __future__ import annotations
@@ -14,150 +15,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import pickle
-import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from ledger import errors, queueing
-from ledger.appender import RETRY_FOR_S, Appender
+from ledger.appender import RETRY_FOR_S
 from ledger.command import Command
 from ledger.deciding import Result
-from ledger.queueing import BATCH_MAX, CLIENTS_PART, QUEUE_MAX, Appended, Load, Outcome, Times, Waiting
+from ledger.desk import CODE, Greeting, Line, Told
+from ledger.queueing import BATCH_MAX, QUEUE_MAX, Appended, Load, Outcome
 
 CONNECT_EVERY_S = 0.05
+SILENT_S = 10.0
+"""An appender's process that owes outcomes and says nothing for so long does not append."""
 STOP_WITHIN_S = 30.0
 """What was not answered by then, when a service ends, has an unknown outcome."""
 TIMES_SENT_MAX = 2
 """So often is a command sent that finds its process dead: one that kills it does so no more often."""
-_LENGTH = struct.Struct(">I")
+_UNREACHED = "the appender's process cannot be reached"
 _log = logging.getLogger(__name__)
-
-
-class Told(NamedTuple):
-    """What the appender's process says of a batch, or of commands that found no place."""
-
-    outcomes: Sequence[tuple[int, Outcome]]
-    """By number of the command, which is the asking process's own."""
-    times: Times
-    load: Load
-    ring_version: int
-    """Of the key ring that the batch worked with."""
-
-
-class Line(asyncio.Protocol):
-    """One end of a connection on which objects follow their length."""
-
-    def __init__(
-        self,
-        *,
-        heard: Callable[[Any], None],
-        made: Callable[[], None] = lambda: None,
-        lost: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._heard, self._made, self._lost = heard, made, lost
-        self._transport: asyncio.Transport | None = None
-        self._pending = bytearray()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._made()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
-        self._transport = None
-        self._lost()
-
-    def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
-        pending = self._pending
-        pending += data
-        while len(pending) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(pending)
-            end = _LENGTH.size + length
-            if len(pending) < end:
-                return
-            said = bytes(pending[_LENGTH.size : end])
-            del pending[:end]
-            # The other end is ours: the socket lies in a folder that is open to this account alone.
-            self._heard(pickle.loads(said))  # noqa: S301
-
-    @property
-    def is_open(self) -> bool:
-        """Whether something can be said."""
-        return self._transport is not None
-
-    def say(self, said: object) -> None:
-        """Send an object, without waiting for it to be taken; nothing when the connection is gone."""
-        if self._transport is not None:
-            packed = pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
-            self._transport.writelines((_LENGTH.pack(len(packed)), packed))
-
-    def close(self) -> None:
-        """Say no more."""
-        if self._transport is not None:
-            self._transport.close()
-
-
-class Desk:
-    """The appender's end of one connection."""
-
-    def __init__(self, desks: Desks) -> None:
-        self._desks = desks
-        self.line = Line(heard=self._take, made=self._open, lost=self._close)
-
-    def _open(self) -> None:
-        self._desks.now_open(self)
-
-    def _close(self) -> None:
-        self._desks.now_closed(self)
-
-    def _take(self, said: Sequence[tuple[int, Command]]) -> None:
-        refused = self._desks.appender.take([Waiting(asked, number, self) for number, asked in said])
-        if refused:
-            self._say(refused, Times())
-
-    def tell(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
-        """Tell the other end, on the event loop: the appender goes on meanwhile."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
-            self._desks.loop.call_soon_threadsafe(self._say, told, times)
-
-    def _say(self, told: Iterable[tuple[Waiting, Outcome]], times: Times) -> None:
-        outcomes = [(waiting.known_as, outcome) for waiting, outcome in told]
-        self.line.say(Told(outcomes, times, self._desks.appender.load, self._desks.ring_version()))
-
-
-class Desks:
-    """The desks of an appender, for the event loop that it is made on."""
-
-    def __init__(self, appender: Appender, *, ring_version: Callable[[], int]) -> None:
-        self.appender, self.ring_version = appender, ring_version
-        self.loop = asyncio.get_running_loop()
-        self._open: set[Desk] = set()
-        self.nobody_asks = asyncio.Event()
-        """Set while there is no connection."""
-        self.nobody_asks.set()
-
-    def another(self) -> Line:
-        """The line of a new desk, for a new connection."""
-        return Desk(self).line
-
-    def now_open(self, desk: Desk) -> None:
-        """Somebody came to a desk."""
-        self._open.add(desk)
-        self.nobody_asks.clear()
-
-    def now_closed(self, desk: Desk) -> None:
-        """And is gone."""
-        self._open.discard(desk)
-        if not self._open:
-            self.nobody_asks.set()
 
 
 class _Asked(NamedTuple):
@@ -167,20 +48,29 @@ class _Asked(NamedTuple):
 
 
 class DistantAppender:
-    """Asked as an appender is, by threads and by the event loop that it is started on and belongs to."""
+    """Asked as an appender is, by threads and by the event loop that it belongs to."""
 
     def __init__(
         self,
         path: Path,
         *,
+        loop: asyncio.AbstractEventLoop,
         queue_max: int = QUEUE_MAX,
         observed: Callable[[Appended], None] = lambda batch: None,
         renew: Callable[[int], object] = lambda version: None,
     ) -> None:
         """`observed` hears of this process's part of every batch, `renew` of newer key rings."""
-        self._queue_max, self._client_max = queue_max, queue_max // CLIENTS_PART
-        self._path, self._observed, self._renew = path, observed, renew
-        self._line = Line(heard=self._hear, made=self._connected, lost=self._lost)
+        self._path, self._loop, self._observed, self._renew = path, loop, observed, renew
+        self._queue_max, self._client_max = queue_max, queueing.client_max(queue_max)
+        self._line: Line | None = None
+        """A connection, which is of use once the other end has greeted."""
+        self._is_greeted = False
+        self._is_foreign = False
+        """Whether it runs other code, which is said once."""
+        self._is_lost = asyncio.Event()
+        """Set while it has not."""
+        self._lost_at = time.monotonic()
+        """When that began last."""
         self._asked: dict[int, _Asked] = {}
         """By number, what has no outcome yet."""
         self._last_number = 0
@@ -190,19 +80,23 @@ class DistantAppender:
         self._of_client: Counter[bytes | None] = Counter()
         self._giving_way = 0
         self._load = Load()
-        """As the appender's process said last."""
+        """As the appender's process said last, while something was asked."""
+        self._heard_at = time.monotonic()
+        """When it said something last, or was asked something anew."""
         self._ring_version = 0
-        self._lost_at: float | None = time.monotonic()
-        """Since when there has been no connection."""
+        self._is_renewing = False
         self._halted: errors.LedgerError | None = None
-        self._is_stopping = False
+        self._is_stopping = self._has_ended = False
         self._settled = threading.Condition()
 
     def start(self) -> DistantAppender:
-        """Begin to connect."""
-        self._loop = asyncio.get_running_loop()
-        self._connecting = self._loop.create_task(self._connect())
+        """Begin to connect; for a thread beside the event loop, or for the loop itself."""
+        self._is_lost.set()
+        self._loop.call_soon_threadsafe(self._begin)
         return self
+
+    def _begin(self) -> None:
+        self._connecting = self._loop.create_task(self._keep_connected())
 
     def stop(self) -> None:
         """Wait for what was asked, then end; for a thread beside the event loop."""
@@ -210,14 +104,16 @@ class DistantAppender:
         with self._settled:
             self._settled.wait_for(lambda: not self._asked, STOP_WITHIN_S)
         ended = threading.Event()
-        self._loop.call_soon_threadsafe(self._end, ended)
+        self._loop.call_soon_threadsafe(self._end)
+        self._loop.call_soon_threadsafe(ended.set)
         ended.wait()
 
-    def _end(self, ended: threading.Event) -> None:
+    def _end(self) -> None:
+        self._has_ended = True
         self._connecting.cancel()
         self._fail()
-        self._line.close()
-        ended.set()
+        if self._line is not None:
+            self._line.close()
 
     def halt(self, error: errors.LedgerError | None) -> None:
         """Take no commands, which are refused with such an error, until it is None again."""
@@ -226,7 +122,8 @@ class DistantAppender:
     @property
     def is_running(self) -> bool:
         """Whether commands are taken, and somebody appends."""
-        return self._line.is_open and not self._is_stopping and self._halted is None
+        is_silent = bool(self._asked) and time.monotonic() > self._heard_at + SILENT_S
+        return self._is_greeted and not is_silent and not self._is_stopping and self._halted is None
 
     @property
     def waiting(self) -> int:
@@ -235,50 +132,60 @@ class DistantAppender:
 
     def require_place(self, client_id: bytes | None = None) -> None:
         """Nothing where a use, of the client if one is named, would find a place now; raises QueueFull."""
-        # What was said while something was asked; without it nobody says that there is less to do.
-        said, own = self._load if self._asked else Load(), len(self._asked)
-        known = Load(
+        of_client = None if client_id is None else self._of_client[client_id]
+        self._known_load.require_place(
+            of_client, queue_max=self._queue_max, client_max=self._client_max, batch_max=BATCH_MAX
+        )
+
+    @property
+    def _known_load(self) -> Load:
+        """What is known of all that waits, by what was said last and by what waits here."""
+        said, own = self._load, len(self._asked)
+        return Load(
             max(said.waiting, own),
             max(said.others, own - self._giving_way),
             max(said.clients, 1),
             said.batch_s,
         )
-        of_client = None if client_id is None else self._of_client[client_id]
-        known.require_place(
-            of_client, queue_max=self._queue_max, client_max=self._client_max, batch_max=BATCH_MAX
-        )
 
     def submit(self, asked: Command) -> Future[Result]:
         """The future of `asked`, for a thread to wait on; raises QueueFull, and then nothing was done."""
-        self._require_open()
+        self._require_open(asked)
         future: Future[Result] = Future()
         self._loop.call_soon_threadsafe(self._take, asked, future)
         return future
 
     def submit_soon(self, asked: Command) -> asyncio.Future[Result]:
         """As `submit`, for a task of the event loop to await."""
-        self._require_open()
+        self._require_open(asked)
         future: asyncio.Future[Result] = self._loop.create_future()
         self._take(asked, future)
         return future
 
-    def _require_open(self) -> None:
+    def _require_open(self, asked: Command) -> None:
+        halted, known = self._halted, self._known_load
         if self._is_stopping:
             raise errors.Unavailable("the service is stopping")
-        if self._halted is not None:
-            raise type(self._halted)
+        if halted is not None:
+            raise type(halted)
         if self._is_lost_for_long:
-            raise errors.Unavailable("the appender's process cannot be reached")
-        if len(self._asked) >= self._queue_max:
-            raise self._load.full(len(self._asked), BATCH_MAX)
+            raise errors.Unavailable(_UNREACHED)
+        own = 0 if asked.gives_way else self._of_client[asked.actor.client_id]
+        if known.waiting >= self._queue_max or own >= self._client_max:
+            raise known.full(known.others, BATCH_MAX)
 
     @property
     def _is_lost_for_long(self) -> bool:
-        return self._lost_at is not None and time.monotonic() > self._lost_at + RETRY_FOR_S
+        return not self._is_greeted and time.monotonic() > self._lost_at + RETRY_FOR_S
 
     # --- on the event loop ---
 
     def _take(self, asked: Command, future: Future[Result] | asyncio.Future[Result]) -> None:
+        if self._has_ended:
+            queueing.settle(future, errors.Unavailable("the service is stopping"))
+            return
+        if not self._asked:
+            self._heard_at = time.monotonic()
         self._last_number += 1
         self._asked[self._last_number] = _Asked(asked, future)
         self._count(asked, 1)
@@ -296,19 +203,19 @@ class DistantAppender:
 
     def _send_soon(self) -> None:
         """What one turn of the loop asks goes out together."""
-        if self._line.is_open and not self._is_sending:
+        if self._is_greeted and not self._is_sending:
             self._is_sending = True
             self._loop.call_soon(self._send)
 
     def _send(self) -> None:
         self._is_sending = False
-        if not self._line.is_open:
-            return
-        numbers, self._fresh = self._fresh, []
-        self._say(numbers)
+        if self._is_greeted and self._fresh:
+            numbers, self._fresh = self._fresh, []
+            self._say(numbers)
 
     def _say(self, numbers: Sequence[int]) -> None:
         """Send commands; one that cannot be sent costs no other."""
+        assert self._line is not None, "somebody has greeted"
         try:
             self._line.say([(number, self._asked[number].asked) for number in numbers])
         except Exception as error:  # noqa: BLE001
@@ -325,55 +232,87 @@ class DistantAppender:
             one = self._asked[number]
             self._asked[number] = one._replace(times_sent=one.times_sent + 1)
 
-    def _hear(self, told: Told) -> None:
+    def _hear(self, told: Told | Greeting) -> None:
+        self._heard_at = time.monotonic()
+        if isinstance(told, Greeting):
+            self._greeted(told)
+            return
         self._load = told.load
-        if told.ring_version > self._ring_version:
-            self._ring_version = told.ring_version
-            self._loop.run_in_executor(None, self._renewed, told.ring_version)
+        self._look_at_ring(told.ring_version)
         for number, outcome in told.outcomes:
             self._settle(number, outcome)
-        self._observed(Appended([outcome for _, outcome in told.outcomes], told.times))
-
-    def _renewed(self, version: int) -> None:
-        try:
-            self._renew(version)
-        except errors.LedgerError as error:
-            # Whoever needs the ring is told so; here nobody asked.
-            _log.warning("the key ring is not renewed", extra={"error_type": error.type})
+        if told.times.append_s:
+            self._observed(Appended([outcome for _, outcome in told.outcomes], told.times))
 
     def _settle(self, number: int, outcome: Outcome) -> None:
         one = self._asked.pop(number, None)
         if one is None:
             return
         self._count(one.asked, -1)
+        if one.times_sent > 1 and isinstance(outcome, errors.TooManyRequests | errors.Unavailable):
+            # It was refused this time; a process that died may have done it.
+            outcome = errors.OutcomeUnknown()
         queueing.settle(one.future, outcome)
-        if self._is_stopping and not self._asked:
-            with self._settled:
-                self._settled.notify_all()
+        if not self._asked:
+            # Nobody tells us any more that there is less to do.
+            self._load = Load()
+            if self._is_stopping:
+                with self._settled:
+                    self._settled.notify_all()
+
+    def _look_at_ring(self, version: int) -> None:
+        if version > self._ring_version and not self._is_renewing:
+            self._is_renewing = True
+            self._loop.run_in_executor(None, self._renewed, version)
+
+    def _renewed(self, version: int) -> None:
+        try:
+            self._renew(version)
+        except Exception as error:  # noqa: BLE001
+            # Whoever needs the ring is told so, and the next batch brings us here again.
+            _log.warning("the key ring is not renewed", extra={"error_type": type(error).__name__})
+        else:
+            self._ring_version = version
+        finally:
+            self._is_renewing = False
 
     # --- the connection ---
 
-    async def _connect(self) -> None:
-        """Connect, as often as it takes; who waits for too long is told to come back."""
+    async def _keep_connected(self) -> None:
+        """Connect whenever nobody is there, however often; who waits for too long is told to come back."""
         while True:
-            try:
-                await self._loop.create_unix_connection(lambda: self._line, str(self._path))
-            except OSError:
-                if self._is_lost_for_long:
-                    self._fail()
-                await asyncio.sleep(CONNECT_EVERY_S)
-            else:
-                return
+            await self._is_lost.wait()
+            if self._line is None:
+                with contextlib.suppress(OSError):
+                    await self._loop.create_unix_connection(self._another, str(self._path))
+            if self._is_lost_for_long:
+                self._fail()
+            await asyncio.sleep(CONNECT_EVERY_S)
 
-    def _connected(self) -> None:
-        self._lost_at = None
+    def _another(self) -> Line:
+        self._line = Line(heard=self._hear, lost=self._lost)
+        return self._line
+
+    def _greeted(self, greeting: Greeting) -> None:
+        if greeting.code != CODE:
+            # What one says the other would read as something else.
+            if not self._is_foreign:
+                _log.error("the appender's process runs other code: restart the service")
+            self._is_foreign = True
+            if self._line is not None:
+                self._line.close()
+            return
+        self._is_greeted, self._is_foreign = True, False
+        self._is_lost.clear()
+        self._look_at_ring(greeting.ring_version)
         self._send_soon()
 
     def _lost(self) -> None:
-        if self._is_stopping and not self._asked:
+        self._line = None
+        if not self._is_greeted or self._has_ended:
             return
         _log.warning("the appender's process is lost")
-        self._lost_at = time.monotonic()
+        self._is_greeted, self._lost_at, self._load = False, time.monotonic(), Load()
         again = []
         for number, one in list(self._asked.items()):
             if not one.times_sent:
@@ -382,14 +321,12 @@ class DistantAppender:
                 self._settle(number, errors.OutcomeUnknown())
             else:
                 again.append(number)
-        self._fresh = again + [number for number in self._fresh if number in self._asked]
-        # What the lost process said last half of is nothing to go on with.
-        self._line = Line(heard=self._hear, made=self._connected, lost=self._lost)
-        self._connecting = self._loop.create_task(self._connect())
+        self._fresh = again + self._fresh
+        self._is_lost.set()
 
     def _fail(self) -> None:
         """Give up what waits; of what was never sent it is known that it was not done."""
         self._fresh = []
         for number, one in list(self._asked.items()):
-            never = errors.Unavailable("the appender's process cannot be reached")
+            never = errors.Unavailable(_UNREACHED)
             self._settle(number, errors.OutcomeUnknown() if one.times_sent else never)

@@ -20,10 +20,14 @@ from ledger.deciding import Result
 
 BATCH_MAX = 256
 QUEUE_MAX = 4_000
-CLIENTS_PART = 2
-"""One client takes at most so much of the queue, half of it: what others send still finds a place."""
 WAIT_MAX_S = 2.0
 """Who would wait longer, by the time that batches took of late, is told to come back before it is read."""
+
+
+def client_max(queue_max: int) -> int:
+    """One client takes at most half of the queue: what others send still finds a place."""
+    return -(-queue_max // 2)
+
 
 Outcome = Result | errors.LedgerError
 

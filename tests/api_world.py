@@ -23,7 +23,18 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api import auth, client, description, examples, main, problems, service
-from ledger import catalog, check, config, coverage_commands, distant, opening, queueing, registry_commands
+from ledger import (
+    catalog,
+    check,
+    config,
+    coverage_commands,
+    desk,
+    distant,
+    opening,
+    queueing,
+    registry_commands,
+)
+from ledger.appender import Appender
 from signing import ids, note, trust
 from tests import world
 
@@ -175,20 +186,26 @@ class Face:
 
 @contextlib.contextmanager
 def through_a_socket(
-    ledger: opening.Ledger, observed: Callable[[queueing.Appended], None]
+    ledger: opening.Ledger,
+    observed: Callable[[queueing.Appended], None],
+    loop: asyncio.AbstractEventLoop,
 ) -> Iterator[queueing.Appends]:
     """An appender of this process that is asked through a socket, as the one of another process is."""
-    loop = asyncio.get_running_loop()
+
+    async def listening(appending: Appender, path: Path) -> asyncio.AbstractServer:
+        desks = desk.Desks(appending, ring_version=lambda: ledger.vault.ring.version)
+        return await loop.create_unix_server(desks.another, str(path))
+
     with ledger.appending() as appending, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "appender"
-        desks = distant.Desks(appending, ring_version=lambda: ledger.vault.ring.version)
-        opening_desks = loop.create_task(loop.create_unix_server(desks.another, str(path)))
-        asked = distant.DistantAppender(path, observed=observed, renew=ledger.vault.require_version).start()
+        server = asyncio.run_coroutine_threadsafe(listening(appending, path), loop).result()
+        renew = ledger.vault.require_version
+        asked = distant.DistantAppender(path, loop=loop, observed=observed, renew=renew).start()
         try:
             yield asked
         finally:
             asked.stop()
-            loop.call_soon_threadsafe(opening_desks.result().close)
+            loop.call_soon_threadsafe(server.close)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -32,11 +33,12 @@ SERVE = """
 import json, pathlib, sys, uvicorn
 from api import appending, limits, logs, main, service, views
 from ledger import config
-said = json.loads(sys.argv[1])
+said = {name: pathlib.Path(one) if one and name in ("data", "workdays_file") else one
+        for name, one in json.loads(sys.argv[1]).items()}
 logs.configure()
 rate = limits.Rate(burst=10_000, per_s=1_000.0)
 app = main.create_app(
-    config.Config(**{**said, "data": pathlib.Path(said["data"])}),
+    config.Config(**said),
     settings=service.Settings(address_rate=rate, client_rate=rate),
     followed=views.beside,
     appended=appending.beside,
@@ -48,11 +50,12 @@ SERVE_WORKERS = """
 import json, pathlib, sys
 from api import limits, logs, service, workers
 from ledger import config
-said = json.loads(sys.argv[1])
+said = {name: pathlib.Path(one) if one and name in ("data", "workdays_file") else one
+        for name, one in json.loads(sys.argv[1]).items()}
 logs.configure()
 rate = limits.Rate(burst=10_000, per_s=1_000.0)
 workers.serve(
-    config.Config(**{**said, "data": pathlib.Path(said["data"])}),
+    config.Config(**said),
     workers=2, host="127.0.0.1", port=int(sys.argv[2]),
     settings=service.Settings(address_rate=rate, client_rate=rate),
     log_config=None, server_header=False, proxy_headers=False,
@@ -85,6 +88,7 @@ def said_of(configured: config.Config) -> str:
             "data": str(configured.data),
             "database_url": configured.database_url,
             "owner_database_url": configured.owner_database_url,
+            "workdays_file": None if configured.workdays_file is None else str(configured.workdays_file),
         }
     )
 
@@ -334,6 +338,9 @@ def test_an_appender_that_is_killed_loses_no_use_and_does_none_twice(
         with ThreadPoolExecutor(len(halls)) as pool:
             asked = [pool.submit(ask, number) for number in range(400)]
             while killed < 3:
+                # Each dies amid uses: some were answered since the last, and others wait.
+                while sum(future.done() for future in asked) < 100 * killed + 20:
+                    time.sleep(0.01)
                 before = appender_of(server.process.pid)
                 os.kill(before, signal.SIGKILL)
                 killed += 1
@@ -344,6 +351,36 @@ def test_an_appender_that_is_killed_loses_no_use_and_does_none_twice(
             rows = conn.execute("SELECT count(*) FROM events WHERE topic = 'LicenseUsed'").fetchall()
         assert rows == [(len(indexes),)], "and there is no other"
         server.stop()
+
+
+@pytest.mark.faults
+def test_who_tells_all_processes_to_end_ends_the_service_alone(
+    registered: tuple[config.Config, list[Caller]],
+) -> None:
+    configured, callers = registered
+    with serving(configured) as server:
+        issuer = at(server, callers[0])
+        for number, kill in enumerate((signal.SIGTERM, signal.SIGINT, signal.SIGKILL), start=1):
+            os.kill(appender_of(server.process.pid), kill)
+            issuer.done("/v1/licenses", issue_body(number))
+        assert issuer.http.get("/readyz").json()["status"] == "ready"
+        server.stop()
+
+
+@pytest.mark.faults
+def test_a_service_that_cannot_come_up_says_so_and_ends(
+    registered: tuple[config.Config, list[Caller]], tmp_path: Path
+) -> None:
+    configured, _ = registered
+    wrong = tmp_path / "workdays.csv"
+    wrong.write_text("no such columns\n", "utf-8")
+    with serving(dataclasses.replace(configured, workdays_file=wrong)) as server:
+        endings = [Ending(find(server.process.pid)) for find in (follower_of, appender_of)]
+        assert server.process.wait(timeout=60) != 0
+        for ending in endings:
+            ending.wait()
+        server.log.seek(0)
+        assert "Application startup failed" in server.log.read().decode()
 
 
 @pytest.mark.faults

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
-from ledger import distant, errors, use_commands
+from ledger import desk, distant, errors, use_commands
 from ledger.appender import Appender
 from ledger.command import Command, Repeat
 from ledger.deciding import Result
-from ledger.queueing import Load, Waiting
+from ledger.queueing import Desk, Load, Outcome, Times, Waiting
 from signing import note, receipt
+from tests.test_appender import lock_held
 from tests.world import BUSINESS_LICENSE, ENTERPRISE, World
 
 PATIENCE_S = 30.0
@@ -26,9 +29,15 @@ PATIENCE_S = 30.0
 class Lossy:
     """An appender whose process dies, as often as is said, when it is asked: before or after it does it."""
 
-    def __init__(self, appender: Appender, desks: Callable[[], distant.Desks]) -> None:
-        self._appender, self._desks = appender, desks
+    def __init__(self, appender: Appender) -> None:
+        self._appender = appender
         self.dies, self.is_done_before = 0, False
+        self.after_dying: Callable[[], None] = lambda: None
+        self.spoils: int | None = None
+        """By its number, the command whose outcome cannot be told to another process."""
+        self.is_stopped = False
+        self.held: list[Waiting] = []
+        self.came = asyncio.Event()
         self.asked = 0
 
     @property
@@ -37,16 +46,52 @@ class Lossy:
 
     def take(self, many: Sequence[Waiting]) -> list[tuple[Waiting, errors.LedgerError]]:
         self.asked += len(many)
+        self.came.set()
+        if self.is_stopped:
+            self.held += many
+            return []
         if not self.dies:
-            return self._appender.take(many)
+            return self._appender.take(many if self.spoils is None else self._spoilt(many))
         self.dies -= 1
         if self.is_done_before:
             for one in many:
                 self._appender.submit(one.asked).result(PATIENCE_S)
         for one in many:
-            assert isinstance(one.desk, distant.Desk)
+            assert isinstance(one.desk, desk.Desk)
             one.desk.line.close()
+        self.after_dying()
         return []
+
+    def _spoilt(self, many: Sequence[Waiting]) -> list[Waiting]:
+        spoiling = Spoiling(many[0].desk, self.spoils)
+        return [one._replace(desk=spoiling) for one in many]
+
+    def go_on(self) -> None:
+        self._appender.take(self.held)
+
+
+class Spoiling:
+    """A desk that is told an outcome of which no other process can be told."""
+
+    def __init__(self, real: Desk, number: int | None) -> None:
+        self._real, self._number = real, number
+
+    def tell(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
+        spoilt: Any = [
+            (waiting, Untold(outcome) if waiting.known_as == self._number else outcome)
+            for waiting, outcome in told
+        ]
+        self._real.tell(spoilt, times)
+
+
+class Untold:
+    """An outcome that is not plain data."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an outcome is plain data")
 
 
 class Place:
@@ -57,16 +102,20 @@ class Place:
         self.renewed: list[int] = []
         self.observed: list[Any] = []
 
+    def appender(self) -> distant.DistantAppender:
+        """One that asks here."""
+        loop, renew = asyncio.get_running_loop(), self.renewed.append
+        return distant.DistantAppender(
+            self.path, loop=loop, observed=self.observed.append, renew=renew
+        ).start()
+
     @contextlib.asynccontextmanager
     async def asking(self) -> AsyncIterator[tuple[distant.DistantAppender, Lossy]]:
-        desks: distant.Desks
-        lossy = Lossy(self.world.appender, lambda: desks)
-        version = self.world.ledger.vault.ring.version
-        desks = distant.Desks(lossy, ring_version=lambda: version)  # type: ignore[arg-type]
+        """One that asks, and is answered."""
+        lossy, version = Lossy(self.world.appender), self.world.ledger.vault.ring.version
+        desks = desk.Desks(lossy, ring_version=lambda: version)  # type: ignore[arg-type]
         server = await asyncio.get_running_loop().create_unix_server(desks.another, str(self.path))
-        asked = distant.DistantAppender(
-            self.path, observed=self.observed.append, renew=self.renewed.append
-        ).start()
+        asked = self.appender()
         try:
             yield asked, lossy
         finally:
@@ -85,6 +134,10 @@ def place(world: World, tmp_path: Path) -> Place:
     world.issue()
     world.grant()
     return Place(world, tmp_path)
+
+
+def runs(asked: distant.DistantAppender) -> bool:
+    return asked.is_running
 
 
 async def soon(future: asyncio.Future[Result]) -> Result:
@@ -112,7 +165,7 @@ def test_what_is_asked_is_done_and_told_with_its_proof(place: Place) -> None:
         assert sum(len(batch.outcomes) for batch in place.observed) == 22
         assert place.renewed == [ring.version]
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 @pytest.mark.parametrize("is_done_before", [False, True])
@@ -126,7 +179,7 @@ def test_what_has_a_key_is_asked_again_of_the_next_process_and_done_once(
             lossy.dies, lossy.is_done_before = 1, is_done_before
             return await soon(asked.submit_soon(place.use(b"k")))
 
-    result = asyncio.run(run())
+    result = uvloop.run(run())
     assert result.indexes == (before + 1,)
     assert result.is_repeat == is_done_before
     assert place.world.ledger.recorder.newest_index() == before + 1
@@ -140,7 +193,7 @@ def test_what_has_no_key_has_an_unknown_outcome_when_its_process_was_lost(place:
                 await soon(asked.submit_soon(place.use()))
             assert (await soon(asked.submit_soon(place.use()))).recorded, "the next one is done"
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 def test_what_kills_its_process_each_time_is_not_asked_for_ever(place: Place) -> None:
@@ -151,25 +204,95 @@ def test_what_kills_its_process_each_time_is_not_asked_for_ever(place: Place) ->
                 await soon(asked.submit_soon(place.use(b"k")))
             assert lossy.asked == distant.TIMES_SENT_MAX
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
+@pytest.mark.parametrize("is_there_a_socket", [False, True])
 def test_where_nobody_appends_nothing_is_done_and_that_is_said(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, is_there_a_socket: bool
 ) -> None:
     monkeypatch.setattr("ledger.distant.RETRY_FOR_S", 0.2)
 
     async def run() -> None:
-        asked = distant.DistantAppender(place.path).start()
+        asked = place.appender()
         assert not asked.is_running
         with pytest.raises(errors.Unavailable):
             await soon(asked.submit_soon(place.use(b"k")))
+        assert not asked.is_running
         with pytest.raises(errors.Unavailable):
             asked.submit_soon(place.use(b"k"))
         assert asked.waiting == 0
         await asyncio.to_thread(asked.stop)
 
-    asyncio.run(run())
+    with socket.socket(socket.AF_UNIX) as listening:
+        if is_there_a_socket:
+            # It takes callers, as the service's does while its appender's process is away.
+            listening.bind(str(place.path))
+            listening.listen()
+        uvloop.run(run())
+
+
+def test_who_runs_other_code_is_asked_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.distant.RETRY_FOR_S", 0.2)
+    monkeypatch.setattr("ledger.desk.CODE", "of another release")
+
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            with pytest.raises(errors.Unavailable):
+                await soon(asked.submit_soon(place.use(b"k")))
+            assert not asked.is_running
+            assert not lossy.asked
+
+    uvloop.run(run())
+
+
+def test_what_may_have_been_done_is_not_told_to_be_refused(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            lossy.dies, lossy.is_done_before = 1, True
+            place.world.appender._queue_max = 1
+            lossy.after_dying = lambda: setattr(place.world.appender, "_queue_max", 0)
+            with pytest.raises(errors.OutcomeUnknown):
+                await soon(asked.submit_soon(place.use(b"k")))
+
+    uvloop.run(run())
+
+
+def test_an_outcome_that_cannot_be_told_costs_no_other(place: Place) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            lossy.spoils = 2
+            # One batch, whose outcomes are told together.
+            with lock_held(place.world.ledger):
+                futures = [asked.submit_soon(place.use()) for _ in range(3)]
+                await lossy.came.wait()
+            assert (await soon(futures[0])).recorded
+            with pytest.raises(errors.OutcomeUnknown):
+                await soon(futures[1])
+            assert (await soon(futures[2])).recorded
+
+    uvloop.run(run())
+
+
+def test_an_appender_that_owes_answers_and_says_nothing_does_not_run(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            await soon(asked.submit_soon(place.use()))
+            assert runs(asked)
+            lossy.is_stopped = True
+            lossy.came.clear()
+            monkeypatch.setattr("ledger.distant.SILENT_S", -1.0)
+            assert runs(asked), "it owes nothing"
+            future = asked.submit_soon(place.use())
+            assert not runs(asked)
+            await lossy.came.wait()
+            lossy.go_on()
+            assert (await soon(future)).recorded
+            assert runs(asked)
+
+    uvloop.run(run())
 
 
 def test_who_stops_waits_for_what_was_asked(place: Place) -> None:
@@ -181,7 +304,7 @@ def test_who_stops_waits_for_what_was_asked(place: Place) -> None:
         assert all(future.done() for future in futures)
         return [future.result() for future in futures]
 
-    assert all(result.recorded for result in asyncio.run(run()))
+    assert all(result.recorded for result in uvloop.run(run()))
 
 
 def test_who_halts_takes_nothing_until_it_may(place: Place) -> None:
@@ -194,7 +317,7 @@ def test_who_halts_takes_nothing_until_it_may(place: Place) -> None:
             asked.halt(None)
             assert (await soon(asked.submit_soon(place.use()))).recorded
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 def test_a_full_queue_is_told_with_the_time_to_come_back_and_forgotten_when_it_is_empty(place: Place) -> None:
@@ -206,16 +329,18 @@ def test_a_full_queue_is_told_with_the_time_to_come_back_and_forgotten_when_it_i
             assert raised.value.retry_after_s >= 1
             place.world.appender._queue_max = 100
             client_id = place.world.hall.client_id
-            asked._load = Load(waiting=10_000, others=10_000, clients=1, batch_s=10.0)
-            asked.require_place(client_id)  # nothing of ours waits: nobody would say that the crowd is gone
             future = asked.submit_soon(place.use())
+            asked._load = Load(waiting=10_000, others=10_000, clients=1, batch_s=10.0)
             with pytest.raises(errors.QueueFull):
                 asked.require_place(client_id)
+            with pytest.raises(errors.QueueFull):
+                asked.submit_soon(place.use())
             assert (await soon(future)).recorded
-            asked.require_place(client_id)
+            asked.require_place(client_id)  # nothing of ours waits: nobody would say that the crowd is gone
+            assert (await soon(asked.submit_soon(place.use()))).recorded
             assert not asked._of_client
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 class Unsendable(use_commands.UseLicense):
@@ -236,7 +361,7 @@ def test_a_command_that_cannot_be_sent_costs_no_other(place: Place) -> None:
                 await soon(futures[1])
             assert (await soon(futures[2])).recorded
 
-    asyncio.run(run())
+    uvloop.run(run())
 
 
 def leaves(cls: type[errors.LedgerError]) -> Iterator[type[errors.LedgerError]]:
@@ -268,7 +393,7 @@ def test_what_comes_in_pieces_is_heard_whole_and_in_order(cut: int) -> None:
         def writelines(self, pieces: Sequence[bytes]) -> None:
             written.extend(b"".join(pieces))
 
-    speaking, hearing = distant.Line(heard=said.append), distant.Line(heard=said.append)
+    speaking, hearing = desk.Line(heard=said.append), desk.Line(heard=said.append)
     speaking.connection_made(Transport())  # type: ignore[arg-type]
     told = [b"", "甲" * 500, {"a": [1, 2]}, None]
     for one in told:

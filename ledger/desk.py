@@ -1,0 +1,172 @@
+"""The appender's end of the connections through which other processes ask it, and what is said on them.
+
+`Line` is one end of a connection; `Desk` takes the commands that come on one, and tells outcomes, as the desk
+of an appender (`ledger/queueing.py`). The other end is `ledger/distant.py`. Objects are pickled: both ends are
+ours, run the same code, which the greeting makes sure of, and are open to one account alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import pickle
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from ledger import errors
+from ledger.appender import Appender
+from ledger.command import Command
+from ledger.queueing import Load, Outcome, Times, Waiting
+
+_LENGTH = struct.Struct(">I")
+_log = logging.getLogger(__name__)
+
+
+def _code() -> str:
+    """What tells this process's code from that of another release: names, sizes and times of its files."""
+    root = Path(__file__).resolve().parent.parent
+    files = sorted(file for floor in ("signing", "ledger") for file in (root / floor).glob("*.py"))
+    said = [(file.name, (found := file.stat()).st_size, found.st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+CODE = _code()
+
+
+class Told(NamedTuple):
+    """What the appender's process says of a batch, or of commands that found no place."""
+
+    outcomes: Sequence[tuple[int, Outcome]]
+    """By number of the command, which is the asking process's own."""
+    times: Times
+    load: Load
+    ring_version: int
+    """Of the key ring that the batch worked with."""
+
+
+class Greeting(NamedTuple):
+    """What the appender's process says first: from then on it takes commands."""
+
+    code: str
+    """Which code it runs; other code would read what we say as something else."""
+    ring_version: int
+
+
+class Line(asyncio.Protocol):
+    """One end of a connection on which objects follow their length."""
+
+    def __init__(
+        self,
+        *,
+        heard: Callable[[Any], None],
+        made: Callable[[], None] = lambda: None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._heard, self._made, self._lost = heard, made, lost
+        self._transport: asyncio.Transport | None = None
+        self._pending = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._made()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        self._transport = None
+        self._lost()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        pending = self._pending
+        pending += data
+        while len(pending) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(pending)
+            end = _LENGTH.size + length
+            if len(pending) < end:
+                return
+            said = bytes(pending[_LENGTH.size : end])
+            del pending[:end]
+            # The other end is ours: the socket lies in a folder that is open to this account alone.
+            self._heard(pickle.loads(said))  # noqa: S301
+
+    def say(self, said: object) -> None:
+        """Send an object, without waiting for it to be taken; nothing when the connection is gone."""
+        if self._transport is not None:
+            packed = pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
+            self._transport.writelines((_LENGTH.pack(len(packed)), packed))
+
+    def close(self) -> None:
+        """Say no more."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Desk:
+    """The appender's end of one connection."""
+
+    def __init__(self, desks: Desks) -> None:
+        self._desks = desks
+        self.line = Line(heard=self._take, made=self._open, lost=self._close)
+
+    def _open(self) -> None:
+        self._desks.now_open(self)
+        self.line.say(Greeting(CODE, self._desks.ring_version()))
+
+    def _close(self) -> None:
+        self._desks.now_closed(self)
+
+    def _take(self, said: Sequence[tuple[int, Command]]) -> None:
+        refused = self._desks.appender.take([Waiting(asked, number, self) for number, asked in said])
+        if refused:
+            self._say(refused, Times())
+
+    def tell(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
+        """Tell the other end, on the event loop: the appender goes on meanwhile."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
+            self._desks.loop.call_soon_threadsafe(self._say, told, times)
+
+    def _say(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
+        """Tell outcomes; one that cannot be told costs no other."""
+        outcomes = [(waiting.known_as, outcome) for waiting, outcome in told]
+        load, version = self._desks.appender.load, self._desks.ring_version()
+        try:
+            self.line.say(Told(outcomes, times, load, version))
+        except Exception as error:  # noqa: BLE001
+            if len(told) > 1:
+                for one in told:
+                    self._say([one], times)
+                return
+            _log.error("an outcome cannot be told", extra={"error_type": type(error).__name__}, exc_info=True)
+            self.line.say(Told([(told[0][0].known_as, errors.OutcomeUnknown())], Times(), load, version))
+
+
+class Desks:
+    """The desks of an appender, for the event loop that it is made on."""
+
+    def __init__(self, appender: Appender, *, ring_version: Callable[[], int]) -> None:
+        self.appender, self.ring_version = appender, ring_version
+        self.loop = asyncio.get_running_loop()
+        self._open: set[Desk] = set()
+        self.nobody_asks = asyncio.Event()
+        """Set while there is no connection."""
+        self.nobody_asks.set()
+
+    def another(self) -> Line:
+        """The line of a new desk, for a new connection."""
+        return Desk(self).line
+
+    def now_open(self, desk: Desk) -> None:
+        """Somebody came to a desk."""
+        self._open.add(desk)
+        self.nobody_asks.clear()
+
+    def now_closed(self, desk: Desk) -> None:
+        """And is gone."""
+        self._open.discard(desk)
+        if not self._open:
+            self.nobody_asks.set()
