@@ -101,7 +101,7 @@ class Metrics:
         self._looks.labels(result).inc()
 
     def appended(self, batch: queueing.Appended) -> None:
-        """Our part of a batch was answered; whoever tells it has others to answer, so with few steps an event."""
+        """Our part of a batch was answered; others wait to hear of theirs, so with few steps an event."""
         topics: Counter[str] = Counter()
         uses: Counter[tuple[str, str]] = Counter()
         for outcome in batch.outcomes:

@@ -1,8 +1,8 @@
 """Workers: several processes that serve one ledger at one address.
 
 The parent keeps up the database, the followers and the appender that all workers ask, holds the address and
-replaces a worker that dies. Each worker listens on a socket of its own, so that the kernel spreads connections
-evenly, and ends with the parent.
+replaces a worker that dies. Each worker listens on a socket of its own, so that the kernel spreads
+connections evenly, and ends with the parent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The appender's end of the connections through which other processes ask it, and what is said on them.
 
 `Line` is one end of a connection; `Desk` takes the commands that come on one, and tells outcomes, as the desk
-of an appender (`ledger/queueing.py`). The other end is `ledger/distant.py`. Objects are pickled: both ends are
-ours, run the same code, which the greeting makes sure of, and are open to one account alone.
+of an appender (`ledger/queueing.py`). The other end is `ledger/distant.py`. Objects are pickled: both ends
+are ours, run the same code, which the greeting makes sure of, and are open to one account alone.
 """
 
 from __future__ import annotations
