@@ -290,8 +290,11 @@ class DistantAppender:
             await asyncio.sleep(CONNECT_EVERY_S)
 
     def _another(self) -> Line:
-        self._line = Line(heard=self._hear, lost=self._lost)
-        return self._line
+        line = Line(heard=self._hear, made=lambda: self._made(line), lost=self._lost)
+        return line
+
+    def _made(self, line: Line) -> None:
+        self._line = line
 
     def _greeted(self, greeting: Greeting) -> None:
         if greeting.code != CODE:

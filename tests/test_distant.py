@@ -232,6 +232,18 @@ def test_where_nobody_appends_nothing_is_done_and_that_is_said(
         uvloop.run(run())
 
 
+def test_who_asks_before_anybody_listens_is_answered_once_somebody_does(place: Place) -> None:
+    async def run() -> None:
+        asked = place.appender()
+        future = asked.submit_soon(place.use(b"k"))
+        await asyncio.sleep(2 * distant.CONNECT_EVERY_S)  # nobody was there
+        async with place.asking():
+            assert (await soon(future)).recorded
+            await asyncio.to_thread(asked.stop)
+
+    uvloop.run(run())
+
+
 def test_who_runs_other_code_is_asked_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ledger.distant.RETRY_FOR_S", 0.2)
     monkeypatch.setattr("ledger.desk.CODE", "of another release")
