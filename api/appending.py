@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import uvloop
 
@@ -25,9 +25,8 @@ from api import processes
 from ledger import appender, config, desk, distant, embedded_files, errors, opening, queueing, vault
 
 Observed = Callable[[queueing.Appended], None]
-Appending = Callable[
-    [opening.Ledger, Observed, asyncio.AbstractEventLoop], contextlib.AbstractContextManager[queueing.Appends]
-]
+Loop = asyncio.AbstractEventLoop | None
+Appending = Callable[[opening.Ledger, Observed, Loop], contextlib.AbstractContextManager[queueing.Appends]]
 """Who appends during the block, and tells of every batch; asked on an event loop or by a thread beside it."""
 _BACKLOG = 256
 PAUSE_MAX_S = 1.0
@@ -59,7 +58,7 @@ class Process(processes.Process):
         self._listening.listen(_BACKLOG)
         super().__init__(
             self.program,
-            base64.b64encode(pickle.dumps(configured)),
+            desk.CODE.encode() + b" " + base64.b64encode(pickle.dumps(configured)),
             name="appender's process",
             pause_max_s=PAUSE_MAX_S,
             passed=(self._listening.fileno(),),
@@ -76,7 +75,7 @@ class Process(processes.Process):
 def by_thread(
     ledger: opening.Ledger,
     observed: Observed,
-    loop: asyncio.AbstractEventLoop,
+    loop: Loop = None,
 ) -> Iterator[queueing.Appends]:
     """A thread of this process appends."""
     with ledger.appending(observed=observed) as appending:
@@ -84,9 +83,7 @@ def by_thread(
 
 
 @contextlib.contextmanager
-def beside(
-    ledger: opening.Ledger, observed: Observed, loop: asyncio.AbstractEventLoop
-) -> Iterator[queueing.Appends]:
+def beside(ledger: opening.Ledger, observed: Observed, loop: Loop) -> Iterator[queueing.Appends]:
     """A process beside this one appends, and ends with it."""
     with Process(ledger.config) as process, elsewhere(process.path)(ledger, observed, loop) as appending:
         yield appending
@@ -96,9 +93,8 @@ def elsewhere(path: Path) -> Appending:
     """A process that somebody else started appends."""
 
     @contextlib.contextmanager
-    def connected(
-        ledger: opening.Ledger, observed: Observed, loop: asyncio.AbstractEventLoop
-    ) -> Iterator[queueing.Appends]:
+    def connected(ledger: opening.Ledger, observed: Observed, loop: Loop) -> Iterator[queueing.Appends]:
+        assert loop is not None, "another process is asked on an event loop"
         renew = ledger.vault.require_version
         asked = distant.DistantAppender(path, loop=loop, observed=observed, renew=renew).start()
         try:
@@ -117,7 +113,10 @@ def main() -> None:
 def _append(told: bytes, line: socket.socket) -> None:
     # Whoever ends all processes at once ends the service, which says when it is over for this one.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    configured: config.Config = pickle.loads(base64.b64decode(told))  # noqa: S301 - of who started us
+    code, packed = told.split()
+    if code.decode() != desk.CODE:
+        raise RuntimeError(desk.FOREIGN)
+    configured: config.Config = pickle.loads(base64.b64decode(packed))  # noqa: S301 - of who started us
     listening = socket.socket(fileno=int(sys.argv[-1]))
     path = Path(listening.getsockname())
     with opening.opened(configured, migrate=False) as ledger, ledger.appending() as appending:
@@ -136,7 +135,9 @@ async def _serve(
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(line, over.set)
     desks = desk.Desks(appending, ring_version=lambda: opened.ring.version)
-    server = await loop.create_unix_server(desks.another, sock=listening)
+    # The socket is the service's, which has it for the next process, too.
+    kept: dict[str, Any] = {"cleanup_socket": False}  # known to uvloop, and to Python from 3.13 on
+    server = await loop.create_unix_server(desks.another, sock=listening, **kept)
     processes.ready(line)
     while not over.is_set():
         with contextlib.suppress(TimeoutError):

@@ -223,13 +223,13 @@ def opened(
     config: configs.Config,
     settings: service.Settings,
     *,
-    loop: asyncio.AbstractEventLoop,
+    loop: asyncio.AbstractEventLoop | None = None,
     migrate: bool,
     followed: views.Following = views.by_thread,
     appended: appending.Appending = appending.by_thread,
     observed: Callable[[queueing.Appended], None] = lambda batch: None,
 ) -> Iterator[service.Service]:
-    """The service of an open ledger, for the time of the block; for a thread beside its event loop."""
+    """The service of an open ledger, for the time of the block; for a thread beside its loop, if any."""
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(opening.opened(config, migrate=migrate))
         if migrate:

@@ -22,16 +22,19 @@ from ledger.appender import Appender
 from ledger.command import Command
 from ledger.queueing import Load, Outcome, Times, Waiting
 
+FOREIGN = "the appender's process runs other code: restart the service"
 _LENGTH = struct.Struct(">I")
 _log = logging.getLogger(__name__)
 
 
 def _code() -> str:
-    """What tells this process's code from that of another release: names, sizes and times of its files."""
+    """What tells this process's code from that of another release."""
     root = Path(__file__).resolve().parent.parent
     files = sorted(file for floor in ("signing", "ledger") for file in (root / floor).glob("*.py"))
-    said = [(file.name, (found := file.stat()).st_size, found.st_mtime_ns) for file in files]
-    return hashlib.sha256(repr(said).encode()).hexdigest()
+    said = hashlib.sha256()
+    for file in files:
+        said.update(hashlib.sha256(file.read_bytes()).digest())
+    return said.hexdigest()
 
 
 CODE = _code()
@@ -48,16 +51,11 @@ class Told(NamedTuple):
     """Of the key ring that the batch worked with."""
 
 
-class Greeting(NamedTuple):
-    """What the appender's process says first: from then on it takes commands."""
-
-    code: str
-    """Which code it runs; other code would read what we say as something else."""
-    ring_version: int
-
-
 class Line(asyncio.Protocol):
-    """One end of a connection on which objects follow their length."""
+    """One end of a connection on which objects follow their length; the appender's end greets first.
+
+    The greeting is text, which every release can read: it says which code the process runs.
+    """
 
     def __init__(
         self,
@@ -65,10 +63,13 @@ class Line(asyncio.Protocol):
         heard: Callable[[Any], None],
         made: Callable[[], None] = lambda: None,
         lost: Callable[[], None] = lambda: None,
+        greeted: Callable[[str], None] | None = None,
     ) -> None:
-        self._heard, self._made, self._lost = heard, made, lost
+        """`greeted`: what hears the greeting, where one comes."""
+        self._heard, self._made, self._lost, self._greeted = heard, made, lost, greeted
         self._transport: asyncio.Transport | None = None
         self._pending = bytearray()
+        self._is_closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
@@ -91,17 +92,29 @@ class Line(asyncio.Protocol):
                 return
             said = bytes(pending[_LENGTH.size : end])
             del pending[:end]
-            # The other end is ours: the socket lies in a folder that is open to this account alone.
-            self._heard(pickle.loads(said))  # noqa: S301
+            if self._greeted is not None:
+                greeted, self._greeted = self._greeted, None
+                greeted(said.decode(errors="replace"))
+            elif not self._is_closing:
+                # The other end is ours: the socket lies in a folder that is open to this account alone.
+                self._heard(pickle.loads(said))  # noqa: S301
 
     def say(self, said: object) -> None:
         """Send an object, without waiting for it to be taken; nothing when the connection is gone."""
         if self._transport is not None:
-            packed = pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
+            self._send(pickle.dumps(said, pickle.HIGHEST_PROTOCOL))
+
+    def greet(self) -> None:
+        """Say which code we run."""
+        self._send(CODE.encode())
+
+    def _send(self, packed: bytes) -> None:
+        if self._transport is not None:
             self._transport.writelines((_LENGTH.pack(len(packed)), packed))
 
     def close(self) -> None:
-        """Say no more."""
+        """Say and hear no more."""
+        self._is_closing = True
         if self._transport is not None:
             self._transport.close()
 
@@ -115,7 +128,7 @@ class Desk:
 
     def _open(self) -> None:
         self._desks.now_open(self)
-        self.line.say(Greeting(CODE, self._desks.ring_version()))
+        self.line.greet()
 
     def _close(self) -> None:
         self._desks.now_closed(self)

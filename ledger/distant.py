@@ -27,7 +27,7 @@ from ledger import errors, queueing
 from ledger.appender import RETRY_FOR_S
 from ledger.command import Command
 from ledger.deciding import Result
-from ledger.desk import CODE, Greeting, Line, Told
+from ledger.desk import CODE, FOREIGN, Line, Told
 from ledger.queueing import BATCH_MAX, QUEUE_MAX, Appended, Load, Outcome
 
 CONNECT_EVERY_S = 0.05
@@ -37,6 +37,10 @@ STOP_WITHIN_S = 30.0
 """What was not answered by then, when a service ends, has an unknown outcome."""
 TIMES_SENT_MAX = 2
 """So often is a command sent that finds its process dead: one that kills it does so no more often."""
+THREADS_WAIT_S = 60.0
+"""So long a thread waits for an outcome; who awaits one says how long."""
+_BEFORE_REPEATS = (errors.TooManyRequests, errors.Unavailable, errors.ClientSuspended, errors.Unauthenticated)
+"""What a command can be refused with before it is looked whether it is a repeat."""
 _UNREACHED = "the appender's process cannot be reached"
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ class _Asked(NamedTuple):
     asked: Command
     future: Future[Result] | asyncio.Future[Result]
     times_sent: int = 0
+    deadline: asyncio.TimerHandle | None = None
+    """Of a thread, which has none of its own."""
 
 
 class DistantAppender:
@@ -84,7 +90,7 @@ class DistantAppender:
         self._heard_at = time.monotonic()
         """When it said something last, or was asked something anew."""
         self._ring_version = 0
-        self._is_renewing = False
+        self._is_renewing = self._is_ring_late = False
         self._halted: errors.LedgerError | None = None
         self._is_stopping = self._has_ended = False
         self._settled = threading.Condition()
@@ -187,10 +193,15 @@ class DistantAppender:
         if not self._asked:
             self._heard_at = time.monotonic()
         self._last_number += 1
-        self._asked[self._last_number] = _Asked(asked, future)
+        self._asked[self._last_number] = _Asked(asked, future, deadline=self._deadline(future))
         self._count(asked, 1)
         self._fresh.append(self._last_number)
         self._send_soon()
+
+    def _deadline(self, future: Future[Result] | asyncio.Future[Result]) -> asyncio.TimerHandle | None:
+        if not isinstance(future, Future):
+            return None
+        return self._loop.call_later(THREADS_WAIT_S, queueing.settle, future, errors.OutcomeUnknown())
 
     def _count(self, asked: Command, change: int) -> None:
         if asked.gives_way:
@@ -232,11 +243,8 @@ class DistantAppender:
             one = self._asked[number]
             self._asked[number] = one._replace(times_sent=one.times_sent + 1)
 
-    def _hear(self, told: Told | Greeting) -> None:
+    def _hear(self, told: Told) -> None:
         self._heard_at = time.monotonic()
-        if isinstance(told, Greeting):
-            self._greeted(told)
-            return
         self._load = told.load
         self._look_at_ring(told.ring_version)
         for number, outcome in told.outcomes:
@@ -249,9 +257,11 @@ class DistantAppender:
         if one is None:
             return
         self._count(one.asked, -1)
-        if one.times_sent > 1 and isinstance(outcome, errors.TooManyRequests | errors.Unavailable):
+        if one.times_sent > 1 and isinstance(outcome, _BEFORE_REPEATS):
             # It was refused this time; a process that died may have done it.
             outcome = errors.OutcomeUnknown()
+        if one.deadline is not None:
+            one.deadline.cancel()
         queueing.settle(one.future, outcome)
         if not self._asked:
             # Nobody tells us any more that there is less to do.
@@ -270,9 +280,11 @@ class DistantAppender:
             self._renew(version)
         except Exception as error:  # noqa: BLE001
             # Whoever needs the ring is told so, and the next batch brings us here again.
-            _log.warning("the key ring is not renewed", extra={"error_type": type(error).__name__})
+            if not self._is_ring_late:
+                _log.warning("the key ring is not renewed", extra={"error_type": type(error).__name__})
+            self._is_ring_late = True
         else:
-            self._ring_version = version
+            self._ring_version, self._is_ring_late = version, False
         finally:
             self._is_renewing = False
 
@@ -290,24 +302,23 @@ class DistantAppender:
             await asyncio.sleep(CONNECT_EVERY_S)
 
     def _another(self) -> Line:
-        line = Line(heard=self._hear, made=lambda: self._made(line), lost=self._lost)
+        line = Line(heard=self._hear, made=lambda: self._made(line), lost=self._lost, greeted=self._greeted)
         return line
 
     def _made(self, line: Line) -> None:
         self._line = line
 
-    def _greeted(self, greeting: Greeting) -> None:
-        if greeting.code != CODE:
+    def _greeted(self, code: str) -> None:
+        if code != CODE:
             # What one says the other would read as something else.
             if not self._is_foreign:
-                _log.error("the appender's process runs other code: restart the service")
+                _log.error(FOREIGN)
             self._is_foreign = True
             if self._line is not None:
                 self._line.close()
             return
         self._is_greeted, self._is_foreign = True, False
         self._is_lost.clear()
-        self._look_at_ring(greeting.ring_version)
         self._send_soon()
 
     def _lost(self) -> None:

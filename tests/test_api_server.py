@@ -149,6 +149,7 @@ def workers_of(server: Server, *, but: frozenset[int] = frozenset()) -> list[int
 def beside(process_id: int, module: str, *, but: int = 0) -> int:
     """The process that runs a module beside a service, or the one that took the place of `but`."""
     while True:
+        assert Path(f"/proc/{process_id}").exists(), "the service lives"
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if folder.name.isdigit() and _runs(folder, module, process_id) and int(folder.name) != but:
@@ -362,7 +363,10 @@ def test_who_tells_all_processes_to_end_ends_the_service_alone(
         issuer = at(server, callers[0])
         for number, kill in enumerate((signal.SIGTERM, signal.SIGINT, signal.SIGKILL), start=1):
             os.kill(appender_of(server.process.pid), kill)
-            issuer.done("/v1/licenses", issue_body(number))
+            body, key = issue_body(number), f"told-{number}"
+            while (answer := issuer.post("/v1/licenses", body, key=key)).status_code == 503:
+                time.sleep(0.05)
+            assert answer.status_code == 200
         assert issuer.http.get("/readyz").json()["status"] == "ready"
         server.stop()
 
@@ -373,9 +377,10 @@ def test_a_service_that_cannot_come_up_says_so_and_ends(
 ) -> None:
     configured, _ = registered
     wrong = tmp_path / "workdays.csv"
-    wrong.write_text("no such columns\n", "utf-8")
+    os.mkfifo(wrong)  # whoever reads it waits for us
     with serving(dataclasses.replace(configured, workdays_file=wrong)) as server:
         endings = [Ending(find(server.process.pid)) for find in (follower_of, appender_of)]
+        wrong.write_text("no such columns\n", "utf-8")
         assert server.process.wait(timeout=60) != 0
         for ending in endings:
             ending.wait()

@@ -163,9 +163,9 @@ def test_what_is_asked_is_done_and_told_with_its_proof(place: Place) -> None:
             threaded: Future[Result] = await asyncio.to_thread(asked.submit, place.use())
             assert (await asyncio.to_thread(threaded.result, PATIENCE_S)).recorded
         assert sum(len(batch.outcomes) for batch in place.observed) == 22
-        assert place.renewed == [ring.version]
 
     uvloop.run(run())
+    assert place.renewed == [place.world.ledger.vault.ring.version]
 
 
 @pytest.mark.parametrize("is_done_before", [False, True])
@@ -216,8 +216,9 @@ def test_where_nobody_appends_nothing_is_done_and_that_is_said(
     async def run() -> None:
         asked = place.appender()
         assert not asked.is_running
-        with pytest.raises(errors.Unavailable):
+        with pytest.raises(errors.Unavailable) as raised:
             await soon(asked.submit_soon(place.use(b"k")))
+        assert type(raised.value) is errors.Unavailable, "nothing was sent"
         assert not asked.is_running
         with pytest.raises(errors.Unavailable):
             asked.submit_soon(place.use(b"k"))
@@ -250,10 +251,26 @@ def test_who_runs_other_code_is_asked_nothing(place: Place, monkeypatch: pytest.
 
     async def run() -> None:
         async with place.asking() as (asked, lossy):
-            with pytest.raises(errors.Unavailable):
+            with pytest.raises(errors.Unavailable) as raised:
                 await soon(asked.submit_soon(place.use(b"k")))
+            assert type(raised.value) is errors.Unavailable, "nothing was sent"
             assert not asked.is_running
             assert not lossy.asked
+
+    uvloop.run(run())
+
+
+def test_a_thread_does_not_wait_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.distant.THREADS_WAIT_S", 0.1)
+
+    async def run() -> None:
+        async with place.asking() as (asked, lossy):
+            lossy.is_stopped = True
+            future = await asyncio.to_thread(asked.submit, place.use())
+            with pytest.raises(errors.OutcomeUnknown):
+                await asyncio.to_thread(future.result, PATIENCE_S)
+            await lossy.came.wait()
+            lossy.go_on()
 
     uvloop.run(run())
 
