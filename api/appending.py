@@ -1,8 +1,8 @@
 """The appender's process: beside one service, or beside the workers of one, it appends for all of them.
 
-`Process` is the service's end, `main` is what runs there, and `ledger/distant.py` what goes between. Who
-appends is chosen where a service is opened: `by_thread`, a thread of its own process, where somebody tries
-something; `beside`, where a ledger is served; `elsewhere`, in a worker: the process beside all of them.
+`Process` is the service's end, `main` is what runs there, and `ledger/remote_appender.py` what goes between.
+Who appends is chosen where a service is opened: `by_thread`, a thread of its own process, where somebody
+tries something; `beside`, where a ledger is served; `elsewhere`, in a worker: the process beside all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,17 @@ from typing import Any, ClassVar
 import uvloop
 
 from api import processes
-from ledger import appender, config, desk, distant, embedded_files, errors, opening, queueing, vault
+from ledger import (
+    appender,
+    config,
+    embedded_files,
+    errors,
+    opening,
+    queueing,
+    remote_appender,
+    remote_connection,
+    vault,
+)
 
 Observed = Callable[[queueing.Appended], None]
 Loop = asyncio.AbstractEventLoop | None
@@ -58,7 +68,7 @@ class Process(processes.Process):
         self._listening.listen(_BACKLOG)
         super().__init__(
             self.program,
-            desk.CODE.encode() + b" " + base64.b64encode(pickle.dumps(configured)),
+            remote_connection.CODE_DIGEST.encode() + b" " + base64.b64encode(pickle.dumps(configured)),
             name="appender's process",
             pause_max_s=PAUSE_MAX_S,
             passed=(self._listening.fileno(),),
@@ -75,7 +85,7 @@ class Process(processes.Process):
 def by_thread(
     ledger: opening.Ledger,
     observed: Observed,
-    loop: Loop = None,
+    loop: Loop,
 ) -> Iterator[queueing.Appends]:
     """A thread of this process appends."""
     with ledger.appending(observed=observed) as appending:
@@ -96,7 +106,7 @@ def elsewhere(path: Path) -> Appending:
     def connected(ledger: opening.Ledger, observed: Observed, loop: Loop) -> Iterator[queueing.Appends]:
         assert loop is not None, "another process is asked on an event loop"
         renew = ledger.vault.require_version
-        asked = distant.DistantAppender(path, loop=loop, observed=observed, renew=renew).start()
+        asked = remote_appender.RemoteAppender(path, loop=loop, observed=observed, renew=renew).start()
         try:
             yield asked
         finally:
@@ -114,8 +124,8 @@ def _append(told: bytes, line: socket.socket) -> None:
     # Whoever ends all processes at once ends the service, which says when it is over for this one.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     code, packed = told.split()
-    if code.decode() != desk.CODE:
-        raise RuntimeError(desk.FOREIGN)
+    if code.decode() != remote_connection.CODE_DIGEST:
+        raise RuntimeError(remote_connection.FOREIGN)
     configured: config.Config = pickle.loads(base64.b64decode(packed))  # noqa: S301 - of who started us
     listening = socket.socket(fileno=int(sys.argv[-1]))
     path = Path(listening.getsockname())
@@ -134,10 +144,10 @@ async def _serve(
     """Take commands until the service is gone, and those who ask for it are."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(line, over.set)
-    desks = desk.Desks(appending, ring_version=lambda: opened.ring.version)
+    connections = remote_connection.Connections(appending, ring_version=lambda: opened.ring.version)
     # The socket is the service's, which has it for the next process, too.
     kept: dict[str, Any] = {"cleanup_socket": False}  # known to uvloop, and to Python from 3.13 on
-    server = await loop.create_unix_server(desks.another, sock=listening, **kept)
+    server = await loop.create_unix_server(connections.another, sock=listening, **kept)
     processes.ready(line)
     while not over.is_set():
         with contextlib.suppress(TimeoutError):
@@ -148,7 +158,7 @@ async def _serve(
     server.close()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LINGERS_S):
-            await desks.nobody_asks.wait()
+            await connections.nobody_asks.wait()
 
 
 if __name__ == "__main__":

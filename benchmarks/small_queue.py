@@ -8,12 +8,12 @@ from __future__ import annotations
 import sys
 
 from api import appending, cli
-from ledger import appender, distant
+from ledger import appender, remote_appender
 
 
 def shorten(length: int) -> None:
     """Appenders that are made from here on take so many commands at most."""
-    for made in (appender.Appender.__init__, distant.DistantAppender.__init__):
+    for made in (appender.Appender.__init__, remote_appender.RemoteAppender.__init__):
         defaults = made.__kwdefaults__
         assert defaults is not None, "the length has a default"
         defaults["queue_max"] = length

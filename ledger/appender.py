@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from ledger import errors, queueing
 from ledger.command import Command
 from ledger.pen import Pen, Result
-from ledger.queueing import BATCH_MAX, QUEUE_MAX, Appended, Desk, Load, Outcome, Times, Waiting
+from ledger.queueing import BATCH_MAX, QUEUE_MAX, Appended, Load, Outcome, ReplyTo, Times, Waiting
 from ledger.store import Lost, Refused
 
 OTHERS_TO_ONE = 12
@@ -283,9 +283,9 @@ def _fail(batch: Sequence[Waiting], error: errors.LedgerError) -> None:
 
 
 def _answer(told: Sequence[tuple[Waiting, Outcome]], times: Times) -> list[threading.Event]:
-    """Tell every desk its part by one call; returns what is set once those who waited there have gone on."""
-    by_desk: dict[Desk, list[tuple[Waiting, Outcome]]] = {}
+    """Tell everybody its part by one call; returns what is set once those who waited there have gone on."""
+    told_to: dict[ReplyTo, list[tuple[Waiting, Outcome]]] = {}
     for one in told:
-        by_desk.setdefault(one[0].desk, []).append(one)
-    returning = (desk.tell(own, times) for desk, own in by_desk.items())
+        told_to.setdefault(one[0].reply_to, []).append(one)
+    returning = (reply_to.tell(own, times) for reply_to, own in told_to.items())
     return [event for event in returning if event is not None]

@@ -1,7 +1,7 @@
 """What waits for an appender, where from, and how much of it there is.
 
-A `Waiting` command comes from a `Desk`, which is told what became of it: that of threads, of an event loop's
-tasks, or of another process (`ledger/distant.py`). `Appends` is what all of them ask; `Load` says how much
+A `Waiting` command says to whom its outcome is told (`ReplyTo`): threads, tasks of an event loop, or another
+process (`ledger/remote_connection.py`). `Appends` is what all of them ask; `Load` says how much
 there is to do.
 """
 
@@ -37,8 +37,8 @@ class Waiting(NamedTuple):
 
     asked: Command
     known_as: Any
-    """By what the desk knows it."""
-    desk: Desk
+    """By what it is known where its outcome is told."""
+    reply_to: ReplyTo
 
 
 class Times(NamedTuple):
@@ -58,7 +58,7 @@ class Appended(NamedTuple):
     times: Times
 
 
-class Desk(Protocol):
+class ReplyTo(Protocol):
     """Where commands come from, and their outcomes go to."""
 
     def tell(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> threading.Event | None:
@@ -134,7 +134,7 @@ def settle(future: Future[Result] | asyncio.Future[Result], outcome: Outcome) ->
 
 
 class Threads:
-    """The desk of threads, which wait for futures of their own."""
+    """Threads, which wait for futures of their own."""
 
     def tell(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
         """Settle their futures."""
@@ -146,7 +146,7 @@ THREADS = Threads()
 
 
 class Loop(NamedTuple):
-    """The desk of tasks of an event loop; one that has ended waits for nothing."""
+    """Tasks of an event loop; one that has ended waits for nothing."""
 
     loop: asyncio.AbstractEventLoop
 

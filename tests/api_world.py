@@ -22,17 +22,17 @@ import httpx
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from api import appending as appendings
 from api import auth, client, description, examples, main, problems, service
 from ledger import (
     catalog,
     check,
     config,
     coverage_commands,
-    desk,
-    distant,
     opening,
     queueing,
     registry_commands,
+    remote_connection,
 )
 from ledger.appender import Appender
 from signing import ids, note, trust
@@ -193,19 +193,15 @@ def through_a_socket(
     """An appender of this process that is asked through a socket, as the one of another process is."""
 
     async def listening(appending: Appender, path: Path) -> asyncio.AbstractServer:
-        desks = desk.Desks(appending, ring_version=lambda: ledger.vault.ring.version)
-        return await loop.create_unix_server(desks.another, str(path))
+        connections = remote_connection.Connections(appending, ring_version=lambda: ledger.vault.ring.version)
+        return await loop.create_unix_server(connections.another, str(path))
 
     with ledger.appending() as appending, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "appender"
         server = asyncio.run_coroutine_threadsafe(listening(appending, path), loop).result()
-        renew = ledger.vault.require_version
-        asked = distant.DistantAppender(path, loop=loop, observed=observed, renew=renew).start()
-        try:
+        with appendings.elsewhere(path)(ledger, observed, loop) as asked:
             yield asked
-        finally:
-            asked.stop()
-            loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(server.close)
 
 
 @contextlib.contextmanager

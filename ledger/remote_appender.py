@@ -1,8 +1,8 @@
 """An appender in a process of its own, as whoever asks it knows it.
 
 Python lets one thread of a process run at a time: an appender beside an event loop waits for it, under the
-ledger's lock, and so does everybody else. A `DistantAppender` is asked like an appender, and hands commands
-on through a Unix socket. In the appender's process a desk (`ledger/desk.py`) takes them, so that one batch
+ledger's lock, and so does everybody else. A `RemoteAppender` is asked like an appender, and hands commands
+on through a Unix socket. The appender's process (`ledger/remote_connection.py`) takes them, so that one batch
 has what all processes want. Both ends run the same code under one account, to which alone the socket is open.
 
 An appender's process that dies takes no fact along, but the answers on their way: what is known by an
@@ -20,15 +20,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from ledger import errors, queueing
 from ledger.appender import RETRY_FOR_S
 from ledger.command import Command
 from ledger.deciding import Result
-from ledger.desk import CODE, FOREIGN, Line, Told
 from ledger.queueing import BATCH_MAX, QUEUE_MAX, Appended, Load, Outcome
+from ledger.remote_connection import CODE_DIGEST, FOREIGN, Channel, Told
 
 CONNECT_EVERY_S = 0.05
 SILENT_S = 10.0
@@ -45,7 +45,8 @@ _UNREACHED = "the appender's process cannot be reached"
 _log = logging.getLogger(__name__)
 
 
-class _Asked(NamedTuple):
+@dataclass(slots=True)
+class _Asked:
     asked: Command
     future: Future[Result] | asyncio.Future[Result]
     times_sent: int = 0
@@ -53,7 +54,7 @@ class _Asked(NamedTuple):
     """Of a thread, which has none of its own."""
 
 
-class DistantAppender:
+class RemoteAppender:
     """Asked as an appender is, by threads and by the event loop that it belongs to."""
 
     def __init__(
@@ -68,13 +69,13 @@ class DistantAppender:
         """`observed` hears of this process's part of every batch, `renew` of newer key rings."""
         self._path, self._loop, self._observed, self._renew = path, loop, observed, renew
         self._queue_max, self._client_max = queue_max, queueing.client_max(queue_max)
-        self._line: Line | None = None
+        self._channel: Channel | None = None
         """A connection, which is of use once the other end has greeted."""
-        self._is_greeted = False
         self._is_foreign = False
         """Whether it runs other code, which is said once."""
         self._is_lost = asyncio.Event()
         """Set while it has not."""
+        self._is_lost.set()
         self._lost_at = time.monotonic()
         """When that began last."""
         self._asked: dict[int, _Asked] = {}
@@ -95,9 +96,8 @@ class DistantAppender:
         self._is_stopping = self._has_ended = False
         self._settled = threading.Condition()
 
-    def start(self) -> DistantAppender:
+    def start(self) -> RemoteAppender:
         """Begin to connect; for a thread beside the event loop, or for the loop itself."""
-        self._is_lost.set()
         self._loop.call_soon_threadsafe(self._begin)
         return self
 
@@ -118,8 +118,8 @@ class DistantAppender:
         self._has_ended = True
         self._connecting.cancel()
         self._fail()
-        if self._line is not None:
-            self._line.close()
+        if self._channel is not None:
+            self._channel.close()
 
     def halt(self, error: errors.LedgerError | None) -> None:
         """Take no commands, which are refused with such an error, until it is None again."""
@@ -169,7 +169,7 @@ class DistantAppender:
         return future
 
     def _require_open(self, asked: Command) -> None:
-        halted, known = self._halted, self._known_load
+        halted = self._halted
         if self._is_stopping:
             raise errors.Unavailable("the service is stopping")
         if halted is not None:
@@ -177,12 +177,16 @@ class DistantAppender:
         if self._is_lost_for_long:
             raise errors.Unavailable(_UNREACHED)
         own = 0 if asked.gives_way else self._of_client[asked.actor.client_id]
-        if known.waiting >= self._queue_max or own >= self._client_max:
-            raise known.full(known.others, BATCH_MAX)
+        if max(self._load.waiting, len(self._asked)) >= self._queue_max or own >= self._client_max:
+            raise self._known_load.full(self._known_load.others, BATCH_MAX)
 
     @property
     def _is_lost_for_long(self) -> bool:
         return not self._is_greeted and time.monotonic() > self._lost_at + RETRY_FOR_S
+
+    @property
+    def _is_greeted(self) -> bool:
+        return not self._is_lost.is_set()
 
     # --- on the event loop ---
 
@@ -226,9 +230,9 @@ class DistantAppender:
 
     def _say(self, numbers: Sequence[int]) -> None:
         """Send commands; one that cannot be sent costs no other."""
-        assert self._line is not None, "somebody has greeted"
+        assert self._channel is not None, "somebody has greeted"
         try:
-            self._line.say([(number, self._asked[number].asked) for number in numbers])
+            self._channel.say([(number, self._asked[number].asked) for number in numbers])
         except Exception as error:  # noqa: BLE001
             if len(numbers) == 1:
                 _log.error(
@@ -240,8 +244,7 @@ class DistantAppender:
                 self._say([number])
             return
         for number in numbers:
-            one = self._asked[number]
-            self._asked[number] = one._replace(times_sent=one.times_sent + 1)
+            self._asked[number].times_sent += 1
 
     def _hear(self, told: Told) -> None:
         self._heard_at = time.monotonic()
@@ -294,39 +297,42 @@ class DistantAppender:
         """Connect whenever nobody is there, however often; who waits for too long is told to come back."""
         while True:
             await self._is_lost.wait()
-            if self._line is None:
+            if self._channel is None:
                 with contextlib.suppress(OSError):
                     await self._loop.create_unix_connection(self._another, str(self._path))
             if self._is_lost_for_long:
                 self._fail()
             await asyncio.sleep(CONNECT_EVERY_S)
 
-    def _another(self) -> Line:
-        line = Line(heard=self._hear, made=lambda: self._made(line), lost=self._lost, greeted=self._greeted)
-        return line
+    def _another(self) -> Channel:
+        channel = Channel(
+            heard=self._hear, made=lambda: self._made(channel), lost=self._lost, greeted=self._greeted
+        )
+        return channel
 
-    def _made(self, line: Line) -> None:
-        self._line = line
+    def _made(self, channel: Channel) -> None:
+        self._channel = channel
 
     def _greeted(self, code: str) -> None:
-        if code != CODE:
+        if code != CODE_DIGEST:
             # What one says the other would read as something else.
             if not self._is_foreign:
                 _log.error(FOREIGN)
             self._is_foreign = True
-            if self._line is not None:
-                self._line.close()
+            if self._channel is not None:
+                self._channel.close()
             return
-        self._is_greeted, self._is_foreign = True, False
+        self._is_foreign = False
         self._is_lost.clear()
         self._send_soon()
 
     def _lost(self) -> None:
-        self._line = None
+        self._channel = None
         if not self._is_greeted or self._has_ended:
             return
         _log.warning("the appender's process is lost")
-        self._is_greeted, self._lost_at, self._load = False, time.monotonic(), Load()
+        self._is_lost.set()
+        self._lost_at, self._load = time.monotonic(), Load()
         again = []
         for number, one in list(self._asked.items()):
             if not one.times_sent:
@@ -336,7 +342,6 @@ class DistantAppender:
             else:
                 again.append(number)
         self._fresh = again + self._fresh
-        self._is_lost.set()
 
     def _fail(self) -> None:
         """Give up what waits; of what was never sent it is known that it was not done."""

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import uvloop
 
-from ledger import desk, distant, errors, use_commands
+from ledger import errors, queueing, remote_appender, remote_connection, use_commands
 from ledger.appender import Appender
 from ledger.command import Command, Repeat
 from ledger.deciding import Result
-from ledger.queueing import Desk, Load, Outcome, Times, Waiting
+from ledger.queueing import Load, Outcome, Times, Waiting
 from signing import note, receipt
 from tests.test_appender import lock_held
 from tests.world import BUSINESS_LICENSE, ENTERPRISE, World
@@ -57,23 +57,23 @@ class Lossy:
             for one in many:
                 self._appender.submit(one.asked).result(PATIENCE_S)
         for one in many:
-            assert isinstance(one.desk, desk.Desk)
-            one.desk.line.close()
+            assert isinstance(one.reply_to, remote_connection.Connection)
+            one.reply_to.channel.close()
         self.after_dying()
         return []
 
     def _spoilt(self, many: Sequence[Waiting]) -> list[Waiting]:
-        spoiling = Spoiling(many[0].desk, self.spoils)
-        return [one._replace(desk=spoiling) for one in many]
+        spoiling = Spoiling(many[0].reply_to, self.spoils)
+        return [one._replace(reply_to=spoiling) for one in many]
 
     def go_on(self) -> None:
         self._appender.take(self.held)
 
 
 class Spoiling:
-    """A desk that is told an outcome of which no other process can be told."""
+    """Is told an outcome of which no other process can be told."""
 
-    def __init__(self, real: Desk, number: int | None) -> None:
+    def __init__(self, real: queueing.ReplyTo, number: int | None) -> None:
         self._real, self._number = real, number
 
     def tell(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
@@ -102,26 +102,26 @@ class Place:
         self.renewed: list[int] = []
         self.observed: list[Any] = []
 
-    def appender(self) -> distant.DistantAppender:
+    def appender(self) -> remote_appender.RemoteAppender:
         """One that asks here."""
         loop, renew = asyncio.get_running_loop(), self.renewed.append
-        return distant.DistantAppender(
+        return remote_appender.RemoteAppender(
             self.path, loop=loop, observed=self.observed.append, renew=renew
         ).start()
 
     @contextlib.asynccontextmanager
-    async def asking(self) -> AsyncIterator[tuple[distant.DistantAppender, Lossy]]:
+    async def asking(self) -> AsyncIterator[tuple[remote_appender.RemoteAppender, Lossy]]:
         """One that asks, and is answered."""
         lossy, version = Lossy(self.world.appender), self.world.ledger.vault.ring.version
-        desks = desk.Desks(lossy, ring_version=lambda: version)  # type: ignore[arg-type]
-        server = await asyncio.get_running_loop().create_unix_server(desks.another, str(self.path))
+        connections = remote_connection.Connections(lossy, ring_version=lambda: version)  # type: ignore[arg-type]
+        server = await asyncio.get_running_loop().create_unix_server(connections.another, str(self.path))
         asked = self.appender()
         try:
             yield asked, lossy
         finally:
             await asyncio.to_thread(asked.stop)
             server.close()
-            await asyncio.wait_for(desks.nobody_asks.wait(), PATIENCE_S)
+            await asyncio.wait_for(connections.nobody_asks.wait(), PATIENCE_S)
 
     def use(self, key: bytes | None = None, **changes: Any) -> use_commands.UseLicense:
         repeat = None if key is None else Repeat(key=key * 16, body_digest=b"d" * 16)
@@ -136,7 +136,7 @@ def place(world: World, tmp_path: Path) -> Place:
     return Place(world, tmp_path)
 
 
-def runs(asked: distant.DistantAppender) -> bool:
+def runs(asked: remote_appender.RemoteAppender) -> bool:
     return asked.is_running
 
 
@@ -202,7 +202,7 @@ def test_what_kills_its_process_each_time_is_not_asked_for_ever(place: Place) ->
             lossy.dies = 10
             with pytest.raises(errors.OutcomeUnknown):
                 await soon(asked.submit_soon(place.use(b"k")))
-            assert lossy.asked == distant.TIMES_SENT_MAX
+            assert lossy.asked == remote_appender.TIMES_SENT_MAX
 
     uvloop.run(run())
 
@@ -211,7 +211,7 @@ def test_what_kills_its_process_each_time_is_not_asked_for_ever(place: Place) ->
 def test_where_nobody_appends_nothing_is_done_and_that_is_said(
     place: Place, monkeypatch: pytest.MonkeyPatch, is_there_a_socket: bool
 ) -> None:
-    monkeypatch.setattr("ledger.distant.RETRY_FOR_S", 0.2)
+    monkeypatch.setattr("ledger.remote_appender.RETRY_FOR_S", 0.2)
 
     async def run() -> None:
         asked = place.appender()
@@ -237,7 +237,7 @@ def test_who_asks_before_anybody_listens_is_answered_once_somebody_does(place: P
     async def run() -> None:
         asked = place.appender()
         future = asked.submit_soon(place.use(b"k"))
-        await asyncio.sleep(2 * distant.CONNECT_EVERY_S)  # nobody was there
+        await asyncio.sleep(2 * remote_appender.CONNECT_EVERY_S)  # nobody was there
         async with place.asking():
             assert (await soon(future)).recorded
             await asyncio.to_thread(asked.stop)
@@ -246,8 +246,8 @@ def test_who_asks_before_anybody_listens_is_answered_once_somebody_does(place: P
 
 
 def test_who_runs_other_code_is_asked_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ledger.distant.RETRY_FOR_S", 0.2)
-    monkeypatch.setattr("ledger.desk.CODE", "of another release")
+    monkeypatch.setattr("ledger.remote_appender.RETRY_FOR_S", 0.2)
+    monkeypatch.setattr("ledger.remote_connection.CODE_DIGEST", "of another release")
 
     async def run() -> None:
         async with place.asking() as (asked, lossy):
@@ -261,7 +261,7 @@ def test_who_runs_other_code_is_asked_nothing(place: Place, monkeypatch: pytest.
 
 
 def test_a_thread_does_not_wait_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ledger.distant.THREADS_WAIT_S", 0.1)
+    monkeypatch.setattr("ledger.remote_appender.THREADS_WAIT_S", 0.1)
 
     async def run() -> None:
         async with place.asking() as (asked, lossy):
@@ -312,7 +312,7 @@ def test_an_appender_that_owes_answers_and_says_nothing_does_not_run(
             assert runs(asked)
             lossy.is_stopped = True
             lossy.came.clear()
-            monkeypatch.setattr("ledger.distant.SILENT_S", -1.0)
+            monkeypatch.setattr("ledger.remote_appender.SILENT_S", -1.0)
             assert runs(asked), "it owes nothing"
             future = asked.submit_soon(place.use())
             assert not runs(asked)
@@ -422,7 +422,10 @@ def test_what_comes_in_pieces_is_heard_whole_and_in_order(cut: int) -> None:
         def writelines(self, pieces: Sequence[bytes]) -> None:
             written.extend(b"".join(pieces))
 
-    speaking, hearing = desk.Line(heard=said.append), desk.Line(heard=said.append)
+    speaking, hearing = (
+        remote_connection.Channel(heard=said.append),
+        remote_connection.Channel(heard=said.append),
+    )
     speaking.connection_made(Transport())  # type: ignore[arg-type]
     told = [b"", "甲" * 500, {"a": [1, 2]}, None]
     for one in told:

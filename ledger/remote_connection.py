@@ -1,8 +1,8 @@
 """The appender's end of the connections through which other processes ask it, and what is said on them.
 
-`Line` is one end of a connection; `Desk` takes the commands that come on one, and tells outcomes, as the desk
-of an appender (`ledger/queueing.py`). The other end is `ledger/distant.py`. Objects are pickled: both ends
-are ours, run the same code, which the greeting makes sure of, and are open to one account alone.
+`Channel` is one end of a connection; `Connection` takes the commands that come on one, and tells their
+outcomes to the other end, `ledger/remote_appender.py`. Objects are pickled: both ends are ours, run the same
+code, which the greeting makes sure of, and are open to one account alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _code() -> str:
     return said.hexdigest()
 
 
-CODE = _code()
+CODE_DIGEST = _code()
 
 
 class Told(NamedTuple):
@@ -51,7 +51,7 @@ class Told(NamedTuple):
     """Of the key ring that the batch worked with."""
 
 
-class Line(asyncio.Protocol):
+class Channel(asyncio.Protocol):
     """One end of a connection on which objects follow their length; the appender's end greets first.
 
     The greeting is text, which every release can read: it says which code the process runs.
@@ -106,7 +106,7 @@ class Line(asyncio.Protocol):
 
     def greet(self) -> None:
         """Say which code we run."""
-        self._send(CODE.encode())
+        self._send(CODE_DIGEST.encode())
 
     def _send(self, packed: bytes) -> None:
         if self._transport is not None:
@@ -119,67 +119,67 @@ class Line(asyncio.Protocol):
             self._transport.close()
 
 
-class Desk:
+class Connection:
     """The appender's end of one connection."""
 
-    def __init__(self, desks: Desks) -> None:
-        self._desks = desks
-        self.line = Line(heard=self._take, made=self._open, lost=self._close)
+    def __init__(self, all_: Connections) -> None:
+        self._all = all_
+        self.channel = Channel(heard=self._take, made=self._open, lost=self._close)
 
     def _open(self) -> None:
-        self._desks.now_open(self)
-        self.line.greet()
+        self._all.now_open(self)
+        self.channel.greet()
 
     def _close(self) -> None:
-        self._desks.now_closed(self)
+        self._all.now_closed(self)
 
     def _take(self, said: Sequence[tuple[int, Command]]) -> None:
-        refused = self._desks.appender.take([Waiting(asked, number, self) for number, asked in said])
+        refused = self._all.appender.take([Waiting(asked, number, self) for number, asked in said])
         if refused:
             self._say(refused, Times())
 
     def tell(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
         """Tell the other end, on the event loop: the appender goes on meanwhile."""
         with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits
-            self._desks.loop.call_soon_threadsafe(self._say, told, times)
+            self._all.loop.call_soon_threadsafe(self._say, told, times)
 
     def _say(self, told: Sequence[tuple[Waiting, Outcome]], times: Times) -> None:
         """Tell outcomes; one that cannot be told costs no other."""
         outcomes = [(waiting.known_as, outcome) for waiting, outcome in told]
-        load, version = self._desks.appender.load, self._desks.ring_version()
+        load, version = self._all.appender.load, self._all.ring_version()
         try:
-            self.line.say(Told(outcomes, times, load, version))
+            self.channel.say(Told(outcomes, times, load, version))
         except Exception as error:  # noqa: BLE001
             if len(told) > 1:
                 for one in told:
                     self._say([one], times)
                 return
             _log.error("an outcome cannot be told", extra={"error_type": type(error).__name__}, exc_info=True)
-            self.line.say(Told([(told[0][0].known_as, errors.OutcomeUnknown())], Times(), load, version))
+            self.channel.say(Told([(told[0][0].known_as, errors.OutcomeUnknown())], Times(), load, version))
 
 
-class Desks:
-    """The desks of an appender, for the event loop that it is made on."""
+class Connections:
+    """The connections of an appender, for the event loop that it is made on."""
 
     def __init__(self, appender: Appender, *, ring_version: Callable[[], int]) -> None:
         self.appender, self.ring_version = appender, ring_version
         self.loop = asyncio.get_running_loop()
-        self._open: set[Desk] = set()
+        self._open: set[Connection] = set()
         self.nobody_asks = asyncio.Event()
         """Set while there is no connection."""
         self.nobody_asks.set()
 
-    def another(self) -> Line:
-        """The line of a new desk, for a new connection."""
-        return Desk(self).line
+    def another(self) -> Channel:
+        """The channel of a new connection."""
+        return Connection(self).channel
 
-    def now_open(self, desk: Desk) -> None:
-        """Somebody came to a desk."""
-        self._open.add(desk)
+    def now_open(self, connection: Connection) -> None:
+        """Somebody is connected."""
+        self._open.add(connection)
         self.nobody_asks.clear()
 
-    def now_closed(self, desk: Desk) -> None:
+    def now_closed(self, connection: Connection) -> None:
         """And is gone."""
-        self._open.discard(desk)
+        self._open.discard(connection)
         if not self._open:
             self.nobody_asks.set()
