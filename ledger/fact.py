@@ -81,20 +81,18 @@ def from_event(about: event.Event) -> Fact:
         raise errors.HistoryBroken("an event has an unknown topic")
     shape = _shape(cls)
     named = about.fact.keys()
-    if not (named >= shape.needed and named <= shape.known):
+    is_plain = named == shape.needed
+    if not is_plain and not (named >= shape.needed and named <= shape.known):
         raise errors.HistoryBroken("a fact does not have the members of its topic")
-    # As `cls(**values)`, whose checks the shape has answered: every follower does this for every event.
-    made = object.__new__(cls)
-    values = made.__dict__
-    values.update(shape.later)
-    values.update(about.fact)
+    values = {**shape.later, **about.fact}
     for name, value in about.fact.items():
         if type(value) is list:
             values[name] = _frozen(value)
-    if not named.isdisjoint(shape.later) and any(
-        values[name] == default for name, default in shape.later.items() if name in named
-    ):
+    if not is_plain and any(values[name] == shape.later[name] for name in named & shape.later.keys()):
         raise errors.HistoryBroken("a fact writes a member that has its default")
+    # As `cls(**values)`, whose checks the shape has answered: every follower does this for every event.
+    made = object.__new__(cls)
+    made.__dict__.update(values)
     return made
 
 

@@ -112,8 +112,8 @@ class Work:
         if not keys:
             return {}
         table = tables.table(cls)
-        found = [table.row(values) for values in self.run(table.rows, (self.partition, list(keys)))]
-        return {row.key: row for row in found}  # type: ignore[misc]
+        found = self.run(table.rows, (self.partition, list(keys)))
+        return {values[0]: table.row(values) for values in found}  # type: ignore[misc]
 
     def save(self, rows: Collection[state.Row]) -> None:
         """Insert or replace rows of one class."""
@@ -179,8 +179,8 @@ class Database:
         if not keys:
             return {}
         table = tables.table(cls)
-        found = [table.row(values) for values in self.read(table.rows, (self.partition, list(keys)))]
-        return {row.key: row for row in found}  # type: ignore[misc]
+        found = self.read(table.rows, (self.partition, list(keys)))
+        return {values[0]: table.row(values) for values in found}  # type: ignore[misc]
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Work]:

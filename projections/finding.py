@@ -105,15 +105,16 @@ def mark_all(
     work: db.Work,
     happened: Sequence[Happened],
     place: Callable[[int], postings.Postings],
-    types: Mapping[bytes, str],
+    type_of: Callable[[bytes], str | None],
 ) -> None:
     """Post what the facts are among, and take away what they explain.
 
-    `place` gives the postings to which those of an index belong; `types` are of licenses that the facts name.
+    `place` gives the postings to which those of an index belong, `type_of` the type of a license that the
+    facts name.
     """
     marks = _Marks(work, place)
     _mark_delays(work, happened, marks)
-    _Cases(work, happened, marks, types).mark()
+    _Cases(work, happened, marks, type_of).mark()
     marks.save()
 
 
@@ -237,12 +238,17 @@ class _Cases:
     """What some facts say of cases, and what follows for the events that name them."""
 
     def __init__(
-        self, work: db.Work, happened: Sequence[Happened], marks: _Marks, types: Mapping[bytes, str]
+        self,
+        work: db.Work,
+        happened: Sequence[Happened],
+        marks: _Marks,
+        type_of: Callable[[bytes], str | None],
     ) -> None:
-        self._work, self._happened, self._marks, self._types = work, happened, marks, types
-        said = [item for item in happened if isinstance(item.fact, case.CaseFact)]
+        self._work, self._marks, self._type_of = work, marks, type_of
+        self._happened = [item for item in happened if _is_of_case(type(item.fact))]  # type: ignore[arg-type]
+        said = [item for item in self._happened if isinstance(item.fact, case.CaseFact)]
         has_cases = bool(said) or bool(work.run(sql.load("trail")["any_case"], (work.partition,)))
-        named = {key for item in happened for key in keys(item)} if has_cases else set()
+        named = {key for item in self._happened for key in keys(item)} if has_cases else set()
         self._rows = work.rows(CaseRow, named)
         self._before = dict(self._rows)
         numbers = {item.about.case_number.encode(): 0 for item in said if item.about.case_number is not None}
@@ -252,11 +258,11 @@ class _Cases:
     def mark(self) -> None:
         """Go through the facts in their order."""
         for item in self._happened:
-            if isinstance(item.fact, case.CaseFact):
-                self._take_case(item, item.fact)
-            elif is_look(item.fact):
-                for name in sorted(_of_look(item.about, self._row(item))):
+            if is_look(item.fact):
+                for name in _of_look(item.about, self._row(item)):
                     self._marks.add(name, item.index)
+            elif isinstance(item.fact, case.CaseFact):
+                self._take_case(item, item.fact)
             elif isinstance(item.fact, license.VersionFact):
                 self._take_version(item, item.fact)
         changed = [row for at, row in self._rows.items() if row is not self._before.get(at)]
@@ -305,7 +311,7 @@ class _Cases:
 
     def _missing(self, made: case.CaseClosed, earlier: Sequence[Happened]) -> tuple[str, ...]:
         """Types of which no license has come, of those that are named or that were made in the case."""
-        come = {self._types[ref] for ref in made.license_refs if ref in self._types}
+        come = {self._type_of(ref) for ref in made.license_refs}
         come |= {one.fact.type_code for one in earlier if isinstance(one.fact, license.VersionFact)}
         return tuple(type_code for type_code in made.type_codes if type_code not in come)
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 from ledger import errors, fact, recorder
 from projections import db, postings
 from projections.projection import Happened, Projection
+from signing import event
 
 BATCH_MAX = 500
 REBUILD_BATCH_MAX = 4 * postings.BLOCK
@@ -138,8 +139,15 @@ class Follower:
 
 def happened(source: recorder.Recorder, *, after: int, limit: int) -> list[Happened]:
     """The next facts after leaf index `after`; raises Unavailable or HistoryBroken."""
-    facts = source.facts(after=after, limit=limit)
-    return [Happened(index, stored.event, fact.from_event(stored.event)) for index, stored in facts]
+    found: list[Happened] = []
+    try:
+        for index, data in source.states_after(after=after, limit=limit):
+            # One after the other: what has just been made is still at hand for the next step.
+            about = event.parse(data)
+            found.append(Happened(index, about, fact.from_event(about)))
+    except event.EventInvalid as error:
+        raise errors.HistoryBroken("an event cannot be read") from error
+    return found
 
 
 class News:

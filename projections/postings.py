@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
-from functools import lru_cache
 
 from signing import suites
 
@@ -31,11 +30,12 @@ BLOCK = 512
 """Indexes a block: what a subject has in one is at most 1 kB, which PostgreSQL keeps in the row."""
 
 
-@lru_cache(maxsize=65_536)
+_KIND_BYTES = tuple(bytes([number]) for number in range(max(KINDS.values()) + 1))
+
+
 def subject(kind: int, value: bytes) -> int:
     """The number of a subject: 64 bits with a sign."""
-    digest = suites.INTL.digest(bytes([kind]) + value)
-    return int.from_bytes(digest[:8], "big", signed=True)
+    return int.from_bytes(suites.INTL.digest(_KIND_BYTES[kind] + value)[:8], "big", signed=True)
 
 
 _OFFSETS = tuple(offset.to_bytes(2, "big") for offset in range(BLOCK))

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from ledger import fact
 from projections import db
 from signing import event, ids
 
 
-@dataclass(frozen=True)
-class Happened:
+class Happened(NamedTuple):
     """One fact, at its place."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides a method of tuples that nobody asks for here
     about: event.Event
     fact: fact.Fact
 
@@ -31,7 +29,9 @@ class Projection(Protocol):
     """In the order in which its pages read them: a rebuild locks them in this order."""
 
     def apply(self, work: db.Work, happened: Sequence[Happened]) -> None:
-        """Change the tables by facts that follow those applied before; called again after a failure."""
+        """Change the tables by facts that follow those applied before, none left out; called again after a
+        failure.
+        """
 
 
 def licenses_of(made: fact.Fact) -> list[bytes]:

@@ -6,6 +6,7 @@ the little that an event does not say itself. Sealed parts are not here; whoever
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -155,7 +156,7 @@ class Trail:
         if changes:
             refs, indexes = map(list, zip(*changes, strict=True))
             work.run(sql.load("trail")["add_changes"], (work.partition, refs, indexes))
-        begun = [item for item in happened if item.index % postings.BLOCK == 0]
+        begun = happened[-happened[0].index % postings.BLOCK :: postings.BLOCK]
         if begun:
             times = [item.about.recorded_at for item in begun]
             blocks = [item.index // postings.BLOCK for item in begun]
@@ -169,10 +170,13 @@ def _post(work: db.Work, happened: Sequence[Happened], known: Known) -> None:
     subject = postings.subject
     for item in happened:
         found = begun if item.index // postings.BLOCK >= begins else before
-        found.add(item.index, {subject(kind, value) for kind, value in _posted(item, known)})
-    types = {row.license_ref: row.type_code for row in known.licenses.values()}
+        own = {subject(kind, value) for kind, value in _own(item)}
+        found.add(item.index, own.union(_shared_subjects(_sharing(item, known))))
     finding.mark_all(
-        work, happened, lambda index: begun if index // postings.BLOCK >= begins else before, types
+        work,
+        happened,
+        lambda index: begun if index // postings.BLOCK >= begins else before,
+        lambda ref: known.licenses[ref].type_code if ref in known.licenses else None,
     )
     for name, found in (("add_postings", before), ("begin_postings", begun)):
         subjects, blocks, offsets = found.columns()
@@ -236,9 +240,9 @@ def _license(made: fact.Fact) -> bytes | None:
 
 def _changed(item: Happened) -> bytes | None:
     """The license that an event made or changed: its issuer recorded it, or it is about a dispute."""
-    ref: bytes | None = getattr(item.fact, "license_ref", None)
     if item.about.issuer is None and type(item.fact) not in DISPUTING:
         return None
+    ref: bytes | None = getattr(item.fact, "license_ref", None)
     return None if isinstance(item.fact, document.DocumentGiven) else ref
 
 
@@ -246,26 +250,46 @@ _LICENSE, _REQUESTER, _CASE, _OPERATOR, _ISSUER, _ITEM, _CHANNEL, _REASON = (
     postings.KINDS[name]
     for name in ("license", "requester", "case", "operator", "issuer", "item", "channel", "reason")
 )
+_SHARED = (_OPERATOR, _REQUESTER, _ISSUER, _ITEM, _CHANNEL, _REASON)
+_Sharing = tuple[bytes | None, str | None, str | None, str | None, str, str | None]
+"""Values of `_SHARED` that an event has."""
 
 
 def _posted(item: Happened, known: Known) -> list[tuple[int, bytes]]:
-    """Of every event of a ledger: no step of its own that it can do without."""
-    about = item.about
+    return [*_own(item), *_shared(_sharing(item, known))]
+
+
+def _own(item: Happened) -> list[tuple[int, bytes]]:
+    """What few events have in common with this one."""
     found = [(_LICENSE, ref) for ref in licenses_of(item.fact)]
-    if about.operator_ref is not None:
-        found.append((_OPERATOR, about.operator_ref))
-    if (requester := _requester(about, item.fact, known)) is not None:
-        found.append((_REQUESTER, requester.encode()))
-    if about.case_number is not None:
-        found.append((_CASE, about.case_number.encode()))
-    if (issuer := _issuer(item, known)) is not None:
-        found.append((_ISSUER, issuer.encode()))
-    if about.service_item is not None:
-        found.append((_ITEM, about.service_item.encode()))
-    found.append((_CHANNEL, about.channel.encode()))
-    if type(item.fact) in _REASONED and (reason := _outcome(item.fact)[1]) is not None:
-        found.append((_REASON, reason.encode()))
+    if item.about.case_number is not None:
+        found.append((_CASE, item.about.case_number.encode()))
     return found
+
+
+def _sharing(item: Happened, known: Known) -> _Sharing:
+    """What many events have in common with this one."""
+    about, made = item.about, item.fact
+    return (
+        about.operator_ref,
+        _requester(about, made, known),
+        _issuer(item, known),
+        about.service_item,
+        about.channel,
+        _outcome(made)[1] if type(made) in _REASONED else None,
+    )
+
+
+def _shared(sharing: _Sharing) -> list[tuple[int, bytes]]:
+    """Kinds and values of what `_sharing` gives."""
+    values = ((kind, value) for kind, value in zip(_SHARED, sharing, strict=True) if value is not None)
+    return [(kind, value if isinstance(value, bytes) else value.encode()) for kind, value in values]
+
+
+@functools.lru_cache(maxsize=16_384)
+def _shared_subjects(sharing: _Sharing) -> tuple[int, ...]:
+    """Subjects of what `_sharing` gives: found in one step, for this is asked of every event of a ledger."""
+    return tuple(postings.subject(kind, value) for kind, value in _shared(sharing))
 
 
 def _learned(happened: Iterable[Happened]) -> Known:

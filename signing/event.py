@@ -7,6 +7,7 @@ shape. The position is not among them: the proof binds it. Nothing here knows wh
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -99,14 +100,19 @@ _SHAPE: tuple[tuple[int, str, tuple[type, ...]], ...] = (
 )
 """Key, name and types; key 1 is the format, key 18 the client signature's slot, null in format 1."""
 
-_KEYS = frozenset({1, 18}) | {key for key, _, _ in _SHAPE}
+_KEYS = (1, *(key for key, _, _ in _SHAPE), 18)
+"""In the order in which they stand in the bytes."""
+_NAMES = tuple(name for _, name, _ in _SHAPE)
+_KINDS = frozenset(itertools.product(*(types for _, _, types in _SHAPE)))
+"""Types of the values: each way in which an event may have or lack what it may lack."""
 _IDS = ("ledger_id", "event_id", "stream_id", "client", "operator_ref")
 
 
 def encode(event: Event) -> bytes:
     """The stored bytes; raises EventInvalid for what `parse` would refuse: nothing unreadable is stored."""
     values = vars(event)
-    _require_shape(values)
+    _require_types(values)
+    _require_lengths(values)
     content = {1: FORMAT, **{key: values[name] for key, name, _ in _SHAPE}, 18: None}
     try:
         data = cbor.encode(content)
@@ -187,7 +193,7 @@ def _sealed(parts: Mapping[str, Any]) -> bytes:
 
 
 def parse(data: bytes) -> Event:
-    """The event in bytes that this ledger stored; raises EventInvalid on a wrong shape."""
+    """The event in bytes that this ledger stored; raises EventInvalid on a wrong shape or order."""
     return _event(data, cbor.decode)
 
 
@@ -202,12 +208,15 @@ def _event(data: bytes, decode: Callable[[bytes], Any]) -> Event:
         content = decode(data)
     except cbor.EncodingError as error:
         raise EventInvalid(str(error)) from error
-    if not isinstance(content, dict) or content.keys() != _KEYS:
+    if type(content) is not dict or tuple(content) != _KEYS:
         raise EventInvalid("not the map of an event")
-    if type(content[1]) is not int or content[1] != FORMAT or content[18] is not None:
+    form, *members, signature = content.values()
+    if type(form) is not int or form != FORMAT or signature is not None:
         raise EventInvalid("an unknown format, or a client signature that format 1 does not have")
-    values = {name: content[key] for key, name, _ in _SHAPE}
-    _require_shape(values)
+    values = dict(zip(_NAMES, members, strict=True))
+    if tuple(map(type, members)) not in _KINDS:
+        _require_types(values)
+    _require_lengths(values)
     # As `Event(**values)`, which has nothing more to check.
     made = object.__new__(Event)
     made.__dict__.update(values)
@@ -219,10 +228,13 @@ def _require_size(data: bytes) -> None:
         raise EventInvalid(f"an event has at most {EVENT_BYTES_MAX} bytes")
 
 
-def _require_shape(values: Mapping[str, Any]) -> None:
+def _require_types(values: Mapping[str, Any]) -> None:
     for _, name, types in _SHAPE:
         if type(values[name]) not in types:
             raise EventInvalid(f"{name} has the wrong type")
+
+
+def _require_lengths(values: Mapping[str, Any]) -> None:
     for name in _IDS:
-        if values[name] is not None and len(values[name]) != ids.ID_BYTES:
+        if (value := values[name]) is not None and len(value) != ids.ID_BYTES:
             raise EventInvalid(f"{name} has the wrong length")

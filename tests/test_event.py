@@ -62,12 +62,14 @@ BAD_CONTENT: dict[str, Any] = {
     "sealed parts that are null": {**CONTENT, 17: None},
     "too large": {**CONTENT, 15: "x" * event.EVENT_BYTES_MAX},
 }
+OUT_OF_ORDER = b"\xb2" + DATA[3:9] + DATA[1:3] + DATA[9:]
+"""Format and suite change places."""
 BAD_BYTES = {
     "nothing": b"",
     "half": DATA[: len(DATA) // 2],
     "a byte after it": DATA + b"\0",
     "a map of indefinite length": b"\xbf" + DATA[1:] + b"\xff",
-    "keys out of order": b"\xb2" + DATA[3:5] + DATA[1:3] + DATA[5:],
+    "keys out of order": OUT_OF_ORDER,
     "a longer length": b"\xb8\x12" + DATA[1:],
     "a key that is true": DATA[:1] + b"\xf5" + DATA[2:],
     "a depth bomb": b"\x81" * 50_000,
@@ -166,6 +168,12 @@ def test_another_shape_is_refused(content: Any) -> None:
 def test_another_encoding_is_refused(data: bytes) -> None:
     with pytest.raises(event.EventInvalid):
         event.parse_strictly(data)
+
+
+def test_members_in_another_order_are_no_event() -> None:
+    assert cbor.decode(OUT_OF_ORDER) == cbor.decode(DATA)
+    with pytest.raises(event.EventInvalid):
+        event.parse(OUT_OF_ORDER)
 
 
 @pytest.mark.parametrize(

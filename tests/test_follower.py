@@ -42,14 +42,14 @@ def test_after_a_random_history_every_projection_equals_a_replay(here: Projected
 
 
 class _Counting:
-    """The facts of a ledger, and how many were asked for."""
+    """The events of a ledger, and how many were asked for."""
 
     def __init__(self, source: recorder.Recorder) -> None:
         self._source = source
         self.read = 0
 
-    def facts(self, *, after: int, limit: int) -> list[tuple[int, recorder.StoredFact]]:
-        found = self._source.facts(after=after, limit=limit)
+    def states_after(self, *, after: int, limit: int) -> list[tuple[int, bytes]]:
+        found = self._source.states_after(after=after, limit=limit)
         self.read += len(found)
         return found
 
@@ -124,6 +124,23 @@ def test_after_a_random_history_with_crashes_every_projection_equals_a_replay(he
                 made.advance()
             assert here.database.position(projection.name).halted_at is None
     require_equal_to_a_replay(here)
+
+
+def test_bytes_that_are_no_event_halt_before_them(here: Projected) -> None:
+    here.world.issue()
+    broken = here.head - 1
+    stored = here.fetch("SELECT state FROM events WHERE position = %s", broken + 1)[0]
+    change = "UPDATE events SET state = %s WHERE position = %s"
+    here.run(change, stored[:-1], broken + 1)
+    try:
+        with pytest.raises(errors.HistoryBroken):
+            follower.happened(here.world.ledger.recorder, after=-1, limit=100)
+        made = here.follower(trail.Trail(), batch_max=8)
+        while here.database.position("trail").halted_at is None:
+            made.advance()
+        assert here.database.position("trail").halted_at == broken
+    finally:
+        here.run(change, stored, broken + 1)
 
 
 def test_a_fact_that_fails_three_times_halts_its_projection_alone(here: Projected) -> None:

@@ -114,7 +114,7 @@ def test_the_ledger_is_read_with_the_librarys_own_notification_log(world: World)
     assert mapped[used.index].data == used.data
     assert mapped[used.index].event == used.event
     assert [item.topic for item in notifications] == [item.event.topic for item in mapped]
-    assert [(i, fact.data) for i, fact in world.ledger.recorder.facts(after=-1, limit=10_000)] == [
+    assert world.ledger.recorder.states_after(after=-1, limit=10_000) == [
         (i, item.state) for i, item in enumerate(notifications)
     ]
 
@@ -169,6 +169,6 @@ def test_a_missing_event_is_named_not_passed_over(world: World) -> None:
         taken = conn.execute("DELETE FROM events WHERE position = %s RETURNING *", (last,)).fetchone()
         assert taken is not None
         with pytest.raises(errors.HistoryBroken):
-            world.ledger.recorder.facts(after=last - 2, limit=10)
+            world.ledger.recorder.states_after(after=last - 2, limit=10)
         conn.execute("INSERT INTO events VALUES (%s, %s, %s, %s, %s, %s, %s)", taken)
-    assert len(world.ledger.recorder.facts(after=last - 2, limit=10)) == 2
+    assert len(world.ledger.recorder.states_after(after=last - 2, limit=10)) == 2

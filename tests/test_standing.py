@@ -30,7 +30,7 @@ def test_after_a_random_history_every_past_answer_is_given_again(here: Projected
     answered: list[tuple[int, LicenseRow]] = []
     for _ in range(8):
         teller.tell(6)
-        ((_, stored),) = here.world.ledger.recorder.facts(after=here.head - 1, limit=1)
+        ((_, stored),) = here.world.facts(after=here.head - 1, limit=1)
         rows = (reader.row(LicenseRow, ref) for ref in teller.licenses)
         answered += [(stored.event.recorded_at, row) for row in rows if row is not None]
     here.follow()

@@ -27,7 +27,7 @@ def here(world: World) -> Iterator[Projected]:
 
 def today(here: Projected) -> int:
     """The Beijing day on which the newest event was recorded."""
-    ((_, stored),) = here.world.ledger.recorder.facts(after=here.head - 1, limit=1)
+    ((_, stored),) = here.world.facts(after=here.head - 1, limit=1)
     return days.of_instant(stored.event.recorded_at)
 
 
@@ -43,7 +43,7 @@ def plain_count(here: Projected) -> Counter[tuple[int, str, str, str, str, str]]
     """(day, type, issuer, item, channel, measure) over the decoded events, in the simplest way there is."""
     found: Counter[tuple[int, str, str, str, str, str]] = Counter()
     place: dict[bytes, tuple[str, str]] = {}
-    for _, stored in here.world.ledger.recorder.facts(after=-1, limit=100_000):
+    for _, stored in here.world.facts(after=-1, limit=100_000):
         about, said = stored.event, stored.event.fact
         if about.topic == "LicenseIssued":
             assert about.issuer is not None
@@ -173,7 +173,7 @@ def test_the_delay_between_a_fact_and_its_recording_is_summed(here: Projected) -
     (line,) = here.statistics.lines(statistics.Query(first=last, last=last, groups=()))[1]
     expected = sum(
         max(0, stored.event.recorded_at - stored.event.effective_at) // 1_000_000
-        for _, stored in here.world.ledger.recorder.facts(after=-1, limit=10_000)
+        for _, stored in here.world.facts(after=-1, limit=10_000)
         if stored.event.topic in ("LicenseIssued", "LicenseSuspended")
     )
     assert sum(figure.delay_s for figure in line.measures.values()) == expected

@@ -117,7 +117,7 @@ def test_two_licenses_with_one_printed_number_both_stay(world: World, tmp_path: 
     assert "findings" not in first
     assert "findings" not in third
     assert second["findings"] == [quality.NUMBER_CLASH]
-    data = world.ledger.recorder.facts(after=second["index"], limit=1)[0][1].data
+    data = world.facts(after=second["index"], limit=1)[0][1].data
     raised = facts.from_event(event.parse(data))
     assert raised == quality.QualityFindingRaised(
         license_ref=ref_of(second), finding=quality.NUMBER_CLASH, other_ref=ref_of(first)

@@ -12,7 +12,15 @@ import pytest
 
 from ledger import errors, verification_commands
 from projections import paging, postings, sql, trail, trail_pages
-from tests.projecting import CURSOR_KEY, Costing, Projected, Teller, projected, seed
+from tests.projecting import (
+    CURSOR_KEY,
+    Costing,
+    Projected,
+    Teller,
+    projected,
+    require_one_equal_to_a_replay,
+    seed,
+)
 from tests.world import BUSINESS_LICENSE, HALL, ISSUER, World, citizen
 
 
@@ -82,7 +90,7 @@ def test_every_subject_lists_exactly_the_facts_that_say_so(here: Projected) -> N
     here.follow(batch_max=7)
     rows = listed(here, query(), limit=10)
     assert [row.index for row in rows] == list(range(here.head, -1, -1))
-    facts = dict(here.world.ledger.recorder.facts(after=-1, limit=10_000))
+    facts = dict(here.world.facts(after=-1, limit=10_000))
     assert [row.about for row in rows] == [facts[row.index].event for row in rows]
     for subject, value in values_of(rows):
         expected = [row for row in rows if said_of(row, subject) == value]
@@ -160,6 +168,29 @@ def test_a_period_is_of_recorded_times_its_end_not_included(here: Projected) -> 
             period = trail_pages.Query(subjects=subjects, recorded_from=since, recorded_until=until)
             of_subject = [row for row in expected if not subjects or row.requester == HALL]
             assert listed(here, period, limit=4) == of_subject[::-1]
+
+
+def test_postings_do_not_depend_on_where_batches_begin_and_end(
+    here: Projected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postings, "BLOCK", 4)
+    rng, kept = random.Random(seed()), trail.Trail()
+    Teller(here.world, rng).tell(25)
+    while here.follower(kept, batch_max=rng.randint(1, 9)).step():
+        pass
+    followed = here.tables(kept)
+    facts = here.world.facts()
+    assert sorted(followed["trail_blocks"]) == sorted(
+        (0, stored.event.recorded_at, index // 4) for index, stored in facts if index % 4 == 0
+    )
+    found = {
+        (row[0], index) for row in followed["trail_postings"] for index in postings.unpack(row[2], row[3])
+    }
+    channel = postings.KINDS["channel"]
+    said = {(postings.subject(channel, one.event.channel.encode()), index) for index, one in facts}
+    assert {(subject, index) for subject, index in found if subject in dict(said)} == said
+    assert sum(len(row[3]) // 2 for row in followed["trail_postings"]) == len(found)
+    require_one_equal_to_a_replay(here, kept)
 
 
 def test_a_search_that_finds_little_gives_up_and_says_where_to_go_on(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -36,6 +36,7 @@ from ledger import (
 )
 from ledger.appender import Appender
 from ledger.pen import Recorded, Result
+from signing import event
 
 ORIGIN = "demo.license-ledger.example/tests"
 OPERATOR = "11350000000000019H"
@@ -58,6 +59,13 @@ def citizen(number: int) -> identifiers.HolderCode:
     return identifiers.holder_code("111", body + identifiers.citizen_id_check_character(body))
 
 
+class Stored(NamedTuple):
+    """One event, and its bytes."""
+
+    event: event.Event
+    data: bytes
+
+
 class World:
     """A ledger with actors in it; every method appends and waits."""
 
@@ -74,6 +82,11 @@ class World:
     def do(self, asked: command.Command) -> Result:
         """The result of one command; raises what it was refused with."""
         return self.appender.submit(asked).result(timeout=60)
+
+    def facts(self, *, after: int = -1, limit: int = 100_000) -> list[tuple[int, Stored]]:
+        """The events after a leaf index, with their indexes."""
+        found = self.ledger.recorder.states_after(after=after, limit=limit)
+        return [(index, Stored(event.parse(data), data)) for index, data in found]
 
     def register(self, organization: str, *scopes: str) -> command.Actor:
         """A new client of `organization`, as an actor with an operator and a case."""

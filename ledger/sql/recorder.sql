@@ -9,6 +9,12 @@ WHERE originator_id = %s
 -- The newest position.
 SELECT max(position) AS max FROM events WHERE partition = {partition}
 
+-- select_states --
+-- Leaf indexes and bytes of the events after a position, in their order.
+SELECT position - 1, state FROM events
+WHERE partition = %(partition)b AND position > %(after)b
+ORDER BY position LIMIT %(limit)b
+
 -- select_notifications --
 -- Events in position order, between two positions, of some topics.
 SELECT position, stream_id, version, topic, state FROM events
