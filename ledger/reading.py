@@ -22,10 +22,6 @@ from ledger.state_mandate import MandateRow
 from ledger.vault import Vault
 from signing import ids, keyring, keys, merkle, note, receipt, seal, suites, tiles
 
-TILES_CACHED = 1024
-TREES_CACHED = 256
-"""16 KiB each. A proof hashes a tile as often as its whole tree does: the next of the same tile is free."""
-ROOTS_CACHED = 65_536
 NOTES_CACHED = 16
 """The same tree head is signed for many receipts, with the same bytes: Ed25519 is deterministic."""
 KEY_TRIES = 3
@@ -96,9 +92,7 @@ class Reader:
             timeout=10.0,
             reconnect_timeout=2.0,
         )
-        self._tile = functools.lru_cache(maxsize=TILES_CACHED)(self._stored_tile)
-        self._tree = functools.lru_cache(maxsize=TREES_CACHED)(self._tree_of_tile)
-        self._tile_root = functools.lru_cache(maxsize=ROOTS_CACHED)(self._root_of_tile)
+        self._nodes = tiling.Nodes(states=self.states, tile=self._stored_tile, suite=vault.suite)
         self._signed = functools.lru_cache(maxsize=NOTES_CACHED)(self._note)
         self._doubted = functools.lru_cache(maxsize=NOTES_CACHED)(self._is_doubted)
 
@@ -273,7 +267,7 @@ class Reader:
         size, frontier, digest = head.size, head.frontier, self._vault.suite.digest
         if not all(0 <= index < size for index in indexes):
             raise errors.EventNotFound
-        node = functools.partial(self.node, size=size)
+        node = functools.partial(self._nodes.node, size=size)
         proofs = [
             merkle.inclusion_proof(index, size, frontier=frontier, node=node, digest=digest)
             for index in indexes
@@ -314,45 +308,31 @@ class Reader:
 
     def states(self, first: int, last: int) -> list[bytes]:
         """Stored bytes of a run of leaf indexes, both ends included."""
-        return self._states(first, last)
+        rows = self.run(self._sql["event_states"], (self._partition, first + 1, last + 1))
+        return [state for _, state in rows]
 
     def tile(self, level: int, number: int) -> bytes | None:
         """A full tile as it is stored; None while it is not full."""
-        return self._cached_tile(level, number)
+        return self._nodes.tile(level, number)
 
     def tile_root(self, level: int, number: int) -> bytes:
         """The root over a full tile."""
-        return self._tile_root(level, number)
+        return self._nodes.tile_root(level, number)
 
     def consistency_proof(self, size1: int, size2: int) -> list[bytes]:
         """The proof between two sizes of the tree that it has had; empty from nothing."""
-        node = functools.partial(self.node, size=size2)
+        node = functools.partial(self._nodes.node, size=size2)
         return merkle.consistency_proof(size1, size2, node=node, digest=self.suite.digest) if size1 else []
 
     def inclusion_proof(self, index: int, size: int) -> list[bytes]:
         """The proof of a leaf index in the tree of a size that it has had."""
-        node = functools.partial(self.node, size=size)
+        node = functools.partial(self._nodes.node, size=size)
         frontier = tiles.frontier(size, node)
         return merkle.inclusion_proof(index, size, frontier=frontier, node=node, digest=self.suite.digest)
 
     def node(self, level: int, number: int, *, size: int) -> bytes:
         """The root of a perfect subtree within `size` leaves."""
-        row_level, height = divmod(level, merkle.TILE_HEIGHT)
-        tile, offset = divmod(number << height, merkle.TILE_WIDTH)
-        if (tile + 1) << merkle.TILE_HEIGHT * (row_level + 1) <= size:
-            width = self._vault.suite.digest_bytes
-            with contextlib.suppress(LookupError):
-                start = (offset >> height) * width
-                return self._tree(row_level, tile)[height][start : start + width]
-        return tiling.node(
-            level,
-            number,
-            size=size,
-            states=self._states,
-            tile=self._cached_tile,
-            root=self._tile_root,
-            digest=self._vault.suite.digest,
-        )
+        return self._nodes.node(level, number, size=size)
 
     def data_key(self, owner: bytes, number: int = 0) -> seal.DataKey | None:
         """The data key of a stream; None when it is destroyed."""
@@ -420,25 +400,7 @@ class Reader:
             for public in publics
         )
 
-    def _states(self, first: int, last: int) -> list[bytes]:
-        rows = self.run(self._sql["event_states"], (self._partition, first + 1, last + 1))
-        return [state for _, state in rows]
-
-    def _cached_tile(self, level: int, number: int) -> bytes | None:
-        try:
-            return self._tile(level, number)
-        except LookupError:
-            return None
-
-    def _root_of_tile(self, level: int, number: int) -> bytes:
-        return tiling.tile_root(level, number, tile=self._cached_tile, digest=self._vault.suite.digest)
-
-    def _tree_of_tile(self, level: int, number: int) -> tuple[bytes, ...]:
-        return tiling.tree(self._tile(level, number), digest=self._vault.suite.digest)
-
-    def _stored_tile(self, level: int, number: int) -> bytes:
+    def _stored_tile(self, level: int, number: int) -> bytes | None:
         rows = self.run(self._sql["tile"], (self._partition, level, number))
-        if not rows:
-            raise LookupError  # not remembered: it may be filled later
-        hashes: bytes = rows[0][0]
+        hashes: bytes | None = rows[0][0] if rows else None
         return hashes

@@ -1,14 +1,22 @@
 """Hash tiles (C2SP tlog-tiles): which ones a batch fills, and the nodes they answer for.
 
 A full tile holds 256 node hashes of one row; rows are 8 levels apart. Tiles are written in the batch
-that fills them, so every node that is not in a tile lies within the newest 256 entries of its row.
+that fills them, so every node that is not in a tile lies within the newest 256 entries of its row. `Nodes`
+keeps what was read, for whoever proves much.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
-from signing import merkle
+from signing import merkle, suites
+
+TILES_CACHED = 1024
+TREES_CACHED = 1024
+"""16 KiB each. A proof hashes a tile as often as its whole tree does: the next of the same tile is free."""
+NODES_CACHED = 65_536
+"""Some 16 MiB: those over full tiles of the first 8 million leaves, or of whatever is asked about."""
 
 StateReader = Callable[[int, int], Sequence[bytes]]
 """states(first, last): stored bytes of leaf indexes, both included."""
@@ -83,6 +91,67 @@ def filled(size: int, row: Sequence[bytes], tile: TileReader, digest: merkle.Has
             for number in range(first * width, row_start)
         ] + roots
     return tiles
+
+
+class Nodes:
+    """Nodes of a tree whose full tiles are stored; keeps those that were read, and what follows from them."""
+
+    def __init__(self, *, states: StateReader, tile: TileReader, suite: suites.Suite) -> None:
+        self._states = states
+        self._stored = tile
+        self._suite = suite
+        self._tile = functools.lru_cache(maxsize=TILES_CACHED)(self._full_tile)
+        self._tree = functools.lru_cache(maxsize=TREES_CACHED)(self._tree_of_tile)
+        self._upper = functools.lru_cache(maxsize=NODES_CACHED)(self._upper_node)
+        self.tile_root = functools.lru_cache(maxsize=NODES_CACHED)(self._root_of_tile)
+        """tile_root(level, number): the root over a full tile."""
+
+    def tile(self, level: int, number: int) -> bytes | None:
+        """A full tile as it is stored; None while it is not full."""
+        try:
+            return self._tile(level, number)
+        except LookupError:
+            return None
+
+    def node(self, level: int, number: int, *, size: int) -> bytes:
+        """The root of the perfect subtree of 2^level leaves at `number`, all within `size` leaves."""
+        row_level, height = divmod(level, merkle.TILE_HEIGHT)
+        tile, offset = divmod(number << height, merkle.TILE_WIDTH)
+        if (tile + 1) << merkle.TILE_HEIGHT * (row_level + 1) <= size:
+            try:
+                row = self._tree(row_level, tile)[height]
+            except LookupError:
+                return self._computed(level, number, size)
+            start = (offset >> height) * self._suite.digest_bytes
+            return row[start : start + self._suite.digest_bytes]
+        return self._upper(level, number) if row_level else self._computed(level, number, size)
+
+    def _upper_node(self, level: int, number: int) -> bytes:
+        """A node over full tiles, in a tile that is not full: every proof goes through some of them."""
+        return self._computed(level, number, (number + 1) << level)
+
+    def _computed(self, level: int, number: int, size: int) -> bytes:
+        return node(
+            level,
+            number,
+            size=size,
+            states=self._states,
+            tile=self.tile,
+            root=self.tile_root,
+            digest=self._suite.digest,
+        )
+
+    def _root_of_tile(self, level: int, number: int) -> bytes:
+        return tile_root(level, number, tile=self.tile, digest=self._suite.digest)
+
+    def _tree_of_tile(self, level: int, number: int) -> tuple[bytes, ...]:
+        return tree(self._tile(level, number), digest=self._suite.digest)
+
+    def _full_tile(self, level: int, number: int) -> bytes:
+        hashes = self._stored(level, number)
+        if hashes is None:
+            raise LookupError  # not remembered: it may be filled later
+        return hashes
 
 
 def tree(hashes: bytes, *, digest: merkle.Hash) -> tuple[bytes, ...]:
