@@ -84,15 +84,16 @@ def from_event(about: event.Event) -> Fact:
     is_plain = named == shape.needed
     if not is_plain and not (named >= shape.needed and named <= shape.known):
         raise errors.HistoryBroken("a fact does not have the members of its topic")
-    values = {**shape.later, **about.fact}
+    # As `cls(**values)`, whose checks the shape has answered: every follower does this for every event.
+    made = object.__new__(cls)
+    values = made.__dict__
+    values.update(shape.later)
+    values.update(about.fact)
     for name, value in about.fact.items():
         if type(value) is list:
             values[name] = _frozen(value)
     if not is_plain and any(values[name] == shape.later[name] for name in named & shape.later.keys()):
         raise errors.HistoryBroken("a fact writes a member that has its default")
-    # As `cls(**values)`, whose checks the shape has answered: every follower does this for every event.
-    made = object.__new__(cls)
-    made.__dict__.update(values)
     return made
 
 

@@ -9,7 +9,7 @@ asks it again. No code stands here: parties are streams.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ledger import case, comparison, correction, fact, license, mark, rooms, state, use
@@ -31,6 +31,8 @@ _VERSION_TOPICS = (
     *(license.LicenseIssued.__name__, license.LicenseAmended.__name__, license.LicenseRenewed.__name__),
     *(license.LicenseReplaced.__name__, correction.LicenseHolderCorrected.__name__),
 )
+_UNKNOWN = frozenset({WITHOUT_CASE})
+"""Of a use for a case of which nothing was ever said."""
 key = functools.lru_cache(maxsize=65_536)(case.key)
 
 
@@ -51,7 +53,7 @@ def is_look(made: fact.Fact) -> bool:
     return isinstance(made, LOOKS) and getattr(made, "public_type", None) is None
 
 
-def of(item: Happened, row: CaseRow | None) -> set[str]:
+def of(item: Happened, row: CaseRow | None) -> Set[str]:
     """The findings about cases that an event is one of, as far as the ledger knows the parties.
 
     `row` is the case of the organization that the event names. That a stream is no party may turn out
@@ -65,9 +67,9 @@ def of(item: Happened, row: CaseRow | None) -> set[str]:
     return _of_look(item.about, row)
 
 
-def _of_look(about: event.Event, row: CaseRow | None) -> set[str]:
+def _of_look(about: event.Event, row: CaseRow | None) -> Set[str]:
     if row is None:
-        return {WITHOUT_CASE}
+        return _UNKNOWN
     known = spans(row)
     found = set() if case.is_opened(known) else {WITHOUT_CASE}
     ended_at = case.ended_at(known)

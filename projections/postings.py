@@ -58,11 +58,16 @@ class Postings:
 
     def __init__(self) -> None:
         self._blocks: dict[int, dict[int, bytes]] = {}
+        self._newest = -1
+        self._found: dict[int, bytes] = {}
+        """What the block has to which something was added last."""
 
     def add(self, index: int, subjects: Iterable[int]) -> None:
         """The event at `index` is found under `subjects`."""
         block, offset = divmod(index, BLOCK)
-        found = self._blocks.setdefault(block, {})
+        if block != self._newest:
+            self._newest, self._found = block, self._blocks.setdefault(block, {})
+        found = self._found
         packed = _OFFSETS[offset]
         for one in subjects:
             found[one] = found[one] + packed if one in found else packed

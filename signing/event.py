@@ -213,13 +213,13 @@ def _event(data: bytes, decode: Callable[[bytes], Any]) -> Event:
     form, *members, signature = content.values()
     if type(form) is not int or form != FORMAT or signature is not None:
         raise EventInvalid("an unknown format, or a client signature that format 1 does not have")
-    values = dict(zip(_NAMES, members, strict=True))
+    # As `Event(**values)`, which would check nothing.
+    made = object.__new__(Event)
+    values = made.__dict__
+    values.update(zip(_NAMES, members, strict=True))
     if tuple(map(type, members)) not in _KINDS:
         _require_types(values)
     _require_lengths(values)
-    # As `Event(**values)`, which has nothing more to check.
-    made = object.__new__(Event)
-    made.__dict__.update(values)
     return made
 
 
