@@ -7,6 +7,7 @@ keeps what was read, for whoever proves much.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 
@@ -22,8 +23,6 @@ StateReader = Callable[[int, int], Sequence[bytes]]
 """states(first, last): stored bytes of leaf indexes, both included."""
 TileReader = Callable[[int, int], bytes | None]
 """tile(level, number): the hashes of a full tile, or None."""
-RootReader = Callable[[int, int], bytes]
-"""root(level, number): the root over a full tile."""
 Tile = tuple[int, int, bytes]
 """(level, number, hashes)."""
 
@@ -102,7 +101,7 @@ class Nodes:
         self._suite = suite
         self._tile = functools.lru_cache(maxsize=TILES_CACHED)(self._full_tile)
         self._tree = functools.lru_cache(maxsize=TREES_CACHED)(self._tree_of_tile)
-        self._upper = functools.lru_cache(maxsize=NODES_CACHED)(self._upper_node)
+        self._over_tiles = functools.lru_cache(maxsize=NODES_CACHED)(self._root_over_tiles)
         self.tile_root = functools.lru_cache(maxsize=NODES_CACHED)(self._root_of_tile)
         """tile_root(level, number): the root over a full tile."""
 
@@ -116,30 +115,26 @@ class Nodes:
     def node(self, level: int, number: int, *, size: int) -> bytes:
         """The root of the perfect subtree of 2^level leaves at `number`, all within `size` leaves."""
         row_level, height = divmod(level, merkle.TILE_HEIGHT)
-        tile, offset = divmod(number << height, merkle.TILE_WIDTH)
+        first = number << height
+        tile, offset = divmod(first, merkle.TILE_WIDTH)
         if (tile + 1) << merkle.TILE_HEIGHT * (row_level + 1) <= size:
-            try:
-                row = self._tree(row_level, tile)[height]
-            except LookupError:
-                return self._computed(level, number, size)
-            start = (offset >> height) * self._suite.digest_bytes
-            return row[start : start + self._suite.digest_bytes]
-        return self._upper(level, number) if row_level else self._computed(level, number, size)
+            # One that is not stored though `size` leaves fill it is made up for by what lies below it.
+            with contextlib.suppress(LookupError):
+                width = self._suite.digest_bytes
+                start = (offset >> height) * width
+                return self._tree(row_level, tile)[height][start : start + width]
+        if row_level:
+            return self._over_tiles(level, number)
+        states = self._states(first, first + (1 << height) - 1)
+        digest = self._suite.digest
+        return merkle.root([merkle.leaf_hash(state, digest=digest) for state in states], digest=digest)
 
-    def _upper_node(self, level: int, number: int) -> bytes:
-        """A node over full tiles, in a tile that is not full: every proof goes through some of them."""
-        return self._computed(level, number, (number + 1) << level)
-
-    def _computed(self, level: int, number: int, size: int) -> bytes:
-        return node(
-            level,
-            number,
-            size=size,
-            states=self._states,
-            tile=self.tile,
-            root=self.tile_root,
-            digest=self._suite.digest,
-        )
+    def _root_over_tiles(self, level: int, number: int) -> bytes:
+        """A node in a tile that is not full, over tiles that are: every proof goes through some of them."""
+        row_level, height = divmod(level, merkle.TILE_HEIGHT)
+        tiles = range(number << height, (number + 1) << height)
+        roots = [self.tile_root(row_level - 1, tile) for tile in tiles]
+        return merkle.root(roots, digest=self._suite.digest)
 
     def _root_of_tile(self, level: int, number: int) -> bytes:
         return tile_root(level, number, tile=self.tile, digest=self._suite.digest)
@@ -163,49 +158,6 @@ def tree(hashes: bytes, *, digest: merkle.Hash) -> tuple[bytes, ...]:
         pairs = range(0, len(row), 2 * width)
         rows.append(b"".join([digest(b"\x01" + row[at : at + 2 * width]) for at in pairs]))
     return tuple(rows)
-
-
-def node(
-    level: int,
-    index: int,
-    *,
-    size: int,
-    states: StateReader,
-    tile: TileReader,
-    root: RootReader,
-    digest: merkle.Hash,
-) -> bytes:
-    """The root of the perfect subtree of 2^level leaves at `index`, all within `size` leaves."""
-    row_level, height = divmod(level, merkle.TILE_HEIGHT)
-    first = index << height
-    count = 1 << height
-    hashes = _row(row_level, first, count, size=size, states=states, tile=tile, root=root, digest=digest)
-    return merkle.root(hashes, digest=digest)
-
-
-def _row(
-    row_level: int,
-    first: int,
-    count: int,
-    *,
-    size: int,
-    states: StateReader,
-    tile: TileReader,
-    root: RootReader,
-    digest: merkle.Hash,
-) -> list[bytes]:
-    """`count` (at most 128) node hashes of one tile's row, from a full tile or from the row below."""
-    number = first // merkle.TILE_WIDTH
-    # A tile that `size` leaves do not fill is not there, and is not looked for.
-    is_full = (number + 1) << merkle.TILE_HEIGHT * (row_level + 1) <= size
-    stored = tile(row_level, number) if is_full else None
-    if stored is not None:
-        width = len(stored) // merkle.TILE_WIDTH
-        offset = first % merkle.TILE_WIDTH
-        return [stored[(offset + i) * width : (offset + i + 1) * width] for i in range(count)]
-    if row_level == 0:
-        return [merkle.leaf_hash(state, digest=digest) for state in states(first, first + count - 1)]
-    return [root(row_level - 1, first + i) for i in range(count)]
 
 
 def tile_root(level: int, number: int, *, tile: TileReader, digest: merkle.Hash) -> bytes:
