@@ -314,6 +314,10 @@ class DisputeWithdrawn(_Settled):
 
     def allow(self, about: event.Event, state: State) -> None:
         row = self._row(about, state)
+        if self.license_ref != row.license_ref:
+            raise errors.Invalid(
+                "a withdrawal names no license that the dispute does not", field="license_ref"
+            )
         if row.party is not None:
             if self.party != row.party or self.evidence_digest is None:
                 raise errors.NotFound("no such dispute of this holder")

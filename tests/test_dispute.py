@@ -207,6 +207,15 @@ def test_who_raised_it_withdraws_it() -> None:
     assert (row(history).outcome, open_disputes(history)) == ("withdrawn", 0)
 
 
+def test_a_dispute_about_a_missing_license_is_withdrawn_without_one() -> None:
+    history, own = issued(), STREAMS[HALL]
+    raise_(history, missing(), stream=own)
+    with pytest.raises(errors.Invalid):
+        withdraw(history, stream=own)
+    withdraw(history, license_ref=None, stream=own)
+    assert row(history).outcome == "withdrawn"
+
+
 def test_a_holder_withdraws_on_evidence_through_any_client() -> None:
     history = issued()
     raise_(history, by_holder())
