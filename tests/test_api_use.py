@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from api import service
-from ledger import bundle, client, errors, identifiers, registry_commands
+from api import quota, service
+from ledger import bundle, client, command, errors, identifiers, registry_commands
 from signing import event, spelling
 from tests import api_world, world
 from tests.api_world import Caller, Face, grant_body, issue_body, problem, trust_of, use_body
@@ -192,6 +192,34 @@ def test_beyond_the_refusal_quota_nothing_is_decided_and_one_event_says_how_many
         told = event.parse_strictly(stored)
         assert (told.topic, told.fact["count"]) == ("RefusalsCounted", 5)
         assert user.post("/v1/uses", use_body(1)).status_code == 200
+
+
+def test_counts_of_several_wait_together_where_nobody_answers(
+    face: Face, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that ends beside an appender that is silent waits once, not once for each client."""
+    minute = face.served.now_s() // 60
+    due = [
+        quota.Due(client_id=bytes([n] * 16), organization=world.HALL, generation=1, minute=minute, count=1)
+        for n in range(3)
+    ]
+    waiting = asyncio.Semaphore(0)
+
+    async def silent(_: command.Command) -> None:
+        waiting.release()
+        await asyncio.sleep(60)
+        raise errors.OutcomeUnknown
+
+    async def run() -> None:
+        turn = asyncio.create_task(face.served.append_counts(all_=True))
+        async with asyncio.timeout(10):
+            for _ in due:
+                await waiting.acquire()
+        turn.cancel()
+
+    monkeypatch.setattr(face.served.refusals, "due", lambda _: due)
+    monkeypatch.setattr(face.served, "do", silent)
+    asyncio.run(run())
 
 
 def test_counting_goes_on_after_a_turn_that_failed_of_which_the_log_says_once(
