@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger import collection, collection_reading, collection_sheet, errors, reading, reconciliation_commands
+from ledger import collection, collection_sheet, errors, reading, reconciliation_commands
 from ledger.command import Actor
 from ledger.state_collection import DayRow
 from ledger.stock_run import Submit
@@ -27,5 +27,5 @@ def agree(
     if result.indexes:
         return result.indexes[0]
     key = collection.day_key(f"{actor.organization} {source}", day)
-    row = collection_reading.rows(reader, DayRow, [key]).get(key)
+    row = reader.rows(DayRow, [key]).get(key)
     return None if row is None else row.agreed_index

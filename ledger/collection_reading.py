@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ledger import comparison, number, sql, tables
+from ledger import comparison, number, sql
 from ledger.reading import Reader
-from ledger.row import Key
-from ledger.state import R
 from ledger.stock_commands import Source
 from ledger.vault import Vault
 from signing import ids
@@ -24,13 +22,6 @@ def targets(reader: Reader, vault: Vault, sources: Iterable[Source]) -> dict[Sou
         return {}
     found = reader.run(sql.load("append")["directory_entries"], (PARTITION, list(wanted)))
     return {wanted[lookup]: target for lookup, _, target in found if target is not None}
-
-
-def rows(reader: Reader, cls: type[R], keys: Sequence[Key]) -> dict[Key, R]:
-    """Rows of decision state as they are committed now, by key."""
-    table = tables.table(cls)
-    made = (table.row(values) for values in reader.run(table.rows, (PARTITION, list(keys)))) if keys else ()
-    return {row.key: row for row in made if isinstance(row, cls)}
 
 
 def events(reader: Reader, indexes: Iterable[int]) -> dict[int, bytes]:

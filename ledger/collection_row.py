@@ -171,7 +171,7 @@ class BatchJudge(stock_row.Judge):
         if records:
             known.targets = collection_reading.targets(self._reader, self._vault, sources)
             refs = list(known.targets.values())
-            known.rows = collection_reading.rows(self._reader, LicenseRow, refs)
+            known.rows = self._reader.rows(LicenseRow, refs)
             indexes = {row.version_index for row in known.rows.values()}
             known.events = collection_reading.events(self._reader, indexes)
             known.filed = collection_reading.filed(self._reader, self._vault, sorted(numbers))

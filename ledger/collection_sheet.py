@@ -265,9 +265,9 @@ class Reconciliation:
                 self._summary.undigested += read.digest is None
         targets = collection_reading.targets(self._reader, self._vault, {one.source for one in found})
         keys = {one.key(targets[one.source]) for one in found if one.source in targets}
-        applied = collection_reading.rows(self._reader, AppliedRow, sorted(keys))
-        newest = collection_reading.rows(self._reader, CollectedRow, sorted(set(targets.values())))
-        licenses = collection_reading.rows(self._reader, LicenseRow, sorted(set(targets.values())))
+        applied = self._reader.rows(AppliedRow, sorted(keys))
+        newest = self._reader.rows(CollectedRow, sorted(set(targets.values())))
+        licenses = self._reader.rows(LicenseRow, sorted(set(targets.values())))
         rejects = self._rejects(found, targets, applied)
         for one in found:
             ref = targets.get(one.source)

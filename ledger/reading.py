@@ -119,8 +119,7 @@ class Reader:
     def rows(self, cls: type[R], keys: Collection[Key]) -> dict[Key, R]:
         """Those rows of decision state that there are, by key, as they are committed now."""
         table = tables.table(cls)
-        found = map(table.row, self.run(table.rows, (self._partition, list(keys)))) if keys else ()
-        return {row.key: row for row in found}  # type: ignore[misc]
+        return table.by_key(self.run(table.rows, (self._partition, list(keys)))) if keys else {}
 
     @contextlib.contextmanager
     def at_once(self) -> Iterator[Snapshot]:

@@ -64,6 +64,10 @@ class Table:
                 members[name] = tuple(members[name])
         return made
 
+    def by_key(self, found: Iterable[Sequence[Any]]) -> dict[Any, Any]:
+        """The rows that a result holds, by key."""
+        return {values[0]: self.row(values) for values in found}
+
     def arrays(self, rows: Iterable[Row]) -> list[list[Any]]:
         """The rows as one array a column, for `save`."""
         columns = [list(column) for column in zip(*map(row_values, rows), strict=True)]

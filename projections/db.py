@@ -112,8 +112,7 @@ class Work:
         if not keys:
             return {}
         table = tables.table(cls)
-        found = self.run(table.rows, (self.partition, list(keys)))
-        return {values[0]: table.row(values) for values in found}  # type: ignore[misc]
+        return table.by_key(self.run(table.rows, (self.partition, list(keys))))
 
     def save(self, rows: Collection[state.Row]) -> None:
         """Insert or replace rows of one class."""
@@ -179,8 +178,7 @@ class Database:
         if not keys:
             return {}
         table = tables.table(cls)
-        found = self.read(table.rows, (self.partition, list(keys)))
-        return {values[0]: table.row(values) for values in found}  # type: ignore[misc]
+        return table.by_key(self.read(table.rows, (self.partition, list(keys))))
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Work]:
