@@ -71,13 +71,13 @@ class RemoteAppender:
         self._queue_max, self._client_max = queue_max, queueing.client_max(queue_max)
         self._channel: Channel | None = None
         """A connection, which is of use once the other end has greeted."""
-        self._is_foreign = False
-        """Whether it runs other code, which is said once."""
         self._is_lost = asyncio.Event()
         """Set while it has not."""
         self._is_lost.set()
         self._lost_at = time.monotonic()
         """When that began last."""
+        self._is_foreign = False
+        """Whether the other end runs other code, which is said once."""
         self._asked: dict[int, _Asked] = {}
         """By number, what has no outcome yet."""
         self._last_number = 0

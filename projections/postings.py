@@ -58,15 +58,15 @@ class Postings:
 
     def __init__(self) -> None:
         self._blocks: dict[int, dict[int, bytes]] = {}
-        self._newest = -1
+        self._last = -1
         self._found: dict[int, bytes] = {}
         """What the block has to which something was added last."""
 
     def add(self, index: int, subjects: Iterable[int]) -> None:
         """The event at `index` is found under `subjects`."""
         block, offset = divmod(index, BLOCK)
-        if block != self._newest:
-            self._newest, self._found = block, self._blocks.setdefault(block, {})
+        if block != self._last:
+            self._last, self._found = block, self._blocks.setdefault(block, {})
         found = self._found
         packed = _OFFSETS[offset]
         for one in subjects:

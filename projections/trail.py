@@ -118,6 +118,11 @@ class Known:
     changes: Mapping[int, Happened] = field(default_factory=dict)
     """Index of a use in delay to the change; only in their list."""
 
+    def type_of(self, license_ref: bytes) -> str | None:
+        """The type of a license."""
+        row = self.licenses.get(license_ref)
+        return None if row is None else row.type_code
+
     def case(self, item: Happened) -> finding.CaseRow | None:
         """What is known of the case that an event names."""
         keys = finding.keys(item)
@@ -176,7 +181,7 @@ def _post(work: db.Work, happened: Sequence[Happened], known: Known) -> None:
         work,
         happened,
         lambda index: begun if index // postings.BLOCK >= begins else before,
-        lambda ref: known.licenses[ref].type_code if ref in known.licenses else None,
+        known.type_of,
     )
     for name, found in (("add_postings", before), ("begin_postings", begun)):
         subjects, blocks, offsets = found.columns()

@@ -159,7 +159,7 @@ def test_figures_are_of_who_did_it_and_equal_a_plain_count(here: Projected) -> N
         "LicenseCompared": "compared",
         "CaseClosed": "cases_closed",
     }
-    for _, stored in world.facts(after=-1, limit=100_000):
+    for _, stored in world.facts():
         about, said = stored.event, stored.event.fact
         measure = names.get(about.topic, "changed" if about.issuer and "license_ref" in said else None)
         if about.topic == "UseRefused":

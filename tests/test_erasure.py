@@ -44,7 +44,7 @@ def issue_many(world: World, count: int, first: Any, second: Any) -> list[bytes]
 
 def told(world: World) -> list[tuple[str, int]]:
     """Topic and count of licenses of the facts that erase, in their order."""
-    stored = world.facts(after=-1, limit=100_000)
+    stored = world.facts()
     made = [fact.from_event(one.event) for _, one in stored]
     kinds = holder.PartyErased | holder.HolderErased
     return [(one.topic, len(one.shared)) for one in made if isinstance(one, kinds)]

@@ -260,7 +260,7 @@ class Talker(Teller):
 
 def plainly(here: Projected) -> dict[str, list[int]]:
     """The findings about uses, by looking at all events in the simplest way there is."""
-    events = [(n, stored.event) for n, stored in here.world.facts(after=-1, limit=100_000)]
+    events = [(n, stored.event) for n, stored in here.world.facts()]
     made: dict[int, Any] = {index: fact.from_event(about) for index, about in events}
     found: dict[str, list[int]] = {name: [] for name in finding.NAMES}
     for index, about in events:

@@ -28,7 +28,7 @@ def here(world: World) -> Iterator[Projected]:
 
 def stream_of(here: Projected, license_ref: bytes) -> bytes:
     """The home stream of a license."""
-    facts = here.world.facts(after=-1, limit=10_000)
+    facts = here.world.facts()
     return next(
         stored.event.stream_id
         for _, stored in facts

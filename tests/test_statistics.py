@@ -43,7 +43,7 @@ def plain_count(here: Projected) -> Counter[tuple[int, str, str, str, str, str]]
     """(day, type, issuer, item, channel, measure) over the decoded events, in the simplest way there is."""
     found: Counter[tuple[int, str, str, str, str, str]] = Counter()
     place: dict[bytes, tuple[str, str]] = {}
-    for _, stored in here.world.facts(after=-1, limit=100_000):
+    for _, stored in here.world.facts():
         about, said = stored.event, stored.event.fact
         if about.topic == "LicenseIssued":
             assert about.issuer is not None
@@ -173,7 +173,7 @@ def test_the_delay_between_a_fact_and_its_recording_is_summed(here: Projected) -
     (line,) = here.statistics.lines(statistics.Query(first=last, last=last, groups=()))[1]
     expected = sum(
         max(0, stored.event.recorded_at - stored.event.effective_at) // 1_000_000
-        for _, stored in here.world.facts(after=-1, limit=10_000)
+        for _, stored in here.world.facts()
         if stored.event.topic in ("LicenseIssued", "LicenseSuspended")
     )
     assert sum(figure.delay_s for figure in line.measures.values()) == expected

@@ -33,7 +33,7 @@ from ledger import (
 )
 from ledger import fact as facts
 from ledger.state import LicenseRow, RepresentationRow
-from signing import event, ids
+from signing import ids
 from tests import stock_world
 from tests.stock_world import BAD_ID, GOOD_ID, LEGACY_ID, SHAPELESS_ID, Import, business, imported, row
 from tests.world import BUSINESS_LICENSE, ENTERPRISE, HALL, OPERATOR, World, citizen
@@ -117,8 +117,8 @@ def test_two_licenses_with_one_printed_number_both_stay(world: World, tmp_path: 
     assert "findings" not in first
     assert "findings" not in third
     assert second["findings"] == [quality.NUMBER_CLASH]
-    data = world.facts(after=second["index"], limit=1)[0][1].data
-    raised = facts.from_event(event.parse(data))
+    ((_, stored),) = world.facts(after=second["index"], limit=1)
+    raised = facts.from_event(stored.event)
     assert raised == quality.QualityFindingRaised(
         license_ref=ref_of(second), finding=quality.NUMBER_CLASH, other_ref=ref_of(first)
     )

@@ -90,7 +90,7 @@ def test_every_subject_lists_exactly_the_facts_that_say_so(here: Projected) -> N
     here.follow(batch_max=7)
     rows = listed(here, query(), limit=10)
     assert [row.index for row in rows] == list(range(here.head, -1, -1))
-    facts = dict(here.world.facts(after=-1, limit=10_000))
+    facts = dict(here.world.facts())
     assert [row.about for row in rows] == [facts[row.index].event for row in rows]
     for subject, value in values_of(rows):
         expected = [row for row in rows if said_of(row, subject) == value]
@@ -188,7 +188,8 @@ def test_postings_do_not_depend_on_where_batches_begin_and_end(
     }
     channel = postings.KINDS["channel"]
     said = {(postings.subject(channel, one.event.channel.encode()), index) for index, one in facts}
-    assert {(subject, index) for subject, index in found if subject in dict(said)} == said
+    channels = {subject for subject, _ in said}
+    assert {one for one in found if one[0] in channels} == said
     assert sum(len(row[3]) // 2 for row in followed["trail_postings"]) == len(found)
     require_one_equal_to_a_replay(here, kept)
 
